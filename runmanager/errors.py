@@ -1,0 +1,79 @@
+"""Everything that can go wrong, as one tree.
+
+    RunManagerError
+    ├── StartError            the process cannot start
+    │   ├── SettingsError     a setting is missing or malformed
+    │   ├── HostError         the host's schema lacks something needed
+    │   └── DemoError         the demo's own PostgreSQL cannot run here
+    ├── InvalidRequestError   the caller asked for something that cannot be
+    ├── NotAdminError         the actor may not (or no longer) act
+    ├── RunNotFoundError      no run and no trace with this id
+    ├── OperationNotFoundError
+    └── DatabaseError         the database did not do what was asked
+        ├── DatabaseAwayError      it cannot be reached
+        ├── DatabaseTooSlowError   it was stopped by a time limit
+        └── DatabaseDeniedError    the role lacks a privilege
+
+A class's docstring is its message where it is raised without one. A message says what happened,
+to what, and what to do next; it never carries a DSN, a password or a traceback.
+"""
+
+from __future__ import annotations
+
+import inspect
+
+
+class RunManagerError(Exception):
+    """Run Manager could not do this."""
+
+    def __init__(self, message: str | None = None) -> None:
+        self.message = message or inspect.cleandoc(type(self).__doc__ or "")
+        super().__init__(self.message)
+
+
+class StartError(RunManagerError):
+    """Run Manager cannot start."""
+
+
+class SettingsError(StartError):
+    """A setting is missing or malformed."""
+
+
+class HostError(StartError):
+    """The database lacks a table or column that Run Manager needs."""
+
+
+class DemoError(StartError):
+    """The demo's own PostgreSQL cannot run here: set DATABASE_URL to use yours."""
+
+
+class InvalidRequestError(RunManagerError):
+    """The request cannot be carried out as it was made."""
+
+
+class NotAdminError(RunManagerError):
+    """Only active administrators can use Run Manager. Ask an administrator to give you the role."""
+
+
+class RunNotFoundError(RunManagerError):
+    """Run not found"""
+
+
+class OperationNotFoundError(RunManagerError):
+    """This deletion is no longer known here: the dashboard was restarted since it ran."""
+
+
+class DatabaseError(RunManagerError):
+    """The database could not do this. Try again; if it stays so, look at the database's log."""
+
+
+class DatabaseAwayError(DatabaseError):
+    """The database cannot be reached. Check that it is running, then try again."""
+
+
+class DatabaseTooSlowError(DatabaseError):
+    """The database took too long and was stopped. Narrow the filters, or try again."""
+
+
+class DatabaseDeniedError(DatabaseError):
+    """The database role may not do this. Grant it the privileges the README lists, then try again."""

@@ -76,4 +76,4 @@ class DatabaseTooSlowError(DatabaseError):
 
 
 class DatabaseDeniedError(DatabaseError):
-    """The database role may not do this. Grant it the privileges the README lists, then try again."""
+    """The database role may not do this. Grant it what the README lists, then try again."""

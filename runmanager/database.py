@@ -1,0 +1,205 @@
+"""Engines and transactions: read() is READ ONLY with a time limit, write() is a short one."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import sqlalchemy as sa
+from psycopg.types.datetime import DateLoader, TimestampLoader, TimestamptzLoader
+
+from runmanager.errors import (
+    DatabaseAwayError,
+    DatabaseDeniedError,
+    DatabaseError,
+    DatabaseTooSlowError,
+    RunManagerError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runmanager.settings import Settings
+
+CONNECT_TIMEOUT_SECONDS = 5
+WRITE_TIMEOUT_SECONDS = 60.0
+# SQLSTATE values, https://www.postgresql.org/docs/current/errcodes-appendix.html
+QUERY_CANCELED = "57014"
+LOCK_NOT_AVAILABLE = "55P03"
+DEADLOCK_DETECTED = "40P01"
+INSUFFICIENT_PRIVILEGE = "42501"
+FOREIGN_KEY_VIOLATION = "23503"
+RESTRICT_VIOLATION = "23001"
+TOO_MANY_CONNECTIONS = "53300"
+
+
+class Database:
+    """One bounded pool of connections to the host's database."""
+
+    def __init__(self, url: sa.URL, settings: Settings) -> None:
+        self._settings = settings
+        self._engine = sa.create_engine(
+            url,
+            pool_size=settings.pool_size,
+            max_overflow=0,
+            pool_timeout=CONNECT_TIMEOUT_SECONDS,
+            pool_pre_ping=True,
+            connect_args={
+                "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+                "application_name": "runmanager",
+                # Unprepared: generic plans were measured to be worse, and pgbouncer in transaction
+                # mode cannot keep prepared statements.
+                "prepare_threshold": None,
+            },
+        )
+        self._reading = self._engine.execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
+        sa.event.listen(self._engine, "connect", _register_loaders)
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """A READ ONLY transaction on one snapshot; each statement has the settings' time limit.
+
+        Raises DatabaseError, whose subclasses say whether it was away, too slow or denied.
+        """
+        with translated(), self._reading.connect() as connection, connection.begin():
+            _limit(connection, statement_timeout=self._settings.statement_timeout)
+            yield connection
+
+    @contextmanager
+    def write(self, *, lock_timeout: float | None = None) -> Iterator[sa.Connection]:
+        """A transaction that commits at the end of the block, or leaves nothing.
+
+        It waits ``lock_timeout`` seconds (by default the settings') for another's lock. Database
+        errors pass through as they are: a deletion needs to read them.
+        """
+        with self._engine.connect() as connection, connection.begin():
+            _limit(
+                connection,
+                statement_timeout=WRITE_TIMEOUT_SECONDS,
+                lock_timeout=lock_timeout or self._settings.lock_timeout,
+            )
+            yield connection
+
+    def close(self) -> None:
+        """Close every connection that is not in use."""
+        self._engine.dispose()
+
+
+def _limit(connection: sa.Connection, **seconds: float) -> None:
+    # set_config(…, is_local => true) is SET LOCAL as a function: it ends with the transaction, so
+    # nothing leaks through a pooler.
+    connection.execute(
+        sa.select(
+            *(
+                sa.func.set_config(name, f"{max(1, round(value * 1000))}ms", True)
+                for name, value in seconds.items()
+            )
+        )
+    )
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn what the driver raises inside the block into the error tree, without its text."""
+    try:
+        yield
+    except (sa.exc.SQLAlchemyError, psycopg.Error) as error:
+        raise translate(error) from None
+
+
+def translate(error: Exception) -> RunManagerError:
+    """The error of our tree that says what ``error``, from SQLAlchemy or psycopg, means."""
+    if isinstance(error, sa.exc.TimeoutError):
+        return DatabaseTooSlowError(
+            "Every connection to the database is in use. Wait a moment, then try again."
+        )
+    state = sqlstate(error)
+    if state in {QUERY_CANCELED, LOCK_NOT_AVAILABLE}:
+        return DatabaseTooSlowError()
+    if state == INSUFFICIENT_PRIVILEGE:
+        return DatabaseDeniedError()
+    if is_away(error):
+        return DatabaseAwayError()
+    return DatabaseError()
+
+
+def sqlstate(error: Exception) -> str | None:
+    """The SQLSTATE that PostgreSQL gave, or None where the error is not its own."""
+    original = getattr(error, "orig", error)
+    return getattr(original, "sqlstate", None)
+
+
+def is_away(error: Exception) -> bool:
+    """Whether the connection could not be made or was lost.
+
+    Class 08 is a connection's end, 57P a server that stops or starts; without a code it was the
+    client side that noticed.
+    """
+    state = sqlstate(error)
+    if state is not None:
+        return state.startswith(("08", "57P", "28", "3D")) or state == TOO_MANY_CONNECTIONS
+    original = getattr(error, "orig", error)
+    return isinstance(original, (psycopg.OperationalError, psycopg.InterfaceError))
+
+
+def diagnostic(error: Exception) -> psycopg.errors.Diagnostic | None:
+    """PostgreSQL's own fields of an error (table, constraint, primary message), if it sent any."""
+    original = getattr(error, "orig", error)
+    return original.diag if isinstance(original, psycopg.Error) else None
+
+
+def utc(value: datetime | None) -> datetime | None:
+    """``value`` in UTC; a time without a zone is taken as UTC."""
+    if value is None:
+        return None
+    if value.tzinfo is None:
+        return value.replace(tzinfo=UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        return value.replace(tzinfo=UTC)
+
+
+def _register_loaders(connection: psycopg.Connection[Any], _record: object) -> None:
+    for name, loader in (
+        ("timestamptz", _ClampedTimestamptz),
+        ("timestamp", _ClampedTimestamp),
+        ("date", _ClampedDate),
+    ):
+        connection.adapters.register_loader(name, loader)
+
+
+# PostgreSQL's times reach from 4713 BC to 294276 and to infinity; Python's from year 1 to 9999. A
+# value outside is shown as the nearest that Python has, instead of failing the whole page.
+class _ClampedTimestamptz(TimestamptzLoader):
+    def load(self, data: Any) -> datetime:
+        try:
+            return super().load(data)
+        except (psycopg.DataError, OverflowError):
+            return _nearest(data).replace(tzinfo=UTC)
+
+
+class _ClampedTimestamp(TimestampLoader):
+    def load(self, data: Any) -> datetime:
+        try:
+            return super().load(data)
+        except (psycopg.DataError, OverflowError):
+            return _nearest(data)
+
+
+class _ClampedDate(DateLoader):
+    def load(self, data: Any) -> Any:
+        try:
+            return super().load(data)
+        except (psycopg.DataError, OverflowError):
+            return _nearest(data).date()
+
+
+def _nearest(data: Any) -> datetime:
+    text = bytes(data)
+    past = text.startswith(b"-") or text.endswith(b"BC")
+    return datetime.min if past else datetime.max  # noqa: DTZ901  the zone is the caller's

@@ -1,0 +1,302 @@
+"""The host's schema: what it must have, what it has, and what is missing, in words.
+
+Read once at the start from PostgreSQL's catalog, which is why the only SQL outside ``queries/`` and
+``deletion.py`` stands here. Tables are those the connection's ``search_path`` finds.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+
+from runmanager.errors import HostError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+REQUIRED = {
+    "run_metadata": ("thread_id", "run_name", "status", "created_at", "user_id", "workspace_id"),
+    "users": ("id", "username", "password_hash", "is_admin"),
+}
+LANGGRAPH_TABLES = ("checkpoint_writes", "checkpoint_blobs", "checkpoints")
+LOG_TABLES = ("logs", "thread_logs")
+_INTEGER_LIMITS = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
+
+
+@dataclass(frozen=True)
+class TraceTable:
+    """A table with rows that belong to a run; ``key`` is the column that holds its thread_id."""
+
+    name: str
+    table: sa.Table
+    key: sa.Column[Any]
+
+
+@dataclass(frozen=True)
+class Host:
+    """The tables of the host that Run Manager works with.
+
+    ``traces`` go with a run, in the order in which they can be deleted; ``left_behind`` hold rows
+    of runs too and are never touched. ``cascades_to_reruns`` says that deleting a run's row would
+    make the database delete its reruns' rows as well.
+    """
+
+    runs: sa.Table
+    users: sa.Table
+    workspaces: sa.Table | None
+    traces: tuple[TraceTable, ...]
+    left_behind: tuple[TraceTable, ...]
+    logs: tuple[TraceTable, ...]
+    cascades_to_reruns: bool = False
+    refers_to_itself: bool = False
+
+    def trace(self, name: str) -> sa.Table | None:
+        """The trace table called ``name``, or None where the host has none."""
+        return next((trace.table for trace in self.traces if trace.name == name), None)
+
+
+@dataclass(frozen=True)
+class _ForeignKey:
+    table: int
+    column: str
+    to_table: int
+    to_column: str
+    on_delete: str
+
+
+def read_host(connection: sa.Connection, trace_tables: Sequence[str] = ()) -> Host:
+    """The host's schema as this connection sees it.
+
+    ``trace_tables`` names further tables whose rows go with a run. Raises HostError, in one
+    sentence that names it, for a missing table or column.
+    """
+    tables = _read_tables(connection)
+    found = {table.name: (oid, table) for oid, table in tables.items()}
+    for name, columns in REQUIRED.items():
+        if name not in found:
+            raise HostError(
+                f"The database has no table “{name}” on its search_path: is this the "
+                "LangGraph application's database?"
+            )
+        for column in columns:
+            if column not in found[name][1].c:
+                raise HostError(f"The table “{name}” has no column “{column}”, which is needed.")
+    runs_oid, runs = found["run_metadata"]
+    keys = _read_foreign_keys(connection)
+    to_runs = {
+        key.table: key
+        for key in keys
+        if key.to_table == runs_oid and key.to_column == "thread_id" and key.table != runs_oid
+    }
+    itself = [key for key in keys if key.table == key.to_table == runs_oid]
+    going: dict[int, TraceTable] = {}
+    staying: list[TraceTable] = []
+    for oid, table in tables.items():
+        trace = _as_trace(table, to_runs.get(oid))
+        if trace is None or oid == runs_oid or table.info["kind"] not in {"r", "p"}:
+            continue
+        if _goes_with_a_run(table.name, oid in to_runs, trace_tables):
+            going[oid] = trace
+        else:
+            staying.append(trace)
+    _require_named(trace_tables, {trace.name for trace in going.values()})
+    return Host(
+        runs=runs,
+        users=found["users"][1],
+        workspaces=_workspaces(found),
+        traces=_children_first(going, keys),
+        left_behind=tuple(sorted(staying, key=lambda trace: trace.name)),
+        logs=tuple(trace for trace in going.values() if trace.name in LOG_TABLES),
+        cascades_to_reruns=any(key.on_delete == "c" for key in itself),
+        refers_to_itself=bool(itself),
+    )
+
+
+def native_ids(column: sa.Column[Any], texts: Iterable[str]) -> list[Any]:
+    """The ids among ``texts`` that a column of this type can hold, in its own type.
+
+    Others (not a uuid, past 64 bits, a NUL, a lone surrogate) can match no row and are left out,
+    where sending them would raise.
+    """
+    kind = column.info["type"]
+    values = (_native(kind, text) for text in texts)
+    return [value for value in values if value is not None]
+
+
+def has_id(column: sa.Column[Any], texts: Iterable[str]) -> sa.ColumnElement[bool]:
+    """The condition that ``column`` is one of the ids ``texts``."""
+    values = native_ids(column, texts)
+    if not values:
+        return sa.false()
+    if isinstance(column.type, (sa.Uuid, sa.BigInteger, sa.Text)):
+        # One array parameter: an IN list stops at 65,535 values.
+        return column == sa.any_(sa.literal(values, sa.ARRAY(column.type)))
+    return sa.cast(column, sa.Text) == sa.any_(sa.literal(values, sa.ARRAY(sa.Text)))
+
+
+def same_id(one: sa.ColumnElement[Any], other: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+    """The condition that two id columns, perhaps of different types, hold the same id."""
+    if type(one.type) is type(other.type) and not isinstance(one.type, sa.types.NullType):
+        return one == other
+    return sa.cast(one, sa.Text) == sa.cast(other, sa.Text)
+
+
+def _native(kind: str, text: str) -> Any:
+    if kind == "uuid":
+        try:
+            return uuid.UUID(text)
+        except ValueError:
+            return None
+    if kind in _INTEGER_LIMITS:
+        digits = text.removeprefix("-")
+        if not (digits.isascii() and digits.isdigit()) or len(digits) > 20:  # noqa: PLR2004  64 bits have 19
+            return None
+        value = int(text)
+        return value if -_INTEGER_LIMITS[kind] <= value < _INTEGER_LIMITS[kind] else None
+    return text if storable(text) else None
+
+
+def storable(text: str) -> bool:
+    """Whether PostgreSQL's text can hold ``text``: it has no NUL and no lone surrogate."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _read_tables(connection: sa.Connection) -> dict[int, sa.Table]:
+    catalog = sa.table(
+        "pg_class",
+        *map(
+            sa.column,
+            ("oid", "relname", "relnamespace", "relkind", "relispartition", "relpersistence"),
+        ),
+    )
+    namespace = sa.table("pg_namespace", sa.column("oid"), sa.column("nspname"))
+    attribute = sa.table(
+        "pg_attribute",
+        *map(sa.column, ("attrelid", "attname", "atttypid", "attnum", "attisdropped")),
+    )
+    rows = connection.execute(
+        sa.select(
+            catalog.c.oid,
+            namespace.c.nspname,
+            catalog.c.relname,
+            catalog.c.relkind,
+            attribute.c.attname,
+            sa.func.format_type(attribute.c.atttypid, sa.null()).label("type"),
+        )
+        .join(namespace, namespace.c.oid == catalog.c.relnamespace)
+        .join(attribute, attribute.c.attrelid == catalog.c.oid)
+        .where(
+            catalog.c.relkind.in_(["r", "p", "v", "m"]),
+            # A partition's rows are counted and deleted through its parent.
+            ~catalog.c.relispartition,
+            catalog.c.relpersistence != "t",
+            namespace.c.nspname.not_in(["pg_catalog", "information_schema"]),
+            sa.func.pg_table_is_visible(catalog.c.oid),
+            attribute.c.attnum > 0,
+            ~attribute.c.attisdropped,
+        )
+        .order_by(catalog.c.relname, attribute.c.attnum)
+    ).all()
+    columns: dict[int, list[sa.Column[Any]]] = {}
+    named: dict[int, tuple[str, str, str]] = {}
+    for row in rows:
+        named[row.oid] = (row.nspname, row.relname, row.relkind)
+        columns.setdefault(row.oid, []).append(
+            sa.Column(row.attname, _column_type(row.type), info={"type": row.type})
+        )
+    metadata = sa.MetaData()
+    return {
+        oid: sa.Table(name, metadata, *columns[oid], schema=schema, info={"kind": kind})
+        for oid, (schema, name, kind) in named.items()
+    }
+
+
+def _column_type(name: str) -> sa.types.TypeEngine[Any]:
+    if name == "uuid":
+        return sa.Uuid()
+    if name in _INTEGER_LIMITS:
+        return sa.BigInteger()
+    if name in {"text", "character varying"}:
+        return sa.Text()
+    if name in {"json", "jsonb"}:
+        return JSONB()
+    if name == "boolean":
+        return sa.Boolean()
+    return sa.types.NullType()
+
+
+def _read_foreign_keys(connection: sa.Connection) -> list[_ForeignKey]:
+    constraint = sa.table(
+        "pg_constraint",
+        *map(sa.column, ("conrelid", "confrelid", "contype", "conkey", "confkey", "confdeltype")),
+    )
+    source = sa.table("pg_attribute", *map(sa.column, ("attrelid", "attname", "attnum"))).alias("s")
+    target = sa.table("pg_attribute", *map(sa.column, ("attrelid", "attname", "attnum"))).alias("t")
+    rows = connection.execute(
+        sa.select(
+            constraint.c.conrelid,
+            source.c.attname.label("column"),
+            constraint.c.confrelid,
+            target.c.attname.label("to_column"),
+            constraint.c.confdeltype,
+        )
+        .join(
+            source,
+            (source.c.attrelid == constraint.c.conrelid)
+            & (source.c.attnum == sa.any_(constraint.c.conkey)),
+        )
+        .join(
+            target,
+            (target.c.attrelid == constraint.c.confrelid)
+            & (target.c.attnum == sa.any_(constraint.c.confkey)),
+        )
+        .where(constraint.c.contype == "f", sa.func.cardinality(constraint.c.conkey) == 1)
+    ).all()
+    return [_ForeignKey(*row) for row in rows]
+
+
+def _as_trace(table: sa.Table, to_runs: _ForeignKey | None) -> TraceTable | None:
+    if "thread_id" in table.c:
+        return TraceTable(table.name, table, table.c.thread_id)
+    # A table that the database would empty by itself is deleted and counted by name instead: a
+    # receipt that left it out would be wrong.
+    if to_runs is not None and to_runs.on_delete == "c":
+        return TraceTable(table.name, table, table.c[to_runs.column])
+    return None
+
+
+def _goes_with_a_run(name: str, refers_to_runs: bool, trace_tables: Sequence[str]) -> bool:
+    return name in (*LANGGRAPH_TABLES, *LOG_TABLES, *trace_tables) or refers_to_runs
+
+
+def _require_named(trace_tables: Sequence[str], found: set[str]) -> None:
+    for name in trace_tables:
+        if name not in found:
+            raise HostError(
+                f"RUNMANAGER_TRACE_TABLES names “{name}”, but the database has no such table with "
+                "a column “thread_id”."
+            )
+
+
+def _workspaces(found: Mapping[str, tuple[int, sa.Table]]) -> sa.Table | None:
+    table = found["workspaces"][1] if "workspaces" in found else None
+    return table if table is not None and {"id", "name"} <= set(table.c.keys()) else None
+
+
+def _children_first(
+    going: dict[int, TraceTable], keys: list[_ForeignKey]
+) -> tuple[TraceTable, ...]:
+    order: TopologicalSorter[int] = TopologicalSorter(dict.fromkeys(going, ()))
+    for key in keys:
+        if key.table in going and key.to_table in going and key.table != key.to_table:
+            order.add(key.to_table, key.table)
+    try:
+        return tuple(going[oid] for oid in order.static_order())
+    except CycleError:
+        # Tables that refer to each other need deferred constraints anyway: any order serves.
+        return tuple(going.values())

@@ -1,0 +1,101 @@
+"""Listing and counting runs: newest first, runs without a time last, thread_id as tie-break."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from runmanager.database import utc
+from runmanager.host import same_id
+from runmanager.paging import Page, PageRequest
+from runmanager.queries.conditions import conditions
+from runmanager.records import RunSummary
+
+if TYPE_CHECKING:
+    from runmanager.filters import RunFilter
+    from runmanager.host import Host
+
+
+def list_runs(
+    connection: sa.Connection,
+    host: Host,
+    run_filter: RunFilter,
+    request: PageRequest,
+    *,
+    nearest: bool = False,
+) -> Page[RunSummary]:
+    """The runs of ``run_filter`` on one page, with the exact total.
+
+    A page past the end is empty, or the last one where ``nearest`` is set.
+    """
+    where = conditions(connection, host, run_filter)
+    total = connection.scalar(sa.select(sa.func.count()).select_from(host.runs).where(*where)) or 0
+    number = request.number
+    if nearest:
+        number = min(number, max(1, -(-total // request.size)))
+    window = PageRequest(number, request.size)
+    rows: tuple[RunSummary, ...] = ()
+    if window.offset < total:
+        chosen = (
+            sa.select(host.runs)
+            .where(*where)
+            .order_by(*newest_first(host.runs))
+            .limit(window.size)
+            .offset(window.offset)
+            .subquery()
+        )
+        statement = select_summaries(host, chosen).order_by(*newest_first(chosen))
+        rows = tuple(as_summary(row) for row in connection.execute(statement))
+    return Page(rows, total, number, request.size)
+
+
+def newest_first(runs: sa.FromClause) -> tuple[sa.ColumnElement[Any], ...]:
+    """The total order of runs: pages of it never overlap or skip."""
+    return runs.c.created_at.desc().nulls_last(), runs.c.thread_id.desc()
+
+
+def select_summaries(host: Host, runs: sa.FromClause) -> sa.Select[Any]:
+    """A SELECT over ``runs`` whose rows ``as_summary`` can read.
+
+    Names are looked up one by one, so that a users view with two rows for an id cannot show a run
+    twice.
+    """
+    username = (
+        sa.select(sa.cast(host.users.c.username, sa.Text))
+        .where(same_id(host.users.c.id, runs.c.user_id))
+        .limit(1)
+        .scalar_subquery()
+    )
+    workspace_name: sa.ColumnElement[Any] = sa.null()
+    if host.workspaces is not None:
+        workspace_name = (
+            sa.select(sa.cast(host.workspaces.c.name, sa.Text))
+            .where(same_id(host.workspaces.c.id, runs.c.workspace_id))
+            .limit(1)
+            .scalar_subquery()
+        )
+    return sa.select(
+        sa.cast(runs.c.thread_id, sa.Text).label("thread_id"),
+        sa.cast(runs.c.run_name, sa.Text).label("run_name"),
+        sa.cast(runs.c.status, sa.Text).label("status"),
+        runs.c.created_at,
+        sa.cast(runs.c.user_id, sa.Text).label("user_id"),
+        username.label("username"),
+        sa.cast(runs.c.workspace_id, sa.Text).label("workspace_id"),
+        workspace_name.label("workspace_name"),
+    )
+
+
+def as_summary(row: sa.Row[Any]) -> RunSummary:
+    """The record of one row of ``select_summaries``."""
+    return RunSummary(
+        thread_id=row.thread_id,
+        name=row.run_name if row.run_name and row.run_name.strip() else None,
+        status=row.status,
+        created_at=utc(row.created_at),
+        user_id=row.user_id,
+        username=row.username,
+        workspace_id=row.workspace_id,
+        workspace_name=row.workspace_name or None,
+    )

@@ -1,0 +1,312 @@
+"""What the query package returns: frozen results, with ids as strings and times in UTC."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class StatusKind(Enum):
+    """What a status means to an admin; the host's own word is always shown beside it."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    PAUSED = "paused"
+    OTHER = "other"
+
+
+_KINDS = {
+    "running": StatusKind.RUNNING,
+    "completed": StatusKind.COMPLETED,
+    "error": StatusKind.FAILED,
+    "failed": StatusKind.FAILED,
+    "paused": StatusKind.PAUSED,
+    "interrupted": StatusKind.PAUSED,
+}
+
+
+def status_kind(status: str | None) -> StatusKind:
+    """The kind of a host's status text, whatever its case; OTHER for any word not known."""
+    return _KINDS.get((status or "").strip().casefold(), StatusKind.OTHER)
+
+
+@dataclass(frozen=True)
+class Actor:
+    """The admin who acts: who they said they are; the database is asked anew at each call."""
+
+    user_id: str
+    username: str
+
+
+@dataclass(frozen=True)
+class Credential:
+    """An active admin's name and bcrypt hash, for the sign-in form."""
+
+    username: str
+    password_hash: str
+
+    def __repr__(self) -> str:
+        return f"Credential({self.username!r})"
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """One row of the list. ``name`` is None where the run has none: show ``title`` then."""
+
+    thread_id: str
+    name: str | None
+    status: str | None
+    created_at: datetime | None
+    user_id: str | None
+    username: str | None
+    workspace_id: str | None
+    workspace_name: str | None
+
+    @property
+    def title(self) -> str:
+        """The run's name, or its thread_id where it has none."""
+        return self.name or self.thread_id
+
+
+@dataclass(frozen=True)
+class WorkspaceChoice:
+    """A workspace that has runs; ``name`` is None where its row is gone or nameless."""
+
+    workspace_id: str
+    name: str | None
+
+
+@dataclass(frozen=True)
+class JsonText:
+    """A JSON document as the database prints it: the first part of ``length`` characters."""
+
+    text: str
+    length: int
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether only the beginning was read."""
+        return len(self.text) < self.length
+
+
+@dataclass(frozen=True)
+class RunLink:
+    """Another run that this one points to or is pointed to by; ``exists`` says if it has a row."""
+
+    thread_id: str
+    title: str
+    status: str | None
+    exists: bool = True
+
+
+@dataclass(frozen=True)
+class RunDetail:
+    """Everything ``run_metadata`` has about one run.
+
+    ``has_row`` is False for an id that has only orphan rows in other tables. ``others`` holds the
+    columns that Run Manager has no name for, each as text.
+    """
+
+    summary: RunSummary
+    has_row: bool
+    completed_at: datetime | None
+    error_message: str | None
+    model: str | None
+    sop: str | None
+    initial_data: JsonText | None
+    metadata: JsonText | None
+    parent: RunLink | None
+    reruns: tuple[RunLink, ...]
+    reruns_total: int
+    others: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class LogEntry:
+    """One line of a run's log; ``others`` holds further columns as text."""
+
+    time: datetime | None
+    level: str | None
+    message: str | None
+    others: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class CheckpointSummary:
+    """One checkpoint on the timeline; ``stored_bytes`` is its size in the table, compressed."""
+
+    checkpoint_id: str
+    namespace: str
+    parent_id: str | None
+    time: str | None
+    step: str | None
+    source: str | None
+    nodes: tuple[str, ...]
+    writes: int
+    stored_bytes: int
+
+
+@dataclass(frozen=True)
+class CheckpointWrite:
+    """One write of a task at a checkpoint: its type and size, never its content."""
+
+    task_id: str
+    index: int
+    channel: str
+    type: str | None
+    bytes: int
+    node: str | None
+
+
+@dataclass(frozen=True)
+class CheckpointDetail:
+    """One checkpoint opened: its JSON state and metadata, and its writes (the first 500)."""
+
+    summary: CheckpointSummary
+    state: JsonText
+    metadata: JsonText
+    writes: tuple[CheckpointWrite, ...]
+
+
+@dataclass(frozen=True)
+class Blob:
+    """One stored channel value: its type, version and size in bytes, never its content."""
+
+    channel: str
+    namespace: str
+    version: str
+    type: str | None
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Rows of one table that belong to some runs, and the bytes they take in it as stored."""
+
+    table: str
+    rows: int
+    stored_bytes: int
+
+
+@dataclass(frozen=True)
+class LeftBehind:
+    """Rows of runs in a table that is never touched; None where counting took too long."""
+
+    table: str
+    rows: int | None
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run in a plan. ``is_orphan``: it has no row of its own, only traces in other tables."""
+
+    thread_id: str
+    name: str | None
+    status: str | None
+    created_at: datetime | None
+    is_orphan: bool = False
+
+    @property
+    def title(self) -> str:
+        """The run's name, or its thread_id where it has none."""
+        return self.name or self.thread_id
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the run was still running when it was looked at."""
+        return status_kind(self.status) is StatusKind.RUNNING
+
+
+@dataclass(frozen=True)
+class DeletionPlan:
+    """What a deletion would do, frozen.
+
+    ``runs`` go; ``excluded`` are still running and stay; ``missing`` have no row anywhere and will
+    be reported as failed. ``tables`` counts the rows that go, ``left_behind`` those that belong to
+    the same runs and stay.
+    """
+
+    runs: tuple[PlannedRun, ...]
+    excluded: tuple[PlannedRun, ...]
+    missing: tuple[str, ...]
+    include_running: bool
+    tables: tuple[Footprint, ...]
+    left_behind: tuple[LeftBehind, ...]
+
+    @property
+    def thread_ids(self) -> tuple[str, ...]:
+        """The exact ids that execution will take: what goes and what is already missing."""
+        return (*(run.thread_id for run in self.runs), *self.missing)
+
+    @property
+    def rows(self) -> int:
+        """How many rows go, over all tables."""
+        return sum(table.rows for table in self.tables)
+
+    @property
+    def stored_bytes(self) -> int:
+        """How many bytes those rows take as stored."""
+        return sum(table.stored_bytes for table in self.tables)
+
+
+@dataclass(frozen=True)
+class DeletedRun:
+    """A run that is gone, with the rows that went by table name."""
+
+    thread_id: str
+    title: str
+    rows: tuple[tuple[str, int], ...]
+    was_orphan: bool = False
+
+
+@dataclass(frozen=True)
+class FailedRun:
+    """A run that was to be deleted and is untouched, with the reason in plain words."""
+
+    thread_id: str
+    title: str
+    error: str
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a deletion did. ``came_back`` counts rows that some writer added to deleted runs."""
+
+    actor: Actor
+    started_at: datetime
+    seconds: float
+    deleted: tuple[DeletedRun, ...]
+    failed: tuple[FailedRun, ...]
+    tables: tuple[tuple[str, int], ...]
+    came_back: tuple[Footprint, ...]
+    was_stopped: bool
+
+    @property
+    def rows(self) -> int:
+        """How many rows went, over all tables."""
+        return sum(rows for _table, rows in self.tables)
+
+
+class OperationState(Enum):
+    """Where an operation is between its start and its receipt."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+
+
+@dataclass(frozen=True)
+class OperationView:
+    """An operation as it stood when it was asked about; ``receipt`` is there once it finished."""
+
+    operation_id: str
+    state: OperationState
+    total: int
+    done: int
+    failed: int
+    is_stopping: bool
+    receipt: Receipt | None

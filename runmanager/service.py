@@ -1,0 +1,226 @@
+"""RunManager: the one door that pages and API go through.
+
+Every call takes the actor and asks the database, in the call's own transaction, whether they are
+still an admin. Each raises NotAdminError if not, and DatabaseError where the database is away, too
+slow or refuses.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from runmanager import accounts
+from runmanager.database import Database, translated
+from runmanager.deletion import plan_deletion
+from runmanager.errors import DatabaseError, InvalidRequestError, StartError
+from runmanager.filters import RunFilter
+from runmanager.host import Host, TraceTable, read_host
+from runmanager.operations import Operations
+from runmanager.queries import checkpoints, detail, facets, footprint, logs, runs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import sqlalchemy as sa
+
+    from runmanager.paging import Page, PageRequest
+    from runmanager.records import (
+        Actor,
+        Blob,
+        CheckpointDetail,
+        CheckpointSummary,
+        Credential,
+        DeletionPlan,
+        Footprint,
+        LeftBehind,
+        LogEntry,
+        OperationView,
+        RunDetail,
+        RunSummary,
+        WorkspaceChoice,
+    )
+    from runmanager.settings import Settings
+
+
+class RunManager:
+    """Find, review and delete the runs of one host's database."""
+
+    def __init__(self, database: Database, host: Host) -> None:
+        self._database = database
+        self._host = host
+        self._operations = Operations(database, host)
+
+    @classmethod
+    def open(cls, url: sa.URL, settings: Settings) -> RunManager:
+        """Connect and read the host's schema.
+
+        Raises StartError, in one sentence, when the database cannot be reached or lacks something.
+        """
+        database = Database(url, settings)
+        try:
+            with database.read() as connection:
+                host = read_host(connection, settings.trace_tables)
+        except DatabaseError as error:
+            database.close()
+            raise StartError(
+                f"Cannot start: {error.message[0].lower()}{error.message[1:]} "
+                "It is the one that DATABASE_URL names."
+            ) from None
+        except StartError:
+            database.close()
+            raise
+        return cls(database, host)
+
+    def close(self) -> None:
+        """Let running deletions end after their batch, then close every connection."""
+        self._operations.close()
+        self._database.close()
+
+    # Signing in: the only calls without an actor, because they are what makes one.
+
+    def sign_in_credentials(self) -> tuple[Credential, ...]:
+        """The active admins who can sign in, for the sign-in form to check against."""
+        with self._database.read() as connection:
+            return accounts.sign_in_credentials(connection, self._host)
+
+    def actor_for(self, username: str) -> Actor:
+        """The active admin of that name, in any case. Raises NotAdminError when there is none."""
+        with self._database.read() as connection:
+            return accounts.actor_for(connection, self._host, username)
+
+    # Finding
+
+    def list_runs(
+        self, actor: Actor, run_filter: RunFilter, request: PageRequest, *, nearest: bool = False
+    ) -> Page[RunSummary]:
+        """One page of the runs; one past the end is empty, or the last where ``nearest``."""
+        with self._reading(actor) as connection:
+            return runs.list_runs(connection, self._host, run_filter, request, nearest=nearest)
+
+    def usernames(self, actor: Actor) -> tuple[str, ...]:
+        """The names of users that have runs, sorted."""
+        with self._reading(actor) as connection:
+            return facets.usernames(connection, self._host)
+
+    def workspaces(
+        self, actor: Actor, run_filter: RunFilter | None = None
+    ) -> tuple[WorkspaceChoice, ...]:
+        """The workspaces that the runs of ``run_filter`` name, sorted by name."""
+        with self._reading(actor) as connection:
+            return facets.workspaces(connection, self._host, run_filter or RunFilter())
+
+    # Looking over
+
+    def run(self, actor: Actor, thread_id: str) -> RunDetail:
+        """Everything about one run. Raises RunNotFoundError for an id with no row anywhere."""
+        with self._reading(actor) as connection:
+            return detail.run_detail(connection, self._host, thread_id)
+
+    def footprint(
+        self, actor: Actor, thread_id: str
+    ) -> tuple[tuple[Footprint, ...], tuple[LeftBehind, ...]]:
+        """One run's rows and stored bytes by table: what goes with it, and what is left behind."""
+        with self._reading(actor) as connection:
+            going = footprint.footprints(connection, footprint.run_tables(self._host), [thread_id])
+            return going, footprint.left_behind(connection, self._host, [thread_id])
+
+    @property
+    def log_tables(self) -> tuple[str, ...]:
+        """The names of the host's log tables: none, ``logs``, ``thread_logs`` or both."""
+        return tuple(sorted(trace.name for trace in self._host.logs))
+
+    def log_levels(self, actor: Actor, thread_id: str, table: str) -> tuple[str, ...]:
+        """The levels that appear in one run's log, sorted."""
+        with self._reading(actor) as connection:
+            return logs.log_levels(connection, self._log_table(table), thread_id)
+
+    def logs(
+        self,
+        actor: Actor,
+        thread_id: str,
+        table: str,
+        request: PageRequest,
+        *,
+        levels: Sequence[str] = (),
+        newest_first: bool = True,
+    ) -> Page[LogEntry]:
+        """One page of one run's log in ``table``, the last one past the end."""
+        with self._reading(actor) as connection:
+            return logs.list_logs(
+                connection,
+                self._log_table(table),
+                thread_id,
+                request,
+                levels=levels,
+                newest_first=newest_first,
+            )
+
+    def checkpoints(
+        self, actor: Actor, thread_id: str, request: PageRequest
+    ) -> Page[CheckpointSummary]:
+        """One page of one run's checkpoints, newest first, the last one past the end."""
+        with self._reading(actor) as connection:
+            return checkpoints.list_checkpoints(connection, self._host, thread_id, request)
+
+    def checkpoint(
+        self, actor: Actor, thread_id: str, namespace: str, checkpoint_id: str
+    ) -> CheckpointDetail:
+        """One checkpoint opened. Raises RunNotFoundError when it is gone."""
+        with self._reading(actor) as connection:
+            return checkpoints.open_checkpoint(
+                connection, self._host, thread_id, namespace, checkpoint_id
+            )
+
+    def blobs(self, actor: Actor, thread_id: str, request: PageRequest) -> Page[Blob]:
+        """One page of one run's stored channel values, measured and never decoded."""
+        with self._reading(actor) as connection:
+            return checkpoints.list_blobs(connection, self._host, thread_id, request)
+
+    # Deleting
+
+    def plan_deletion(
+        self, actor: Actor, thread_ids: Sequence[str], *, include_running: bool = False
+    ) -> DeletionPlan:
+        """What deleting these runs would do. Raises InvalidRequestError for none or too many."""
+        with self._reading(actor) as connection:
+            return plan_deletion(
+                connection, self._host, thread_ids, include_running=include_running
+            )
+
+    def start_deletion(self, actor: Actor, plan: DeletionPlan) -> OperationView:
+        """Start deleting exactly what ``plan`` says; it goes on without the caller."""
+        self._require_admin(actor)
+        return self._operations.start(actor, plan)
+
+    def operation(self, actor: Actor, operation_id: str) -> OperationView:
+        """One of the actor's operations. Raises OperationNotFoundError for any other."""
+        self._require_admin(actor)
+        return self._operations.view(actor, operation_id)
+
+    def running_operations(self, actor: Actor) -> tuple[OperationView, ...]:
+        """The actor's operations that have not finished."""
+        self._require_admin(actor)
+        return self._operations.running(actor)
+
+    def stop_operation(self, actor: Actor, operation_id: str) -> None:
+        """End one of the actor's operations after its present batch."""
+        self._require_admin(actor)
+        self._operations.stop(actor, operation_id)
+
+    @contextmanager
+    def _reading(self, actor: Actor) -> Iterator[sa.Connection]:
+        with self._database.read() as connection:
+            accounts.require_admin(connection, self._host, actor)
+            with translated():
+                yield connection
+
+    def _require_admin(self, actor: Actor) -> None:
+        with self._reading(actor):
+            pass
+
+    def _log_table(self, name: str) -> TraceTable:
+        for trace in self._host.logs:
+            if trace.name == name:
+                return trace
+        raise InvalidRequestError(f"The database has no log table “{name}”.")

@@ -1,0 +1,130 @@
+"""Everything configurable: read once from the environment, then frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from runmanager.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+COOKIE_KEY_BYTES = 32
+
+
+def _setting(env: str, doc: str, *, secret: bool = False, **kwargs: Any) -> Any:
+    return field(repr=not secret, metadata={"env": env, "doc": doc}, **kwargs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the process was told. Every field carries its variable and its sentence for the README.
+
+    ``database_url`` is None when the demo's own PostgreSQL is to be used.
+    """
+
+    database_url: sa.URL | None = _setting(
+        "DATABASE_URL",
+        "The host's database, `postgresql://user:password@host:5432/name`. "
+        "Without it the demo starts its own.",
+        default=None,
+        secret=True,
+    )
+    cookie_key: str = _setting(
+        "RUNMANAGER_COOKIE_KEY",
+        "Signs the sign-in cookie: a secret of 32 bytes or more. Needed with `DATABASE_URL`.",
+        default="",
+        secret=True,
+    )
+    trace_tables: tuple[str, ...] = _setting(
+        "RUNMANAGER_TRACE_TABLES",
+        "Further tables with a `thread_id`, separated by commas, whose rows go with a run.",
+        default=(),
+    )
+    statement_timeout: float = _setting(
+        "RUNMANAGER_STATEMENT_TIMEOUT",
+        "Seconds after which a reading statement is stopped.",
+        default=5.0,
+    )
+    lock_timeout: float = _setting(
+        "RUNMANAGER_LOCK_TIMEOUT",
+        "Seconds a deletion waits for a row that another session holds.",
+        default=2.0,
+    )
+    pool_size: int = _setting(
+        "RUNMANAGER_POOL_SIZE",
+        "Most connections to the database at once.",
+        default=10,
+    )
+    demo_dir: Path = _setting(
+        "RUNMANAGER_DEMO_DIR",
+        "Where the demo keeps its database.",
+        default=Path(".demo"),
+    )
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> Settings:
+        """The settings that ``environ`` holds.
+
+        Raises SettingsError, in one sentence and without the value, for the first one that is
+        malformed or missing.
+        """
+        values: dict[str, Any] = {}
+        for setting in fields(cls):
+            text = environ.get(setting.metadata["env"], "").strip()
+            if text:
+                values[setting.name] = _PARSERS[setting.name](setting.metadata["env"], text)
+        settings = cls(**values)
+        key_bytes = len(settings.cookie_key.encode())
+        if settings.database_url is not None and key_bytes < COOKIE_KEY_BYTES:
+            raise SettingsError(
+                f"RUNMANAGER_COOKIE_KEY must be a secret of {COOKIE_KEY_BYTES} bytes or more when "
+                "DATABASE_URL is set: for example the output of `openssl rand -hex 32`."
+            )
+        return settings
+
+
+def _database_url(env: str, text: str) -> sa.URL:
+    shape = "it should look like postgresql://user:password@host:5432/database"
+    try:
+        url = sa.make_url(text)
+    except (sa.exc.ArgumentError, ValueError):
+        raise SettingsError(f"{env} is malformed: {shape}.") from None
+    if url.drivername not in {"postgresql", "postgres", "postgresql+psycopg"}:
+        raise SettingsError(f"{env} is not the address of a PostgreSQL database: {shape}.")
+    return url.set(drivername="postgresql+psycopg")
+
+
+def _names(_env: str, text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _seconds(env: str, text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0.01 <= seconds <= 3600:  # noqa: PLR2004  a hundredth of a second to an hour
+        raise SettingsError(f"{env} must be a number of seconds between 0.01 and 3600.")
+    return seconds
+
+
+def _count(env: str, text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 2 <= int(text[:9]) <= 200:  # noqa: PLR2004
+        raise SettingsError(f"{env} must be a whole number between 2 and 200.")
+    return int(text)
+
+
+_PARSERS: dict[str, Any] = {
+    "database_url": _database_url,
+    "cookie_key": lambda _env, text: text,
+    "trace_tables": _names,
+    "statement_timeout": _seconds,
+    "lock_timeout": _seconds,
+    "pool_size": _count,
+    "demo_dir": lambda _env, text: Path(text),
+}

@@ -62,8 +62,8 @@ class Settings:
     )
     demo_dir: Path = _setting(
         "RUNMANAGER_DEMO_DIR",
-        "Where the demo keeps its database.",
-        default=Path(".demo"),
+        "Where the demo keeps its database: by default `.demo` beside `app.py`.",
+        default=Path(__file__).resolve().parents[1] / ".demo",
     )
 
     @classmethod

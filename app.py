@@ -1,0 +1,98 @@
+"""The process: dashboard and, later, API on one port, one command."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import streamlit as st
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+
+from pages.parts import session
+from runmanager.demo import Demo, open_demo
+from runmanager.errors import SettingsError, StartError
+from runmanager.service import RunManager
+from runmanager.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+# No other site may frame the page, and whatever a run is called, the browser fetches no image for it.
+# 'self' for frames: the sign-in cookie is set by a small frame of this same server.
+_HEADERS = {
+    "Content-Security-Policy": "frame-ancestors 'self'; img-src 'self' data: blob:; object-src 'none'",
+    "X-Frame-Options": "SAMEORIGIN",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+}
+
+
+class SecurityHeaders:
+    """Adds to every response what Streamlit leaves out."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and its response back with the headers."""
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(_HEADERS)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+
+
+@asynccontextmanager
+async def lifespan(_app: st.App) -> AsyncIterator[dict[str, Any]]:
+    """Open the database before the first visitor, and let deletions end before the process does."""
+    try:
+        service, demo = _open()
+    except StartError as error:
+        _give_up(error.message)
+    try:
+        yield {}
+    finally:
+        service.close()
+        if demo is not None:
+            demo.close()
+
+
+def _open() -> tuple[RunManager, Demo | None]:
+    settings = Settings.from_environment(os.environ)
+    if settings.database_url is not None:
+        service = RunManager.open(settings.database_url, settings)
+        session.provide(service, session.SignIn(settings.cookie_key))
+        return service, None
+    if st.get_option("server.address") not in _LOOPBACK:
+        raise SettingsError(
+            "The demo's passwords are public, so it listens on localhost only: set DATABASE_URL to "
+            "serve a database of yours, or leave STREAMLIT_SERVER_ADDRESS alone."
+        )
+    demo = open_demo(settings.demo_dir)
+    service = RunManager.open(demo.url, settings)
+    session.provide(service, session.SignIn(demo.cookie_key, (demo.username, demo.password)))
+    return service, demo
+
+
+def _give_up(sentence: str) -> NoReturn:
+    # The web server would print a traceback and leave with its own code; nothing runs yet that
+    # would need an orderly end.
+    sys.stderr.write(f"Run Manager: {sentence}\n")
+    sys.stderr.flush()
+    os._exit(1)
+
+
+app = st.App("pages/shell.py", lifespan=lifespan, middleware=[Middleware(SecurityHeaders)])
+
+if __name__ == "__main__":
+    app.run()

@@ -1,0 +1,47 @@
+"""The one place that turns errors into what a page says."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from runmanager.errors import (
+    DatabaseError,
+    NotAdminError,
+    RunManagerError,
+    RunNotFoundError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def shown_errors() -> Iterator[None]:
+    """Say what went wrong inside the block, offer what can be done next, and end the script run."""
+    try:
+        yield
+    except NotAdminError as error:
+        _say("error", "You cannot use Run Manager", error)
+        st.stop()
+    except RunNotFoundError as error:
+        _say("warning", "There is nothing to show", error)
+        st.page_link("runs.py", label="Back to all runs", icon=":material/arrow_back:")
+        st.stop()
+    except DatabaseError as error:
+        _say("error", "The database did not answer", error)
+        # Any rerun asks anew: the connection pool recovers by itself.
+        st.button("Try again", key="try_again", icon=":material/refresh:", type="primary")
+        st.stop()
+    except RunManagerError as error:
+        _say("error", "This did not work", error)
+        st.stop()
+
+
+def _say(kind: str, heading: str, error: RunManagerError) -> None:
+    with st.container(border=True, key=f"message-{kind}"):
+        st.markdown(f"**{heading}**")
+        # The message may name a table or a run of the host's: text, never Markdown.
+        st.text(error.message)

@@ -1,0 +1,138 @@
+"""A deletion on the page: its progress while it works, then its result until it is put away."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import streamlit as st
+
+from pages.parts import session, text
+from pages.parts.messages import shown_errors
+from runmanager.errors import OperationNotFoundError
+from runmanager.filters import shorten
+from runmanager.records import OperationState
+
+if TYPE_CHECKING:
+    from runmanager.records import Actor, OperationView, Receipt
+
+POLL_SECONDS = 0.5
+SHOWN_FAILURES = 500
+
+
+def draw_operation(actor: Actor) -> None:
+    """Draw the session's deletion: watched while it runs, its receipt once it has finished."""
+    held = session.state()
+    if held.operation_id is None:
+        _adopt(actor)
+    if held.operation_id is not None:
+        _watch(actor)
+    if held.finished is not None and held.finished.receipt is not None:
+        _draw_result(held.finished.receipt)
+
+
+def _adopt(actor: Actor) -> None:
+    """Watch a deletion that this admin started in a tab that is closed by now."""
+    with shown_errors():
+        running = session.service().running_operations(actor)
+    if running:
+        session.state().operation_id = running[0].operation_id
+
+
+@st.fragment(run_every=POLL_SECONDS)
+def _watch(actor: Actor) -> None:
+    held = session.state()
+    if held.operation_id is None:
+        return
+    with shown_errors():
+        try:
+            operation = session.service().operation(actor, held.operation_id)
+        except OperationNotFoundError:
+            held.operation_id = None
+            raise
+    if operation.state is OperationState.FINISHED:
+        _finish(operation)
+        st.rerun()
+    with st.container(border=True, key="progress"):
+        done = f"{operation.done:,} of {text.count(operation.total, 'run')}"
+        failed = f", {operation.failed:,} failed" if operation.failed else ""
+        st.progress(operation.done / operation.total, text=f"Deleting: {done}{failed}")
+        if operation.is_stopping:
+            st.caption("Stopping after the present batch …")
+        elif st.button("Stop", key="stop_operation", icon=":material/stop:"):
+            with shown_errors():
+                session.service().stop_operation(actor, held.operation_id)
+
+
+def _finish(operation: OperationView) -> None:
+    held = session.state()
+    held.operation_id = None
+    held.finished = operation
+    if operation.receipt is not None:
+        # What failed stays selected: it can be looked at and tried again.
+        failed = {run.thread_id for run in operation.receipt.failed}
+        gone = {run.thread_id for run in operation.receipt.deleted}
+        session.select(
+            run
+            for run in held.selection.values()
+            if run.thread_id not in gone or run.thread_id in failed
+        )
+
+
+def _put_away() -> None:
+    session.state().finished = None
+
+
+def _draw_result(receipt: Receipt) -> None:
+    with st.container(border=True, key="result"):
+        title, close = st.columns([8, 1], vertical_alignment="center")
+        title.markdown(_headline(receipt))
+        close.button("Close", key="close_result", on_click=_put_away, type="tertiary")
+        rows = [f"{count:,} {table}" for table, count in receipt.tables if count]
+        if rows:
+            st.text(f"Rows deleted: {text.listed(rows)}.")
+        orphans = sum(run.was_orphan for run in receipt.deleted)
+        if orphans:
+            st.text(f"{text.count(orphans, 'run')} had orphan rows only: they were cleaned up.")
+        for table in receipt.came_back:
+            st.text(
+                f"A worker is still writing: {text.count(table.rows, 'new row')} in {table.table}. "
+                "Stop it, then delete the same runs again."
+            )
+        if receipt.failed:
+            _draw_failures(receipt)
+
+
+def _headline(receipt: Receipt) -> str:
+    deleted = f"{text.count(len(receipt.deleted), 'run')} deleted"
+    icon = ":green[:material/check_circle:]"
+    if receipt.failed:
+        icon = ":red[:material/error:]"
+        deleted += f", {len(receipt.failed):,} failed"
+    stopped = " · stopped" if receipt.was_stopped else ""
+    return (
+        f"{icon} **{deleted}**{stopped} · {text.count(receipt.rows, 'row')} "
+        f"in {text.duration(receipt.seconds)}"
+    )
+
+
+def _draw_failures(receipt: Receipt) -> None:
+    shown = receipt.failed[:SHOWN_FAILURES]
+    st.dataframe(
+        pd.DataFrame(
+            {
+                "Failed run": pd.Series([shorten(run.title, 200) for run in shown], dtype="str"),
+                "Reason": pd.Series([run.error for run in shown], dtype="str"),
+                "ID": pd.Series([run.thread_id for run in shown], dtype="str"),
+            }
+        ),
+        hide_index=True,
+        height=min(6, len(shown) + 1) * 35 + 3,
+        column_config={
+            "Failed run": st.column_config.TextColumn(width=220),
+            "Reason": st.column_config.TextColumn(width=560),
+            "ID": st.column_config.TextColumn(width=100),
+        },
+    )
+    if len(receipt.failed) > SHOWN_FAILURES:
+        st.caption(f"and {text.count(len(receipt.failed) - SHOWN_FAILURES, 'more failed run')}")

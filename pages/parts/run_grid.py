@@ -1,0 +1,149 @@
+"""The grid of runs: one page of rows with checkboxes, and the selection across pages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+import streamlit as st
+
+from pages.parts import session, styles
+from pages.parts.session import GridState
+from runmanager.filters import shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pages.parts.address import View
+    from runmanager.paging import Page
+    from runmanager.records import RunSummary
+
+ROW_HEIGHT = 35
+MAX_HEIGHT = 15 * ROW_HEIGHT
+MAX_TEXT = 300
+NOTHING = "—"
+
+
+def viewer_zone() -> ZoneInfo:
+    """The viewer's time zone as their browser says, UTC where it does not."""
+    try:
+        return ZoneInfo(st.context.timezone or "UTC")
+    except (KeyError, ValueError, OSError):
+        return ZoneInfo("UTC")
+
+
+def hold(view: View, page: Page[RunSummary]) -> GridState:
+    """Keep ``page`` as the rows that the grid is drawn from.
+
+    The grid gets a new key, and so forgets its edits, only where rows or selection have changed.
+    """
+    held = session.state()
+    selected = frozenset(run.thread_id for run in page.items) & held.selection.keys()
+    old = held.grid
+    if (
+        old is None
+        or old.page != page
+        or old.view != view
+        or session.checked_rows(old) != selected
+    ):
+        held.grids += 1
+        held.grid = GridState(f"grid-{held.grids}", view, page, selected)
+    held.needs_reading = False
+    assert held.grid is not None  # noqa: S101  set just above, or it was there
+    return held.grid
+
+
+def draw_grid(grid: GridState, open_run: Callable[[str], None]) -> None:
+    """Draw the rows and put what is ticked into the session's selection.
+
+    ``open_run`` is called with a thread_id when its Open button is clicked.
+    """
+    runs = grid.page.items
+    statuses = styles.pill_colors(run.status for run in runs)
+
+    def clicked() -> None:
+        click = session.value(f"{grid.key}-open")
+        open_run(runs[click["row"]].thread_id)  # type: ignore[index]  # Streamlit has no type for it
+
+    st.data_editor(
+        _frame(grid),
+        key=grid.key,
+        hide_index=True,
+        height=min(MAX_HEIGHT, (len(runs) + 1) * ROW_HEIGHT + 3),
+        row_height=ROW_HEIGHT,
+        num_rows="fixed",
+        placeholder=NOTHING,
+        alt="Runs",
+        disabled=["open", "thread_id", "name", "status", "time", "user", "workspace"],
+        on_change=apply_edits,
+        column_config={
+            "select": st.column_config.CheckboxColumn("", width=36, pinned=True),
+            "open": st.column_config.ButtonColumn(
+                "Open", width=64, type="tertiary", key=f"{grid.key}-open", on_click=clicked
+            ),
+            "thread_id": st.column_config.TextColumn("ID", width=92),
+            "name": st.column_config.TextColumn("Name", width=270),
+            "status": st.column_config.MultiselectColumn(
+                "Status", width=112, options=list(statuses), color=list(statuses.values())
+            ),
+            "time": st.column_config.DatetimeColumn(
+                "Time", width=164, format="D MMM YYYY, HH:mm:ss", timezone=viewer_zone().key
+            ),
+            "user": st.column_config.TextColumn("User", width=100),
+            "workspace": st.column_config.TextColumn("Workspace", width=130),
+        },
+    )
+
+
+def apply_edits() -> None:
+    """Bring the selection in line with the ticks on the grid's page."""
+    held = session.state()
+    if held.grid is None:
+        return
+    checked = session.checked_rows(held.grid)
+    for run in held.grid.page.items:
+        if run.thread_id in checked:
+            held.selection.setdefault(run.thread_id, run)
+        else:
+            held.selection.pop(run.thread_id, None)
+
+
+def select_page() -> None:
+    """Add every run on this page to the selection."""
+    held = session.state()
+    if held.grid is not None:
+        session.select([*held.selection.values(), *held.grid.page.items])
+
+
+def clear_selection() -> None:
+    """Select nothing, on any page."""
+    session.select([])
+
+
+def _frame(grid: GridState) -> pd.DataFrame:
+    runs = grid.page.items
+    return pd.DataFrame(
+        {
+            "select": [run.thread_id in grid.selected_at_first for run in runs],
+            "open": ["Open"] * len(runs),
+            "name": pd.Series([shorten(run.title, MAX_TEXT) for run in runs], dtype="str"),
+            "status": [[styles.status_word(run.status)] for run in runs],
+            # Microseconds reach year 9999; the default nanoseconds end in 2262.
+            "time": pd.Series([run.created_at for run in runs], dtype="datetime64[us, UTC]"),
+            "user": pd.Series([_user(run) for run in runs], dtype="str"),
+            "workspace": pd.Series([_workspace(run) for run in runs], dtype="str"),
+            "thread_id": pd.Series([run.thread_id for run in runs], dtype="str"),
+        },
+        columns=["select", "open", "thread_id", "name", "status", "time", "user", "workspace"],
+    )
+
+
+def _user(run: RunSummary) -> str | None:
+    name = run.username or run.user_id
+    return shorten(name, MAX_TEXT) if name else None
+
+
+def _workspace(run: RunSummary) -> str | None:
+    name = run.workspace_name or run.workspace_id
+    return shorten(name, MAX_TEXT) if name else None

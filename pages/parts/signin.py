@@ -1,0 +1,168 @@
+"""Signing in: streamlit-authenticator over the host's users, and the gate before every page.
+
+Only its ``login`` and ``logout`` are used, with credentials built anew from the active admins. What
+it gets wrong is held here: hashing (off), its pauses (none), its cookie's unhandled errors, and an
+unknown name that answers faster than a known one.
+"""
+
+from __future__ import annotations
+
+import time
+
+import streamlit as st
+import streamlit_authenticator as stauth
+from jwt.exceptions import PyJWTError
+from streamlit_authenticator.utilities import LoginError
+
+from pages.parts import session
+from pages.parts.messages import shown_errors
+from runmanager.errors import NotAdminError
+from runmanager.records import Actor
+
+COOKIE_NAME = "runmanager_session"
+# The authenticator writes the browser's expiry in the server's local time: less than a day could be
+# over before it began in another time zone. The signed time inside is the one that counts.
+COOKIE_DAYS = 1.0
+# Every refusal takes this long: a known name costs a bcrypt check, an unknown one nothing.
+REFUSAL_SECONDS = 0.7
+
+
+def require_admin() -> Actor:
+    """The signed-in admin. Every page begins with this: it ends the script run for anybody else."""
+    name = session.signed_in_name()
+    if name is None:
+        st.error("Sign in to use Run Manager.")
+        st.page_link("runs.py", label="Sign in")
+        st.stop()
+    with shown_errors():
+        return session.service().actor_for(name)
+
+
+def require_sign_in() -> Actor:
+    """The signed-in admin, after drawing the sign-in form until there is one."""
+    held = session.state()
+    if session.signed_in_name() is None or held.is_signing_out or held.cookie_is_due:
+        _work_on_cookie()
+    name = session.signed_in_name()
+    if name is None:
+        st.stop()
+    try:
+        return session.service().actor_for(name)
+    except NotAdminError as error:
+        _refuse(name, error)
+
+
+def draw_sign_out(actor: Actor) -> None:
+    """Who is signed in, and the way out, at the end of the sidebar."""
+    with st.sidebar.container(key="signed-in"):
+        st.text(f"Signed in as {actor.username}")
+        st.button("Sign out", key="sign_out", on_click=_ask_to_sign_out, icon=":material/logout:")
+
+
+def _work_on_cookie() -> None:
+    """Everything that needs the authenticator, which draws a frame for its cookie once a run."""
+    with st.container(key="cookie"):
+        authenticator = _authenticator()
+        if session.state().is_signing_out:
+            if session.signed_in_name() is not None:
+                authenticator.logout(location="unrendered")
+            session.forget()
+        elif session.state().cookie_is_due:
+            # The frame reports the browser's cookies once it has loaded; until then this run's
+            # successors must draw it again, or it would be gone before it could set ours.
+            manager = authenticator.cookie_controller.cookie_model.cookie_manager
+            if COOKIE_NAME in manager.cookies:
+                session.state().cookie_is_due = False
+            else:
+                authenticator.cookie_controller.set_cookie()
+    if session.signed_in_name() is None:
+        _draw_form(authenticator)
+
+
+def _draw_form(authenticator: stauth.Authenticate) -> None:
+    with st.container(key="sign-in"):
+        st.markdown("## Run Manager")
+        st.markdown("Find, review and delete workflow runs. For administrators.")
+        started = time.monotonic()
+        try:
+            authenticator.login(
+                location="main",
+                fields={
+                    "Form name": "Sign in",
+                    "Username": "Name",
+                    "Password": "Password",
+                    "Login": "Sign in",
+                },
+                key="sign_in_form",
+            )
+        except (LoginError, PyJWTError, KeyError, TypeError, ValueError):
+            # A cookie that was signed otherwise, or names somebody who is no admin any more.
+            _refused_cookie(authenticator)
+            return
+        if session.signed_in_name() is not None:
+            # The form has done its part: the next run draws the page, and sets the cookie.
+            session.forget()
+            session.state().cookie_is_due = True
+            st.rerun()
+        if session.sign_in_failed():
+            _say_refused(started)
+        _show_demo()
+
+
+def _say_refused(started: float) -> None:
+    time.sleep(max(0.0, REFUSAL_SECONDS - (time.monotonic() - started)))
+    st.error(
+        "Not signed in: the name or the password is wrong, or the account is not an active "
+        "administrator’s. Only administrators can use Run Manager.",
+        icon=":material/block:",
+    )
+
+
+def _refused_cookie(authenticator: stauth.Authenticate) -> None:
+    authenticator.cookie_controller.delete_cookie()
+    st.error(
+        "Your sign-in is no longer valid: only active administrators can use Run Manager.",
+        icon=":material/block:",
+    )
+    st.button("Sign in", key="sign_in_again", type="primary")
+
+
+def _show_demo() -> None:
+    demo = session.sign_in().demo
+    if demo is None:
+        return
+    with st.container(border=True, key="demo-sign-in"):
+        st.markdown("**This is the demo.** Its data is made up; sign in with")
+        st.code(f"{demo[0]}\n{demo[1]}", language=None)
+
+
+def _refuse(name: str, error: NotAdminError) -> None:
+    with st.container(key="sign-in"):
+        st.markdown("## Run Manager")
+        with st.container(border=True, key="message-error"):
+            st.markdown("**This page is for administrators**")
+            st.text(f"You are signed in as {name}. {error.message}")
+        st.button("Sign out", key="sign_out", on_click=_ask_to_sign_out)
+    st.stop()
+
+
+def _ask_to_sign_out() -> None:
+    session.state().is_signing_out = True
+
+
+def _authenticator() -> stauth.Authenticate:
+    with shown_errors():
+        credentials = session.service().sign_in_credentials()
+    return stauth.Authenticate(
+        {
+            "usernames": {
+                one.username.strip(): {"name": one.username, "password": one.password_hash}
+                for one in credentials
+            }
+        },
+        cookie_name=COOKIE_NAME,
+        cookie_key=session.sign_in().cookie_key,
+        cookie_expiry_days=COOKIE_DAYS,
+        auto_hash=False,
+        login_sleep_time=0,
+    )

@@ -1,0 +1,83 @@
+"""How statuses and pages look: the few colours and the small stylesheet of our own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from runmanager.records import StatusKind, status_kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+NO_STATUS = "no status"
+# Chosen to be told apart on both themes: the pill's text takes black or white by itself.
+_COLORS = {
+    StatusKind.RUNNING: "#3b82f6",
+    StatusKind.COMPLETED: "#22a06b",
+    StatusKind.FAILED: "#dc4c4c",
+    StatusKind.PAUSED: "#d9a514",
+    StatusKind.OTHER: "#8a93a3",
+}
+_BADGES = {
+    StatusKind.RUNNING: "blue",
+    StatusKind.COMPLETED: "green",
+    StatusKind.FAILED: "red",
+    StatusKind.PAUSED: "yellow",
+    StatusKind.OTHER: "gray",
+}
+
+_STYLESHEET = """
+<style>
+.stMainBlockContainer { padding: 2.2rem 2rem 3rem; max-width: 1500px; }
+[data-testid="stSidebarUserContent"] { padding-top: 0.5rem; }
+.st-key-cookie { position: absolute; height: 0; overflow: hidden; }
+[data-testid="stText"] { font-family: inherit; }
+.st-key-sign-in { max-width: 25rem; margin: 6vh auto 0; }
+.st-key-heading [data-testid="stText"], .st-key-run-title [data-testid="stText"] {
+  font-size: 1.45rem; font-weight: 650; line-height: 1.25; overflow-wrap: anywhere; }
+.st-key-subheading [data-testid="stText"], .st-key-run-id [data-testid="stText"],
+.st-key-footer [data-testid="stText"], .st-key-signed-in [data-testid="stText"],
+.st-key-notices [data-testid="stText"] { font-size: 0.9rem; opacity: 0.78; }
+.st-key-facts [data-testid="stText"] { overflow-wrap: anywhere; white-space: pre-wrap; }
+.st-key-facts .stCaptionContainer, .st-key-facts [data-testid="stCaptionContainer"] {
+  margin-bottom: -0.9rem; }
+.st-key-signed-in { margin-top: 1.2rem; }
+</style>
+"""
+
+
+def apply() -> None:
+    """Put the stylesheet on the page."""
+    st.html(_STYLESHEET)
+
+
+def status_word(status: str | None) -> str:
+    """The host's own word for a status, or "no status"."""
+    word = " ".join((status or "").split())
+    return word[:40] or NO_STATUS
+
+
+def pill_colors(statuses: Iterable[str | None]) -> dict[str, str]:
+    """A colour for each status word."""
+    return {status_word(status): _COLORS[status_kind(status)] for status in statuses}
+
+
+def badge_color(status: str | None) -> str:
+    """The colour of Streamlit's palette that stands for a status."""
+    return _BADGES[status_kind(status)]
+
+
+def badge_text(status: str | None) -> str:
+    """A status word for a badge, whose label is Markdown: every punctuation mark escaped."""
+    return plain_label(status_word(status))
+
+
+def plain_label(label: str) -> str:
+    """A short text of the host's for a place that renders Markdown: each mark means itself."""
+    return "".join(f"\\{mark}" if mark in _PUNCTUATION else mark for mark in label)
+
+
+# CommonMark lets every one of these be escaped, Streamlit's own directives (:red[…], $…$) included.
+_PUNCTUATION = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")

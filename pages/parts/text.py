@@ -1,0 +1,57 @@
+"""Words and numbers as the pages print them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime, tzinfo
+
+_UNITS = ("bytes", "kB", "MB", "GB", "TB")
+_STEP = 1000
+_MINUTE = 60
+_HOUR = 3600
+_DAY = 86_400
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """Such as "1 run" and "12,408 runs"."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def size(number: int) -> str:
+    """Bytes in the largest decimal unit that leaves a number over one, such as "1.4 MB"."""
+    value = float(number)
+    for unit in _UNITS:
+        if value < _STEP or unit == _UNITS[-1]:
+            return f"{number:,} bytes" if unit == "bytes" else f"{value:.1f} {unit}"
+        value /= _STEP
+    return ""
+
+
+def duration(seconds: float) -> str:
+    """Such as "0.4 s", "3 min 20 s" or "2 d 4 h"."""
+    if seconds < 10:  # noqa: PLR2004  tenths matter below ten seconds
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    parts = ((whole // _DAY, "d"), (whole % _DAY // _HOUR, "h"), (whole % _HOUR // _MINUTE, "min"),
+             (whole % _MINUTE, "s"))
+    return " ".join(f"{number} {unit}" for number, unit in [one for one in parts if one[0]][:2])
+
+
+def moment(time: datetime | None, zone: tzinfo) -> str:
+    """A time in the viewer's zone to the second, with the zone's name; a dash for none."""
+    if time is None:
+        return "—"
+    try:
+        time = time.astimezone(zone)
+    except OverflowError:
+        pass  # at the edge of the calendar the zone cannot be applied
+    return f"{time.day} {time:%b %Y, %H:%M:%S %Z}"
+
+
+def listed(words: Iterable[str]) -> str:
+    """Such as "a", "a and b", or "a, b and c"."""
+    *first, last = list(words) or [""]
+    return f"{', '.join(first)} and {last}" if first else last

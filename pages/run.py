@@ -1,0 +1,181 @@
+"""The run page: everything the database has about one run, and its deletion."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import streamlit as st
+
+from pages.parts import session, styles, text
+from pages.parts.checkpoint_list import draw_blobs, draw_checkpoints
+from pages.parts.delete_dialog import ask_to_delete, draw_dialog
+from pages.parts.json_view import draw_json
+from pages.parts.log_list import draw_logs
+from pages.parts.messages import shown_errors
+from pages.parts.operation import draw_operation
+from pages.parts.run_grid import viewer_zone
+from pages.parts.signin import require_admin
+from runmanager.errors import RunNotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runmanager.records import Actor, RunDetail, RunLink
+
+
+def draw(actor: Actor, thread_id: str) -> None:
+    """Draw the page of the run ``thread_id``."""
+    st.page_link(
+        "runs.py",
+        label="All runs",
+        icon=":material/arrow_back:",
+        query_params=session.state().list_query,
+    )
+    draw_operation(actor)
+    with shown_errors():
+        if not thread_id:
+            raise RunNotFoundError("The address names no run: open one from the list.")
+        detail = session.service().run(actor, thread_id)
+    _draw_title(detail)
+    _draw_facts(detail)
+    if detail.error_message:
+        with st.container(border=True, key="run-error"):
+            st.markdown(":red-badge[Error]")
+            st.code(detail.error_message, language=None, wrap_lines=True, height=_fitting(detail))
+    draw_json("Initial data", detail.initial_data)
+    draw_json("Metadata", detail.metadata)
+    _draw_links(detail)
+    draw_logs(actor, thread_id)
+    draw_checkpoints(actor, thread_id)
+    draw_blobs(actor, thread_id)
+    _draw_footprint(actor, thread_id)
+    draw_dialog(actor)
+
+
+def _fitting(detail: RunDetail) -> int | None:
+    return 300 if len(detail.error_message or "") > 2000 else None  # noqa: PLR2004  about ten lines
+
+
+def _draw_title(detail: RunDetail) -> None:
+    run = detail.summary
+    with st.container(key="run-title", horizontal=True, vertical_alignment="center"):
+        st.text(run.title)
+        st.badge(
+            styles.badge_text(run.status), color=styles.badge_color(run.status)
+        )
+    with st.container(horizontal=True, vertical_alignment="center", key="run-id"):
+        st.code(run.thread_id, language=None)
+        st.button(
+            "Delete this run",
+            key="delete_run",
+            icon=":material/delete:",
+            on_click=ask_to_delete,
+            args=((run.thread_id,),),
+        )
+    if not detail.has_row:
+        st.warning(
+            "This run has no row of its own any more, only traces in other tables. "
+            "Deleting it cleans them up."
+        )
+
+
+def _draw_facts(detail: RunDetail) -> None:
+    run = detail.summary
+    zone = viewer_zone()
+    facts: list[tuple[str, str | None]] = [
+        ("Started", text.moment(run.created_at, zone)),
+        ("Completed", text.moment(detail.completed_at, zone)),
+        ("Duration", _duration(detail)),
+        ("User", run.username or run.user_id),
+        ("Workspace", run.workspace_name or run.workspace_id),
+        ("Model", detail.model),
+        ("Procedure", detail.sop),
+        *detail.others,
+    ]
+    shown = [(name, value) for name, value in facts if value and value != "—"]
+    with st.container(key="facts"):
+        columns = st.columns(4)
+        for index, (name, value) in enumerate(shown):
+            with columns[index % 4]:
+                st.caption(styles.plain_label(name))
+                st.text(value)
+
+
+def _duration(detail: RunDetail) -> str | None:
+    start, end = detail.summary.created_at, detail.completed_at
+    if start is None or end is None or end < start:
+        return None
+    return text.duration((end - start).total_seconds())
+
+
+def _draw_links(detail: RunDetail) -> None:
+    if detail.parent is not None:
+        st.markdown("##### Rerun of")
+        _draw_link_list([detail.parent], "parent-link")
+    if detail.reruns:
+        st.markdown(f"##### Reruns · {detail.reruns_total:,}")
+        _draw_link_list(detail.reruns, "rerun-links")
+
+
+def _draw_link_list(links: Sequence[RunLink], key: str) -> None:
+    statuses = styles.pill_colors(link.status for link in links)
+
+    def clicked() -> None:
+        click = session.value(f"{key}-open")
+        st.switch_page("run.py", query_params={"id": links[click["row"]].thread_id})  # type: ignore[index]  # no type
+
+    st.dataframe(
+        pd.DataFrame(
+            {
+                "Open": ["Open" if link.exists else "gone" for link in links],
+                "Run": pd.Series([link.title for link in links], dtype="str"),
+                "Status": [[styles.status_word(link.status)] for link in links],
+                "ID": pd.Series([link.thread_id for link in links], dtype="str"),
+            }
+        ),
+        key=key,
+        hide_index=True,
+        height=min(8, len(links) + 1) * 35 + 3,
+        column_config={
+            "Open": st.column_config.ButtonColumn(
+                width=64, type="tertiary", key=f"{key}-open", on_click=clicked
+            ),
+            "Run": st.column_config.TextColumn(width=420),
+            "Status": st.column_config.MultiselectColumn(
+                width=112, options=list(statuses), color=list(statuses.values())
+            ),
+            "ID": st.column_config.TextColumn(width=280),
+        },
+    )
+
+
+def _draw_footprint(actor: Actor, thread_id: str) -> None:
+    with shown_errors():
+        tables, left_behind = session.service().footprint(actor, thread_id)
+    st.markdown("##### Rows and bytes")
+    st.dataframe(
+        pd.DataFrame(
+            {
+                "Table": pd.Series([one.table for one in tables], dtype="str"),
+                "Rows": [one.rows for one in tables],
+                "Size as stored": pd.Series(
+                    [text.size(one.stored_bytes) for one in tables], dtype="str"
+                ),
+            }
+        ),
+        hide_index=True,
+        height="content",
+        width=560,
+        column_config={
+            "Rows": st.column_config.NumberColumn(format="localized"),
+            "Size as stored": st.column_config.TextColumn(alignment="right"),
+        },
+    )
+    for left in left_behind:
+        rows = "rows (too many to count)" if left.rows is None else text.count(left.rows, "row")
+        st.text(f"Left behind when this run is deleted: {rows} in {left.table}")
+
+
+page_actor = require_admin()
+draw(page_actor, st.query_params.get("id", ""))

@@ -1,0 +1,29 @@
+"""The Streamlit script: sign-in gate, then navigation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from pages.parts import signin, styles
+from pages.parts.messages import shown_errors
+
+# A local file: an icon by name would be fetched from a font host.
+st.set_page_config(
+    page_title="Run Manager",
+    page_icon=str(Path(__file__).with_name("icon.svg")),
+    layout="wide",
+)
+styles.apply()
+with shown_errors():
+    actor = signin.require_sign_in()
+
+page = st.navigation(
+    [
+        st.Page("runs.py", title="Run Manager", icon=":material/database:", default=True),
+        st.Page("run.py", title="Run", url_path="run", visibility="hidden"),
+    ]
+)
+page.run()
+signin.draw_sign_out(actor)

@@ -24,6 +24,7 @@ def draw(actor: Actor) -> None:
     """Draw the page for ``actor``."""
     held = session.state()
     view, names = filter_form.draw_filters(actor, address.read_view())
+    st.markdown("### Run Manager")
     draw_operation(actor)
     held.needs_reading = True
     _draw_list(actor, view, names.get(view.run_filter.workspace or ""))

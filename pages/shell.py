@@ -14,6 +14,7 @@ st.set_page_config(
     page_title="Run Manager",
     page_icon=str(Path(__file__).with_name("icon.svg")),
     layout="wide",
+    initial_sidebar_state=272,
 )
 styles.apply()
 with shown_errors():
@@ -23,7 +24,11 @@ page = st.navigation(
     [
         st.Page("runs.py", title="Run Manager", icon=":material/database:", default=True),
         st.Page("run.py", title="Run", url_path="run", visibility="hidden"),
-    ]
+    ],
+    # One page to go to: a link of our own stands where a menu of one would not be shown.
+    position="hidden",
 )
+with st.sidebar:
+    st.page_link("runs.py", label="Run Manager", icon=":material/database:")
 page.run()
 signin.draw_sign_out(actor)

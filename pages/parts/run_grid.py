@@ -80,17 +80,17 @@ def draw_grid(grid: GridState, open_run: Callable[[str], None]) -> None:
         column_config={
             "select": st.column_config.CheckboxColumn("", width=36, pinned=True),
             "open": st.column_config.ButtonColumn(
-                "Open", width=64, type="tertiary", key=f"{grid.key}-open", on_click=clicked
+                "Open", width=60, type="tertiary", key=f"{grid.key}-open", on_click=clicked
             ),
-            "thread_id": st.column_config.TextColumn("ID", width=92),
-            "name": st.column_config.TextColumn("Name", width=270),
+            "thread_id": st.column_config.TextColumn("ID", width=84),
+            "name": st.column_config.TextColumn("Name", width=236),
             "status": st.column_config.MultiselectColumn(
-                "Status", width=112, options=list(statuses), color=list(statuses.values())
+                "Status", width=108, options=list(statuses), color=list(statuses.values())
             ),
             "time": st.column_config.DatetimeColumn(
-                "Time", width=164, format="D MMM YYYY, HH:mm:ss", timezone=viewer_zone().key
+                "Time", width=158, format="D MMM YYYY, HH:mm:ss", timezone=viewer_zone().key
             ),
-            "user": st.column_config.TextColumn("User", width=100),
+            "user": st.column_config.TextColumn("User", width=92),
             "workspace": st.column_config.TextColumn("Workspace", width=130),
         },
     )

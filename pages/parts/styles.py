@@ -43,6 +43,14 @@ _STYLESHEET = """
 .st-key-facts [data-testid="stText"] { overflow-wrap: anywhere; white-space: pre-wrap; }
 .st-key-facts .stCaptionContainer, .st-key-facts [data-testid="stCaptionContainer"] {
   margin-bottom: -0.9rem; }
+[role="dialog"] [data-testid="stElementToolbar"] { display: none; }
+[data-testid="stElementToolbarButton"]:has([aria-label="Search: Runs"]) { display: none; }
+.st-key-confirm_deletion button:not(:disabled),
+.st-key-delete_selected button[kind="primary"]:not(:disabled) {
+  background: #c93a3a; border-color: #c93a3a; color: #ffffff; }
+.st-key-confirm_deletion button:not(:disabled):hover,
+.st-key-delete_selected button[kind="primary"]:not(:disabled):hover {
+  background: #ad2f2f; border-color: #ad2f2f; }
 .st-key-signed-in { margin-top: 1.2rem; }
 </style>
 """

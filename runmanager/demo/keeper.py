@@ -128,6 +128,8 @@ def _run_initdb(order: Order, new: Path, *locale: str) -> None:
     program = Path(order.binaries, "initdb")
     options = [f"--username={SUPERUSER}", "--encoding=UTF8", "--auth-local=trust"]
     options += ["--auth-host=reject", "--no-instructions", *locale]
+    if order.settings.get("fsync") == "off":
+        options.append("--no-sync")
     command = [str(program), "-D", str(new), *options]
     subprocess.run(command, check=True, **order.child())  # noqa: S603  # our own choice
 

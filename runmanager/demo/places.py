@@ -21,13 +21,18 @@ _ACCOUNTS = ("postgres", "nobody")
 _LONGEST_PATH = 900  # PostgreSQL holds paths in 1024 bytes, and appends file names of its own
 
 
-def server_account() -> tuple[int, int] | None:
+def server_account(data: Path) -> tuple[int, int] | None:
     """Return the user and group id to run the server as, or None to run it as ourselves.
 
-    Raises DemoError when we are root and there is no unprivileged account to use.
+    Data that is there already keeps its owner: PostgreSQL serves nobody else's. Raises DemoError
+    when we are root and there is no unprivileged account to use.
     """
     if os.geteuid() != 0:
         return None
+    if data.exists():
+        owner = data.stat()
+        if owner.st_uid != 0:
+            return owner.st_uid, owner.st_gid
     for name in _ACCOUNTS:
         with contextlib.suppress(KeyError):
             account = pwd.getpwnam(name)

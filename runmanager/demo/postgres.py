@@ -149,7 +149,7 @@ class EmbeddedPostgres:
             time.sleep(_PAUSE_SECONDS)
 
     def _send_for_keeper(self, running: int) -> None:
-        account = places.server_account()
+        account = places.server_account(self.base / "data")
         binaries = self._binaries
         if account:
             binaries = reachable_binaries(binaries, self._version)

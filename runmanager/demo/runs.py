@@ -156,9 +156,11 @@ def _skewed(rng: random.Random, ids: Sequence[uuid.UUID]) -> uuid.UUID:
 def _second_attempt(first: Run, run: Run, now: datetime) -> Run:
     started = first.started + (now - first.started) * 0.02
     metadata = {**(run.metadata or {}), "attempt": 2, "trigger": "rerun"}
+    status = "completed" if run.status == "running" else run.status  # it may be months ago by now
     return replace(
         run, parent_thread_id=first.thread_id, run_name=first.run_name, user_id=first.user_id,
         workspace_id=first.workspace_id, started=started, created_at=started, metadata=metadata,
+        status=status,
     )  # fmt: skip
 
 

@@ -25,10 +25,12 @@ if TYPE_CHECKING:
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
-# No other site may frame the page, and whatever a run is called, the browser fetches no image for it.
+# No other site may frame the page, and whatever a run is called, no image is fetched for it.
 # 'self' for frames: the sign-in cookie is set by a small frame of this same server.
 _HEADERS = {
-    "Content-Security-Policy": "frame-ancestors 'self'; img-src 'self' data: blob:; object-src 'none'",
+    "Content-Security-Policy": (
+        "frame-ancestors 'self'; img-src 'self' data: blob:; object-src 'none'"
+    ),
     "X-Frame-Options": "SAMEORIGIN",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",

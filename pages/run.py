@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from pages.parts import session, styles, text
+from pages.parts import address, session, styles, text
 from pages.parts.checkpoint_list import draw_blobs, draw_checkpoints
 from pages.parts.delete_dialog import ask_to_delete, draw_dialog
 from pages.parts.json_view import draw_json
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runmanager.records import Actor, RunDetail, RunLink
+
+FACTS_IN_A_ROW = 4
 
 
 def draw(actor: Actor, thread_id: str) -> None:
@@ -43,8 +45,11 @@ def draw(actor: Actor, thread_id: str) -> None:
         with st.container(border=True, key="run-error"):
             st.markdown(":red-badge[Error]")
             st.code(detail.error_message, language=None, wrap_lines=True, height=_fitting(detail))
-    draw_json("Initial data", detail.initial_data)
-    draw_json("Metadata", detail.metadata)
+    left, right = st.columns(2)
+    with left:
+        draw_json("Initial data", detail.initial_data)
+    with right:
+        draw_json("Metadata", detail.metadata)
     _draw_links(detail)
     draw_logs(actor, thread_id)
     draw_checkpoints(actor, thread_id)
@@ -61,11 +66,9 @@ def _draw_title(detail: RunDetail) -> None:
     run = detail.summary
     with st.container(key="run-title", horizontal=True, vertical_alignment="center"):
         st.text(run.title)
-        st.badge(
-            styles.badge_text(run.status), color=styles.badge_color(run.status)
-        )
+        st.badge(styles.badge_text(run.status), color=styles.badge_color(run.status))
     with st.container(horizontal=True, vertical_alignment="center", key="run-id"):
-        st.code(run.thread_id, language=None)
+        st.code(run.thread_id, language=None, width="content")
         st.button(
             "Delete this run",
             key="delete_run",
@@ -95,11 +98,12 @@ def _draw_facts(detail: RunDetail) -> None:
     ]
     shown = [(name, value) for name, value in facts if value and value != "—"]
     with st.container(key="facts"):
-        columns = st.columns(4)
-        for index, (name, value) in enumerate(shown):
-            with columns[index % 4]:
-                st.caption(styles.plain_label(name))
-                st.text(value)
+        for start in range(0, len(shown), FACTS_IN_A_ROW):
+            row = shown[start : start + FACTS_IN_A_ROW]
+            for (name, value), column in zip(row, st.columns(FACTS_IN_A_ROW), strict=False):
+                with column.container(gap=None):
+                    st.caption(styles.plain_label(name))
+                    st.text(value)
 
 
 def _duration(detail: RunDetail) -> str | None:
@@ -123,7 +127,7 @@ def _draw_link_list(links: Sequence[RunLink], key: str) -> None:
 
     def clicked() -> None:
         click = session.value(f"{key}-open")
-        st.switch_page("run.py", query_params={"id": links[click["row"]].thread_id})  # type: ignore[index]  # no type
+        address.open_run(links[click["row"]].thread_id)  # type: ignore[index]  # no type
 
     st.dataframe(
         pd.DataFrame(
@@ -178,4 +182,4 @@ def _draw_footprint(actor: Actor, thread_id: str) -> None:
 
 
 page_actor = require_admin()
-draw(page_actor, st.query_params.get("id", ""))
+draw(page_actor, address.opened_run())

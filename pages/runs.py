@@ -44,7 +44,7 @@ def _draw_list(actor: Actor, view: View, workspace_name: str | None) -> None:
     _draw_heading(view, grid.page, workspace_name)
     if grid.page.items:
         _draw_actions(grid)
-        run_grid.draw_grid(grid, _open_run)
+        run_grid.draw_grid(grid, address.open_run)
         _draw_pager(grid.page)
     else:
         _draw_empty(view)
@@ -63,7 +63,8 @@ def _draw_heading(view: View, page: Page[RunSummary], workspace_name: str | None
         st.text(text.count(page.total, "run"))
         if described:
             # A username or search is the host's or the viewer's text: never Markdown.
-            st.text(f"filtered by {described}")
+            with st.container(key="filtered-by", width="content"):
+                st.text(f"filtered by {described}")
             st.button(
                 "Clear filters",
                 key="clear_filters",
@@ -90,7 +91,7 @@ def _draw_actions(grid: GridState) -> None:
             st.button(
                 "Open",
                 key="open_selected",
-                on_click=_open_run,
+                on_click=address.open_run,
                 args=(next(iter(selected)),),
                 icon=":material/open_in_full:",
             )
@@ -140,7 +141,7 @@ def _turn_page() -> None:
 def _clear_filters() -> None:
     filter_form.clear_filters()
     # The sidebar stands outside of the list's fragment.
-    session.state().needs_whole_page = True
+    st.rerun()
 
 
 def _read_again() -> None:
@@ -149,11 +150,6 @@ def _read_again() -> None:
 
 def _ask_to_delete_selected() -> None:
     ask_to_delete(tuple(session.state().selection))
-
-
-def _open_run(thread_id: str) -> None:
-    session.state().list_query = address.read_view().to_query()
-    st.switch_page("run.py", query_params={"id": thread_id})
 
 
 page_actor = require_admin()

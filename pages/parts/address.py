@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 import streamlit as st
 
+from pages.parts import session
 from runmanager.filters import RunFilter
 from runmanager.paging import PageRequest
+
+_RUN_ID = "id"
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,10 @@ class View:
 def read_view() -> View:
     """The nearest valid view to what the address asks for."""
     query = st.query_params.to_dict()
+    if _RUN_ID in query:
+        # The browser's Back from a run keeps that run's query: the list's own was kept aside.
+        query = session.state().list_query
+        st.query_params.from_dict(query)
     request, notices = PageRequest.from_query(query)
     return View(RunFilter.from_query(query), request, notices)
 
@@ -37,6 +45,13 @@ def write_view(view: View) -> None:
         st.query_params.from_dict(query)
 
 
-def from_query(query: dict[str, str]) -> View:
-    """The view of a query string that was kept, without notices."""
-    return View(RunFilter.from_query(query), PageRequest.from_query(query)[0])
+def open_run(thread_id: str) -> NoReturn:
+    """Go to the page of a run, in this tab; the way back leads to the view that was left."""
+    if _RUN_ID not in st.query_params:
+        session.state().list_query = st.query_params.to_dict()
+    st.switch_page("run.py", query_params={_RUN_ID: thread_id})
+
+
+def opened_run() -> str:
+    """The thread_id that the run page's address names, "" where it names none."""
+    return st.query_params.get(_RUN_ID, "")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PAGE_SIZE = 25
 BLOB_PAGE_SIZE = 50
+_WITHOUT_NAMESPACE = ("Time", "Step", "Source", "Node", "Writes", "Size", "Checkpoint")
 
 
 @st.fragment
@@ -43,9 +44,7 @@ def draw_checkpoints(actor: Actor, thread_id: str) -> None:
         _draw_opened(actor, *opened)
 
 
-def _draw_timeline(
-    checkpoints: Sequence[CheckpointSummary], thread_id: str, number: int
-) -> None:
+def _draw_timeline(checkpoints: Sequence[CheckpointSummary], thread_id: str, number: int) -> None:
     def chosen() -> None:
         rows = session.chosen_rows(key)
         if rows and rows[0] < len(checkpoints):
@@ -59,18 +58,25 @@ def _draw_timeline(
     st.dataframe(
         pd.DataFrame(
             {
-                "Time": pd.Series([_time(one.time) for one in checkpoints], dtype="datetime64[us, UTC]"),
+                "Time": pd.Series(
+                    [_time(one.time) for one in checkpoints], dtype="datetime64[us, UTC]"
+                ),
                 "Step": pd.Series([one.step for one in checkpoints], dtype="str"),
                 "Source": pd.Series([one.source for one in checkpoints], dtype="str"),
-                "Node": pd.Series([", ".join(one.nodes) or None for one in checkpoints], dtype="str"),
+                "Node": pd.Series(
+                    [", ".join(one.nodes) or None for one in checkpoints], dtype="str"
+                ),
                 "Writes": [one.writes for one in checkpoints],
-                "Size": pd.Series([text.size(one.stored_bytes) for one in checkpoints], dtype="str"),
+                "Size": pd.Series(
+                    [text.size(one.stored_bytes) for one in checkpoints], dtype="str"
+                ),
                 "Namespace": pd.Series([one.namespace or None for one in checkpoints], dtype="str"),
                 "Checkpoint": pd.Series([one.checkpoint_id for one in checkpoints], dtype="str"),
             }
         ),
         key=key,
         hide_index=True,
+        column_order=None if any(one.namespace for one in checkpoints) else _WITHOUT_NAMESPACE,
         height=min(9, len(checkpoints) + 1) * 35 + 3,
         placeholder="—",
         on_select=chosen,

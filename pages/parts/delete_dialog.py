@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from runmanager.records import Actor, DeletionPlan, PlannedRun
 
-SHOWN_RUNS = 8
+SHOWN_RUNS = 5
+ROW_HEIGHT = 28
 TYPED_ABOVE = 100
 
 
@@ -134,6 +135,7 @@ def _draw_runs(runs: Sequence[PlannedRun]) -> None:
         ),
         hide_index=True,
         height="content",
+        row_height=ROW_HEIGHT,
         placeholder="—",
         column_config={
             "Run": st.column_config.TextColumn(width=320),
@@ -155,11 +157,14 @@ def _draw_tables(plan: DeletionPlan) -> None:
             {
                 "Table": pd.Series([table.table for table in plan.tables], dtype="str"),
                 "Rows": [table.rows for table in plan.tables],
-                "Size": pd.Series([text.size(one.stored_bytes) for one in plan.tables], dtype="str"),
+                "Size": pd.Series(
+                    [text.size(one.stored_bytes) for one in plan.tables], dtype="str"
+                ),
             }
         ),
         hide_index=True,
         height="content",
+        row_height=ROW_HEIGHT,
         column_config={
             "Table": st.column_config.TextColumn(width=320),
             "Rows": st.column_config.NumberColumn(format="localized", width=110),

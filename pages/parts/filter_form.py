@@ -37,7 +37,10 @@ def draw_filters(actor: Actor, view: View) -> tuple[View, dict[str, str]]:
         users = _user_choices(session.service().usernames(actor))
     notices = list(view.notices)
     run_filter = view.run_filter
-    if run_filter.username is not None and Choice(run_filter.username, run_filter.username) not in users:
+    if (
+        run_filter.username is not None
+        and Choice(run_filter.username, run_filter.username) not in users
+    ):
         notices.append("The user in the address has no runs: showing all users.")
         run_filter = replace(run_filter, username=None)
     with shown_errors():
@@ -62,9 +65,7 @@ def clear_filters() -> None:
 def _draw(view: View, users: list[Choice], workspaces: list[Choice]) -> None:
     chosen = view.run_filter
     session.seed("search_text", chosen.search)
-    session.seed(
-        "user_choice", _chosen(users, chosen.username, is_without=chosen.without_user)
-    )
+    session.seed("user_choice", _chosen(users, chosen.username, is_without=chosen.without_user))
     session.seed(
         "workspace_choice",
         _chosen(workspaces, chosen.workspace, is_without=chosen.without_workspace),
@@ -77,7 +78,6 @@ def _draw(view: View, users: list[Choice], workspaces: list[Choice]) -> None:
             key="search_text",
             type="search",
             live="400ms",
-            max_chars=MAX_SEARCH,
             placeholder="Name or thread id",
             on_change=_changed,
         )
@@ -107,7 +107,7 @@ def _changed() -> None:
     user, workspace = session.value("user_choice"), session.value("workspace_choice")
     size = session.value("rows_per_page")
     run_filter = RunFilter(
-        search=str(session.value("search_text") or "").strip(),
+        search=str(session.value("search_text") or "").strip()[:MAX_SEARCH],
         username=user.value if isinstance(user, Choice) else None,
         workspace=workspace.value if isinstance(workspace, Choice) else None,
         without_user=isinstance(user, Choice) and user.value is None,

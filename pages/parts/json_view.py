@@ -22,9 +22,7 @@ def draw_json(heading: str, document: JsonText | None, *, expanded: int | bool =
         return
     st.markdown(f"##### {heading}")
     if document.is_cut:
-        st.caption(
-            f"The first {text.size(len(document.text))} of {text.size(document.length)}."
-        )
+        st.caption(f"The first {text.size(len(document.text))} of {text.size(document.length)}.")
     value = _parsed(document)
     if value is None or document.length > MAX_TREE:
         st.code(document.text, language=None, height=320, wrap_lines=True)

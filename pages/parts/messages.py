@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, cast
 
 import streamlit as st
 
@@ -18,9 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@contextmanager
-def shown_errors() -> Iterator[None]:
+def shown_errors() -> AbstractContextManager[None, None]:
     """Say what went wrong inside the block, offer what can be done next, and end the script run."""
+    return cast("AbstractContextManager[None, None]", _shown_errors())
+
+
+@contextmanager
+def _shown_errors() -> Iterator[None]:
     try:
         yield
     except NotAdminError as error:

@@ -41,12 +41,7 @@ def hold(view: View, page: Page[RunSummary]) -> GridState:
     held = session.state()
     selected = frozenset(run.thread_id for run in page.items) & held.selection.keys()
     old = held.grid
-    if (
-        old is None
-        or old.page != page
-        or old.view != view
-        or session.checked_rows(old) != selected
-    ):
+    if old is None or old.page != page or old.view != view or session.checked_rows(old) != selected:
         held.grids += 1
         held.grid = GridState(f"grid-{held.grids}", view, page, selected)
     held.needs_reading = False

@@ -8,6 +8,7 @@ unknown name that answers faster than a known one.
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING, NoReturn
 
 import streamlit as st
 import streamlit_authenticator as stauth
@@ -17,7 +18,9 @@ from streamlit_authenticator.utilities import LoginError
 from pages.parts import session
 from pages.parts.messages import shown_errors
 from runmanager.errors import NotAdminError
-from runmanager.records import Actor
+
+if TYPE_CHECKING:
+    from runmanager.records import Actor
 
 COOKIE_NAME = "runmanager_session"
 # The authenticator writes the browser's expiry in the server's local time: less than a day could be
@@ -112,8 +115,8 @@ def _draw_form(authenticator: stauth.Authenticate) -> None:
 def _say_refused(started: float) -> None:
     time.sleep(max(0.0, REFUSAL_SECONDS - (time.monotonic() - started)))
     st.error(
-        "Not signed in: the name or the password is wrong, or the account is not an active "
-        "administrator’s. Only administrators can use Run Manager.",
+        "Not signed in: the name or the password is wrong, or the account is not that of an "
+        "active administrator. Only administrators can use Run Manager.",
         icon=":material/block:",
     )
 
@@ -136,7 +139,7 @@ def _show_demo() -> None:
         st.code(f"{demo[0]}\n{demo[1]}", language=None)
 
 
-def _refuse(name: str, error: NotAdminError) -> None:
+def _refuse(name: str, error: NotAdminError) -> NoReturn:
     with st.container(key="sign-in"):
         st.markdown("## Run Manager")
         with st.container(border=True, key="message-error"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
@@ -20,7 +20,8 @@ _COLORS = {
     StatusKind.PAUSED: "#d9a514",
     StatusKind.OTHER: "#8a93a3",
 }
-_BADGES = {
+BadgeColor = Literal["blue", "green", "red", "yellow", "gray"]
+_BADGES: dict[StatusKind, BadgeColor] = {
     StatusKind.RUNNING: "blue",
     StatusKind.COMPLETED: "green",
     StatusKind.FAILED: "red",
@@ -30,19 +31,20 @@ _BADGES = {
 
 _STYLESHEET = """
 <style>
-.stMainBlockContainer { padding: 2.2rem 2rem 3rem; max-width: 1500px; }
+.stMainBlockContainer { padding: 3rem 2rem 3rem; max-width: 1500px; }
 [data-testid="stSidebarUserContent"] { padding-top: 0.5rem; }
 .st-key-cookie { position: absolute; height: 0; overflow: hidden; }
 [data-testid="stText"] { font-family: inherit; }
 .st-key-sign-in { max-width: 25rem; margin: 6vh auto 0; }
 .st-key-heading [data-testid="stText"], .st-key-run-title [data-testid="stText"] {
   font-size: 1.45rem; font-weight: 650; line-height: 1.25; overflow-wrap: anywhere; }
-.st-key-subheading [data-testid="stText"], .st-key-run-id [data-testid="stText"],
 .st-key-footer [data-testid="stText"], .st-key-signed-in [data-testid="stText"],
 .st-key-notices [data-testid="stText"] { font-size: 0.9rem; opacity: 0.78; }
 .st-key-facts [data-testid="stText"] { overflow-wrap: anywhere; white-space: pre-wrap; }
-.st-key-facts .stCaptionContainer, .st-key-facts [data-testid="stCaptionContainer"] {
-  margin-bottom: -0.9rem; }
+.st-key-facts [data-testid="stCaptionContainer"] { margin-bottom: 0; }
+.st-key-sign-in form h3, .st-key-sign-in [data-testid="stForm"] h3 { font-size: 1.2rem; }
+.st-key-filtered-by [data-testid="stText"] { font-size: 1rem; font-weight: 400; opacity: 0.8; }
+[data-testid="stHeaderActionElements"] { display: none; }
 [role="dialog"] [data-testid="stElementToolbar"] { display: none; }
 [data-testid="stElementToolbarButton"]:has([aria-label="Search: Runs"]) { display: none; }
 .st-key-confirm_deletion button:not(:disabled),
@@ -56,9 +58,29 @@ _STYLESHEET = """
 """
 
 
+# Streamlit starts with the sidebar open down to 768 px; below 900 the grid needs the room.
+_FOLD_SIDEBAR = """
+<script>
+if (window.innerWidth < 900) {
+  let tries = 0;
+  const timer = setInterval(() => {
+    const fold = document.querySelector('[data-testid="stSidebarCollapseButton"] button');
+    if (fold) fold.click();
+    if (fold || ++tries > 40) clearInterval(timer);
+  }, 50);
+}
+</script>
+"""
+
+
 def apply() -> None:
     """Put the stylesheet on the page."""
     st.html(_STYLESHEET)
+
+
+def fold_sidebar_where_narrow() -> None:
+    """Close the sidebar on a narrow screen, once; the viewer opens it when they want."""
+    st.html(_FOLD_SIDEBAR, unsafe_allow_javascript=True)
 
 
 def status_word(status: str | None) -> str:
@@ -72,7 +94,7 @@ def pill_colors(statuses: Iterable[str | None]) -> dict[str, str]:
     return {status_word(status): _COLORS[status_kind(status)] for status in statuses}
 
 
-def badge_color(status: str | None) -> str:
+def badge_color(status: str | None) -> BadgeColor:
     """The colour of Streamlit's palette that stands for a status."""
     return _BADGES[status_kind(status)]
 

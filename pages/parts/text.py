@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,8 +36,12 @@ def duration(seconds: float) -> str:
     if seconds < 10:  # noqa: PLR2004  tenths matter below ten seconds
         return f"{seconds:.1f} s"
     whole = round(seconds)
-    parts = ((whole // _DAY, "d"), (whole % _DAY // _HOUR, "h"), (whole % _HOUR // _MINUTE, "min"),
-             (whole % _MINUTE, "s"))
+    parts = (
+        (whole // _DAY, "d"),
+        (whole % _DAY // _HOUR, "h"),
+        (whole % _HOUR // _MINUTE, "min"),
+        (whole % _MINUTE, "s"),
+    )
     return " ".join(f"{number} {unit}" for number, unit in [one for one in parts if one[0]][:2])
 
 
@@ -44,10 +49,8 @@ def moment(time: datetime | None, zone: tzinfo) -> str:
     """A time in the viewer's zone to the second, with the zone's name; a dash for none."""
     if time is None:
         return "—"
-    try:
+    with contextlib.suppress(OverflowError):  # at the calendar's edge no zone can be applied
         time = time.astimezone(zone)
-    except OverflowError:
-        pass  # at the edge of the calendar the zone cannot be applied
     return f"{time.day} {time:%b %Y, %H:%M:%S %Z}"
 
 

@@ -1,0 +1,52 @@
+# Run Manager: make run, make test. Everything is kept in .venv and .demo beside this file.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+MAKEFLAGS += --no-print-directory
+
+.PHONY: help run test check format screenshot lock clean
+
+help: ## What can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+run: $(VENV)/run.stamp ## Start the dashboard on http://localhost:8501
+	@exec $(BIN)/python app.py
+
+test: $(VENV)/dev.stamp ## Run all tests
+	@$(BIN)/python -m tests.browser_needed
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+check: $(VENV)/dev.stamp ## Style, types and the direction of imports
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+format: $(VENV)/dev.stamp ## Put the code in its form
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+screenshot: $(VENV)/dev.stamp ## Take the README's pictures from the running demo
+	@$(BIN)/python -m tests.browser.screenshot
+
+lock: $(VENV)/dev.stamp ## Renew constraints.txt from requirements-dev.txt
+	@$(BIN)/pip install --quiet uv
+	@: > constraints.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
+		--no-emit-index-url requirements-dev.txt -o constraints.new
+	@{ echo "# Every package at the version it was tested with. Made by 'make lock'."; \
+		sed "s/ ; sys_platform != 'emscripten'//" constraints.new | grep -v emscripten; } > constraints.txt
+	@rm constraints.new
+
+clean: ## Remove the environment and the demo's data
+	rm -rf $(VENV) .demo
+
+$(VENV)/run.stamp: requirements.txt constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/dev.stamp: requirements-dev.txt requirements.txt constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@ $(VENV)/run.stamp

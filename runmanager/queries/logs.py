@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from runmanager.database import utc
-from runmanager.host import TraceTable, has_id
+from runmanager.host import TraceTable, storable
 from runmanager.paging import Page, PageRequest
 from runmanager.records import LogEntry
 
@@ -26,7 +26,7 @@ def log_levels(connection: sa.Connection, logs: TraceTable, thread_id: str) -> t
     if level is None:
         return ()
     text = sa.cast(level, sa.Text)
-    statement = sa.select(text).where(has_id(logs.key, [thread_id]), level.is_not(None)).distinct()
+    statement = sa.select(text).where(logs.of([thread_id]), level.is_not(None)).distinct()
     return tuple(sorted(connection.scalars(statement)))
 
 
@@ -42,9 +42,9 @@ def list_logs(
     """One page of a run's log, only ``levels`` where any are named; the last page past the end."""
     table = logs.table
     time, level, message = (_first(table, names) for names in (_TIME, _LEVEL, _MESSAGE))
-    where = [has_id(logs.key, [thread_id])]
+    where = [logs.of([thread_id])]
     if levels and level is not None:
-        where.append(sa.cast(level, sa.Text).in_(levels))
+        where.append(sa.cast(level, sa.Text).in_(filter(storable, levels)))
     total = connection.scalar(sa.select(sa.func.count()).select_from(table).where(*where)) or 0
     number = min(request.number, max(1, -(-total // request.size)))
     window = PageRequest(number, request.size)

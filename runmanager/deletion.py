@@ -37,6 +37,7 @@ from runmanager.errors import InvalidRequestError, NotAdminError, RunManagerErro
 from runmanager.filters import shorten
 from runmanager.host import TraceTable, has_id
 from runmanager.queries.footprint import footprints, ids_with_traces, left_behind, run_tables
+from runmanager.queries.runs import or_none
 from runmanager.records import (
     DeletedRun,
     DeletionPlan,
@@ -434,7 +435,10 @@ def _find_runs(
         ).where(has_id(runs.thread_id, thread_ids))
     )
     found = (PlannedRun(*row) for row in rows)
-    return {run.thread_id: replace(run, created_at=utc(run.created_at)) for run in found}
+    return {
+        run.thread_id: replace(run, name=or_none(run.name), created_at=utc(run.created_at))
+        for run in found
+    }
 
 
 def _with_rows(tables: tuple[Footprint, ...]) -> tuple[Footprint, ...]:

@@ -103,15 +103,7 @@ def read_host(connection: sa.Connection, trace_tables: Sequence[str] = ()) -> Ho
     """
     tables = _read_tables(connection)
     found = {table.name: (oid, table) for oid, table in tables.items()}
-    for name, columns in REQUIRED.items():
-        if name not in found:
-            raise HostError(
-                f"The database has no table “{name}” on its search_path: is this the "
-                "LangGraph application's database?"
-            )
-        for column in columns:
-            if column not in found[name][1].c:
-                raise HostError(f"The table “{name}” has no column “{column}”, which is needed.")
+    _require_columns({name: table for name, (_oid, table) in found.items()})
     runs_oid, runs = found["run_metadata"]
     keys = _read_foreign_keys(connection, tables)
     to_runs: dict[int, list[_ForeignKey]] = {}
@@ -144,6 +136,11 @@ def read_host(connection: sa.Connection, trace_tables: Sequence[str] = ()) -> Ho
         ),
         refers_to_itself=bool(itself),
     )
+
+
+def is_time(column: sa.Column[Any]) -> bool:
+    """Whether the column holds timestamps, with or without a zone."""
+    return str(column.info["type"]).startswith("timestamp")
 
 
 def native_ids(column: sa.Column[Any], texts: Iterable[str]) -> list[Any]:
@@ -317,6 +314,24 @@ def _as_trace(table: sa.Table, to_runs: Sequence[_ForeignKey], runs: sa.Table) -
 
 def _goes_with_a_run(name: str, refers_to_runs: bool, trace_tables: Sequence[str]) -> bool:
     return name in (*LANGGRAPH_TABLES, *LOG_TABLES, *trace_tables) or refers_to_runs
+
+
+def _require_columns(tables: Mapping[str, sa.Table]) -> None:
+    for name, columns in REQUIRED.items():
+        if name not in tables:
+            raise HostError(
+                f"The database has no table “{name}” on its search_path: is this the "
+                "LangGraph application's database?"
+            )
+        for column in columns:
+            if column not in tables[name].c:
+                raise HostError(f"The table “{name}” has no column “{column}”, which is needed.")
+    created_at = tables["run_metadata"].c.created_at
+    if not is_time(created_at):
+        raise HostError(
+            "The column “created_at” of “run_metadata” is of type "
+            f"{created_at.info['type']}, where a timestamp is needed."
+        )
 
 
 def _require_named(trace_tables: Sequence[str], found: set[str]) -> None:

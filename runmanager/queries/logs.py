@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from runmanager.database import utc
-from runmanager.host import TraceTable, storable
+from runmanager.host import TraceTable, is_time, storable
 from runmanager.paging import Page, PageRequest
 from runmanager.records import LogEntry
 
@@ -48,12 +48,14 @@ def list_logs(
     total = connection.scalar(sa.select(sa.func.count()).select_from(table).where(*where)) or 0
     number = min(request.number, max(1, -(-total // request.size)))
     window = PageRequest(number, request.size)
-    named = {column.name for column in (time, level, message, logs.key) if column is not None}
+    # Seconds since 1970, or a time as text, order the log but are shown as they are.
+    shown_time = time if time is not None and is_time(time) else None
+    named = {one.name for one in (shown_time, level, message, logs.key) if one is not None}
     others = [column for column in table.c if column.name not in named and column.name != "id"]
     order = [column for column in (time, table.c.get("id")) if column is not None]
     rows = connection.execute(
         sa.select(
-            _or_null(time).label("time"),
+            _or_null(shown_time).label("time"),
             sa.cast(_or_null(level), sa.Text).label("level"),
             sa.func.left(sa.cast(_or_null(message), sa.Text), MAX_TEXT).label("message"),
             *(

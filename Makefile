@@ -6,6 +6,7 @@ MAKEFLAGS += --no-print-directory
 
 .PHONY: help run test check format screenshot lock clean
 
+.DEFAULT_GOAL := help
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 

@@ -38,7 +38,7 @@ def _draw_list(actor: Actor, view: View, workspace_name: str | None) -> None:
         view = replace(view, request=asked, notices=())
     grid = session.state().grid
     if session.state().needs_reading or grid is None:
-        with shown_errors():
+        with shown_errors(), st.skeleton(height=run_grid.MAX_HEIGHT):
             page = session.service().list_runs(actor, view.run_filter, view.request, nearest=True)
         grid = run_grid.hold(view, page)
     _draw_heading(view, grid.page, workspace_name)
@@ -133,9 +133,7 @@ def _draw_empty(view: View) -> None:
             st.button("Clear the filters", key="clear_filters_empty", on_click=_clear_filters)
         else:
             st.markdown("**No runs yet**", width="content")
-            st.markdown(
-                "They appear here as soon as the application writes them.", width="content"
-            )
+            st.markdown("They appear here as soon as the application writes them.", width="content")
             st.button("Look again", key="look_again", on_click=_read_again)
 
 

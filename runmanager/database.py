@@ -32,6 +32,8 @@ DEADLOCK_DETECTED = "40P01"
 INSUFFICIENT_PRIVILEGE = "42501"
 FOREIGN_KEY_VIOLATION = "23503"
 RESTRICT_VIOLATION = "23001"
+SERIALIZATION_FAILURE = "40001"
+READ_ONLY_SQL_TRANSACTION = "25006"
 TOO_MANY_CONNECTIONS = "53300"
 
 
@@ -49,6 +51,8 @@ class Database:
             connect_args={
                 "connect_timeout": CONNECT_TIMEOUT_SECONDS,
                 "application_name": "runmanager",
+                # A host's own encoding could not send an emoji, nor read one.
+                "client_encoding": "utf8",
                 # Unprepared: generic plans were measured to be worse, and pgbouncer in transaction
                 # mode cannot keep prepared statements.
                 "prepare_threshold": None,
@@ -56,6 +60,11 @@ class Database:
         )
         self._reading = self._engine.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
+        # Whatever the host made its default: a deletion that waited for a lock must see what it
+        # then finds, not the snapshot it began with.
+        self._writing = self._engine.execution_options(
+            isolation_level="READ COMMITTED", postgresql_readonly=None
         )
         sa.event.listen(self._engine, "connect", _register_loaders)
 
@@ -76,7 +85,7 @@ class Database:
         It waits ``lock_timeout`` seconds (by default the settings') for another's lock. Database
         errors pass through as they are: a deletion needs to read them.
         """
-        with self._engine.connect() as connection, connection.begin():
+        with self._writing.connect() as connection, connection.begin():
             _limit(
                 connection,
                 statement_timeout=WRITE_TIMEOUT_SECONDS,
@@ -91,14 +100,11 @@ class Database:
 
 def _limit(connection: sa.Connection, **seconds: float) -> None:
     # set_config(…, is_local => true) is SET LOCAL as a function: it ends with the transaction, so
-    # nothing leaks through a pooler.
+    # nothing leaks through a pooler. A host's own DateStyle could not be read at all.
+    values = {name: f"{max(1, round(value * 1000))}ms" for name, value in seconds.items()}
+    values |= {"datestyle": "ISO", "timezone": "UTC"}
     connection.execute(
-        sa.select(
-            *(
-                sa.func.set_config(name, f"{max(1, round(value * 1000))}ms", True)
-                for name, value in seconds.items()
-            )
-        )
+        sa.select(*(sa.func.set_config(name, value, True) for name, value in values.items()))
     )
 
 

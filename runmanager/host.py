@@ -30,11 +30,32 @@ _INTEGER_LIMITS = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
 
 @dataclass(frozen=True)
 class TraceTable:
-    """A table with rows that belong to a run; ``key`` is the column that holds its thread_id."""
+    """A table with rows that belong to a run.
+
+    ``key`` is the column that holds its thread_id; or, where ``through`` is set, the value of that
+    column of ``run_metadata``.
+    """
 
     name: str
     table: sa.Table
     key: sa.Column[Any]
+    through: sa.Column[Any] | None = None
+
+    def of(self, thread_ids: Iterable[str]) -> sa.ColumnElement[bool]:
+        """The condition that a row belongs to one of these runs."""
+        if self.through is None:
+            return has_id(self.key, thread_ids)
+        runs = self.through.table
+        return self.key.in_(sa.select(self.through).where(has_id(runs.c.thread_id, thread_ids)))
+
+    @property
+    def thread_id(self) -> sa.ColumnElement[str]:
+        """The thread_id, as text, of the run that a row belongs to."""
+        if self.through is None:
+            return sa.cast(self.key, sa.Text)
+        runs = self.through.table
+        found = sa.select(sa.cast(runs.c.thread_id, sa.Text)).where(self.through == self.key)
+        return found.scalar_subquery()
 
 
 @dataclass(frozen=True)
@@ -42,8 +63,9 @@ class Host:
     """The tables of the host that Run Manager works with.
 
     ``traces`` go with a run, in the order in which they can be deleted; ``left_behind`` hold rows
-    of runs too and are never touched. ``cascades_to_reruns`` says that deleting a run's row would
-    make the database delete its reruns' rows as well.
+    of runs too and are never touched. ``refers_to_itself`` says that a run's row can hold another's
+    in place; ``cascades`` are the pairs of columns, a rerun's and its parent's, by which deleting a
+    parent's row would make the database delete the rerun's as well.
     """
 
     runs: sa.Table
@@ -52,7 +74,7 @@ class Host:
     traces: tuple[TraceTable, ...]
     left_behind: tuple[TraceTable, ...]
     logs: tuple[TraceTable, ...]
-    cascades_to_reruns: bool = False
+    cascades: tuple[tuple[str, str], ...] = ()
     refers_to_itself: bool = False
 
     def trace(self, name: str) -> sa.Table | None:
@@ -63,10 +85,14 @@ class Host:
 @dataclass(frozen=True)
 class _ForeignKey:
     table: int
-    column: str
+    columns: tuple[str, ...]
     to_table: int
-    to_column: str
+    to_columns: tuple[str, ...]
     on_delete: str
+
+    @property
+    def is_cascade(self) -> bool:
+        return self.on_delete == "c"
 
 
 def read_host(connection: sa.Connection, trace_tables: Sequence[str] = ()) -> Host:
@@ -77,27 +103,18 @@ def read_host(connection: sa.Connection, trace_tables: Sequence[str] = ()) -> Ho
     """
     tables = _read_tables(connection)
     found = {table.name: (oid, table) for oid, table in tables.items()}
-    for name, columns in REQUIRED.items():
-        if name not in found:
-            raise HostError(
-                f"The database has no table “{name}” on its search_path: is this the "
-                "LangGraph application's database?"
-            )
-        for column in columns:
-            if column not in found[name][1].c:
-                raise HostError(f"The table “{name}” has no column “{column}”, which is needed.")
+    _require_columns({name: table for name, (_oid, table) in found.items()})
     runs_oid, runs = found["run_metadata"]
-    keys = _read_foreign_keys(connection)
-    to_runs = {
-        key.table: key
-        for key in keys
-        if key.to_table == runs_oid and key.to_column == "thread_id" and key.table != runs_oid
-    }
-    itself = [key for key in keys if key.table == key.to_table == runs_oid]
+    keys = _read_foreign_keys(connection, tables)
+    to_runs: dict[int, list[_ForeignKey]] = {}
+    for key in keys:
+        if key.to_table == runs_oid:
+            to_runs.setdefault(key.table, []).append(key)
+    itself = to_runs.pop(runs_oid, [])
     going: dict[int, TraceTable] = {}
     staying: list[TraceTable] = []
     for oid, table in tables.items():
-        trace = _as_trace(table, to_runs.get(oid))
+        trace = _as_trace(table, to_runs.get(oid, []), runs)
         if trace is None or oid == runs_oid or table.info["kind"] not in {"r", "p"}:
             continue
         if _goes_with_a_run(table.name, oid in to_runs, trace_tables):
@@ -112,16 +129,26 @@ def read_host(connection: sa.Connection, trace_tables: Sequence[str] = ()) -> Ho
         traces=_children_first(going, keys),
         left_behind=tuple(sorted(staying, key=lambda trace: trace.name)),
         logs=tuple(trace for trace in going.values() if trace.name in LOG_TABLES),
-        cascades_to_reruns=any(key.on_delete == "c" for key in itself),
+        cascades=tuple(
+            (key.columns[0], key.to_columns[0])
+            for key in itself
+            if key.is_cascade and len(key.columns) == 1
+        ),
         refers_to_itself=bool(itself),
     )
+
+
+def is_time(column: sa.Column[Any]) -> bool:
+    """Whether the column holds timestamps, with or without a zone."""
+    return str(column.info["type"]).startswith("timestamp")
 
 
 def native_ids(column: sa.Column[Any], texts: Iterable[str]) -> list[Any]:
     """The ids among ``texts`` that a column of this type can hold, in its own type.
 
     Others (not a uuid, past 64 bits, a NUL, a lone surrogate) can match no row and are left out,
-    where sending them would raise.
+    where sending them would raise. An id is its text as PostgreSQL prints it: ``007`` or a uuid in
+    capitals is another id than ``7``, in a column of numbers too.
     """
     kind = column.info["type"]
     values = (_native(kind, text) for text in texts)
@@ -149,15 +176,17 @@ def same_id(one: sa.ColumnElement[Any], other: sa.ColumnElement[Any]) -> sa.Colu
 def _native(kind: str, text: str) -> Any:
     if kind == "uuid":
         try:
-            return uuid.UUID(text)
+            found = uuid.UUID(text)
         except ValueError:
             return None
+        return found if str(found) == text else None
     if kind in _INTEGER_LIMITS:
         digits = text.removeprefix("-")
         if not (digits.isascii() and digits.isdigit()) or len(digits) > 20:  # noqa: PLR2004  64 bits have 19
             return None
         value = int(text)
-        return value if -_INTEGER_LIMITS[kind] <= value < _INTEGER_LIMITS[kind] else None
+        fits = -_INTEGER_LIMITS[kind] <= value < _INTEGER_LIMITS[kind]
+        return value if fits and str(value) == text else None
     return text if storable(text) else None
 
 
@@ -186,6 +215,7 @@ def _read_tables(connection: sa.Connection) -> dict[int, sa.Table]:
             catalog.c.relname,
             catalog.c.relkind,
             attribute.c.attname,
+            attribute.c.attnum,
             sa.func.format_type(attribute.c.atttypid, sa.null()).label("type"),
         )
         .join(namespace, namespace.c.oid == catalog.c.relnamespace)
@@ -207,7 +237,11 @@ def _read_tables(connection: sa.Connection) -> dict[int, sa.Table]:
     for row in rows:
         named[row.oid] = (row.nspname, row.relname, row.relkind)
         columns.setdefault(row.oid, []).append(
-            sa.Column(row.attname, _column_type(row.type), info={"type": row.type})
+            sa.Column(
+                row.attname,
+                _column_type(row.type),
+                info={"type": row.type, "number": row.attnum},
+            )
         )
     metadata = sa.MetaData()
     return {
@@ -230,48 +264,74 @@ def _column_type(name: str) -> sa.types.TypeEngine[Any]:
     return sa.types.NullType()
 
 
-def _read_foreign_keys(connection: sa.Connection) -> list[_ForeignKey]:
+def _read_foreign_keys(
+    connection: sa.Connection, tables: Mapping[int, sa.Table]
+) -> list[_ForeignKey]:
+    """The foreign keys between these tables."""
     constraint = sa.table(
         "pg_constraint",
         *map(sa.column, ("conrelid", "confrelid", "contype", "conkey", "confkey", "confdeltype")),
     )
-    source = sa.table("pg_attribute", *map(sa.column, ("attrelid", "attname", "attnum"))).alias("s")
-    target = sa.table("pg_attribute", *map(sa.column, ("attrelid", "attname", "attnum"))).alias("t")
     rows = connection.execute(
         sa.select(
             constraint.c.conrelid,
-            source.c.attname.label("column"),
+            constraint.c.conkey,
             constraint.c.confrelid,
-            target.c.attname.label("to_column"),
+            constraint.c.confkey,
             constraint.c.confdeltype,
-        )
-        .join(
-            source,
-            (source.c.attrelid == constraint.c.conrelid)
-            & (source.c.attnum == sa.any_(constraint.c.conkey)),
-        )
-        .join(
-            target,
-            (target.c.attrelid == constraint.c.confrelid)
-            & (target.c.attnum == sa.any_(constraint.c.confkey)),
-        )
-        .where(constraint.c.contype == "f", sa.func.cardinality(constraint.c.conkey) == 1)
+        ).where(constraint.c.contype == "f")
     ).all()
-    return [_ForeignKey(*row) for row in rows]
+
+    def names(oid: int, numbers: Sequence[int]) -> tuple[str, ...]:
+        by_number = {column.info["number"]: column.name for column in tables[oid].c}
+        return tuple(by_number[number] for number in numbers)
+
+    return [
+        _ForeignKey(
+            row.conrelid,
+            names(row.conrelid, row.conkey),
+            row.confrelid,
+            names(row.confrelid, row.confkey),
+            row.confdeltype,
+        )
+        for row in rows
+        if row.conrelid in tables and row.confrelid in tables
+    ]
 
 
-def _as_trace(table: sa.Table, to_runs: _ForeignKey | None) -> TraceTable | None:
-    if "thread_id" in table.c:
+def _as_trace(table: sa.Table, to_runs: Sequence[_ForeignKey], runs: sa.Table) -> TraceTable | None:
+    """How the table's rows belong to runs, if they do."""
+    if any("thread_id" in key.columns for key in to_runs):
         return TraceTable(table.name, table, table.c.thread_id)
     # A table that the database would empty by itself is deleted and counted by name instead: a
     # receipt that left it out would be wrong.
-    if to_runs is not None and to_runs.on_delete == "c":
-        return TraceTable(table.name, table, table.c[to_runs.column])
-    return None
+    for key in to_runs:
+        if key.is_cascade and len(key.columns) == 1:
+            through = None if key.to_columns == ("thread_id",) else runs.c[key.to_columns[0]]
+            return TraceTable(table.name, table, table.c[key.columns[0]], through)
+    return TraceTable(table.name, table, table.c.thread_id) if "thread_id" in table.c else None
 
 
 def _goes_with_a_run(name: str, refers_to_runs: bool, trace_tables: Sequence[str]) -> bool:
     return name in (*LANGGRAPH_TABLES, *LOG_TABLES, *trace_tables) or refers_to_runs
+
+
+def _require_columns(tables: Mapping[str, sa.Table]) -> None:
+    for name, columns in REQUIRED.items():
+        if name not in tables:
+            raise HostError(
+                f"The database has no table “{name}” on its search_path: is this the "
+                "LangGraph application's database?"
+            )
+        for column in columns:
+            if column not in tables[name].c:
+                raise HostError(f"The table “{name}” has no column “{column}”, which is needed.")
+    created_at = tables["run_metadata"].c.created_at
+    if not is_time(created_at):
+        raise HostError(
+            "The column “created_at” of “run_metadata” is of type "
+            f"{created_at.info['type']}, where a timestamp is needed."
+        )
 
 
 def _require_named(trace_tables: Sequence[str], found: set[str]) -> None:

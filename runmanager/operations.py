@@ -102,7 +102,7 @@ class Operations:
             operation.done, operation.failed = done, failed
 
         try:
-            operation.receipt = execute(
+            receipt = execute(
                 self._database,
                 self._host,
                 operation.actor,
@@ -115,6 +115,10 @@ class Operations:
             # would watch for ever.
             logger.error("A deletion ended unexpectedly: %s", type(error).__name__)  # noqa: TRY400  a traceback could carry values
             operation.receipt = _lost(operation)
+        else:
+            # The receipt last: whoever sees it finds the numbers settled.
+            on_progress(len(operation.plan.thread_ids), len(receipt.failed))
+            operation.receipt = receipt
 
 
 def _lost(operation: _Operation) -> Receipt:

@@ -80,11 +80,11 @@ def _nearest(
     text = query.get(key, "").strip()
     if not text:
         return default, None
-    digits = text.removeprefix("-")
+    sign, digits = ("-", text[1:]) if text.startswith("-") else ("", text)
     if not (digits.isascii() and digits.isdigit()):
         return default, f"“{key}” in the address is not a number: showing {default}."
-    # int() refuses thousands of digits; past twelve the sign alone decides.
-    value = int(text) if len(digits) <= 12 else (low if text.startswith("-") else high)  # noqa: PLR2004
+    # int() refuses thousands of digits; past twelve they are far out of bounds whatever they are.
+    value = int(sign + (digits.lstrip("0")[:12] or "0"))
     nearest = min(max(value, low), high)
     if nearest == value:
         return value, None

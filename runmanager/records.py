@@ -195,7 +195,7 @@ class Footprint:
 
 @dataclass(frozen=True)
 class LeftBehind:
-    """Rows of runs in a table that is never touched; None where counting took too long."""
+    """Rows of runs in a table that is never touched; None where they cannot be counted."""
 
     table: str
     rows: int | None

@@ -24,6 +24,8 @@ def _is_active_admin(host: Host) -> list[sa.ColumnElement[bool]]:
 
 def is_admin(connection: sa.Connection, host: Host, actor: Actor) -> bool:
     """Whether the actor's user row is there, still has their name, and is an active admin's."""
+    if not storable(actor.username):
+        return False
     users = host.users.c
     statement = sa.select(sa.literal(1)).where(
         has_id(users.id, [actor.user_id]),

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from runmanager.database import utc
 from runmanager.errors import RunNotFoundError
-from runmanager.host import has_id
+from runmanager.host import has_id, is_time
 from runmanager.queries.footprint import ids_with_traces
 from runmanager.queries.runs import as_summary, newest_first, select_summaries
 from runmanager.records import JsonText, RunDetail, RunLink, RunSummary
@@ -31,10 +31,15 @@ def run_detail(connection: sa.Connection, host: Host, thread_id: str) -> RunDeta
     for an id that has no row anywhere.
     """
     runs = host.runs
-    extra = sorted(set(runs.c.keys()) - _LISTED - _NAMED - _JSON)
+    completed_at = _optional(runs, "completed_at")
+    named = _LISTED | _NAMED | _JSON
+    if "completed_at" in runs.c and not is_time(runs.c.completed_at):
+        completed_at = sa.null()
+        named = named - {"completed_at"}
+    extra = sorted(set(runs.c.keys()) - named)
     statement = select_summaries(host, runs).where(has_id(runs.c.thread_id, [thread_id]))
     statement = statement.add_columns(
-        _optional(runs, "completed_at").label("completed_at"),
+        completed_at.label("completed_at"),
         *(_text(_optional(runs, name)).label(name) for name in sorted(_NAMED - {"completed_at"})),
         *(column for name in sorted(_JSON) for column in json_columns(_optional(runs, name), name)),
         *(_text(runs.c[name]).label(f"extra_{index}") for index, name in enumerate(extra)),

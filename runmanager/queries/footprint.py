@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from runmanager.database import QUERY_CANCELED, sqlstate
-from runmanager.host import TraceTable, has_id
+from runmanager.database import is_away
+from runmanager.host import TraceTable
 from runmanager.records import Footprint, LeftBehind
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def footprints(
             sa.literal(trace.name).label("name"),
             sa.func.count().label("rows"),
             sa.func.coalesce(sa.func.sum(_stored_bytes(trace.table)), 0).label("bytes"),
-        ).where(has_id(trace.key, thread_ids))
+        ).where(trace.of(thread_ids))
         for trace in tables
     ]
     if not parts:
@@ -50,7 +50,8 @@ def left_behind(
     """How many rows of ``thread_ids`` stay in tables that are never touched; none are left out.
 
     These tables may be large and without an index on ``thread_id``: one that cannot be counted
-    within a second is named with ``rows`` None, instead of failing what it is only a remark to.
+    within a second, or may not be read, is named with ``rows`` None, instead of failing what it is
+    only a remark to.
     """
     if not host.left_behind or not thread_ids:
         return ()
@@ -65,12 +66,12 @@ def left_behind(
 def _count_or_none(
     connection: sa.Connection, trace: TraceTable, thread_ids: Sequence[str]
 ) -> int | None:
-    statement = sa.select(sa.func.count()).where(has_id(trace.key, thread_ids))
+    statement = sa.select(sa.func.count()).where(trace.of(thread_ids))
     try:
         with connection.begin_nested():
             return connection.scalar(statement) or 0
     except sa.exc.DBAPIError as error:
-        if sqlstate(error) != QUERY_CANCELED:
+        if is_away(error):
             raise
         return None
 
@@ -78,8 +79,7 @@ def _count_or_none(
 def ids_with_traces(connection: sa.Connection, host: Host, thread_ids: Sequence[str]) -> set[str]:
     """Those of ``thread_ids`` that have a row in any trace table."""
     parts = [
-        sa.select(sa.cast(trace.key, sa.Text).label("id")).where(has_id(trace.key, thread_ids))
-        for trace in host.traces
+        sa.select(trace.thread_id.label("id")).where(trace.of(thread_ids)) for trace in host.traces
     ]
     if not parts or not thread_ids:
         return set()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from runmanager.database import utc
-from runmanager.host import TraceTable, has_id
+from runmanager.host import TraceTable, is_time, storable
 from runmanager.paging import Page, PageRequest
 from runmanager.records import LogEntry
 
@@ -26,7 +26,7 @@ def log_levels(connection: sa.Connection, logs: TraceTable, thread_id: str) -> t
     if level is None:
         return ()
     text = sa.cast(level, sa.Text)
-    statement = sa.select(text).where(has_id(logs.key, [thread_id]), level.is_not(None)).distinct()
+    statement = sa.select(text).where(logs.of([thread_id]), level.is_not(None)).distinct()
     return tuple(sorted(connection.scalars(statement)))
 
 
@@ -42,18 +42,20 @@ def list_logs(
     """One page of a run's log, only ``levels`` where any are named; the last page past the end."""
     table = logs.table
     time, level, message = (_first(table, names) for names in (_TIME, _LEVEL, _MESSAGE))
-    where = [has_id(logs.key, [thread_id])]
+    where = [logs.of([thread_id])]
     if levels and level is not None:
-        where.append(sa.cast(level, sa.Text).in_(levels))
+        where.append(sa.cast(level, sa.Text).in_(filter(storable, levels)))
     total = connection.scalar(sa.select(sa.func.count()).select_from(table).where(*where)) or 0
     number = min(request.number, max(1, -(-total // request.size)))
     window = PageRequest(number, request.size)
-    named = {column.name for column in (time, level, message, logs.key) if column is not None}
+    # Seconds since 1970, or a time as text, order the log but are shown as they are.
+    shown_time = time if time is not None and is_time(time) else None
+    named = {one.name for one in (shown_time, level, message, logs.key) if one is not None}
     others = [column for column in table.c if column.name not in named and column.name != "id"]
     order = [column for column in (time, table.c.get("id")) if column is not None]
     rows = connection.execute(
         sa.select(
-            _or_null(time).label("time"),
+            _or_null(shown_time).label("time"),
             sa.cast(_or_null(level), sa.Text).label("level"),
             sa.func.left(sa.cast(_or_null(message), sa.Text), MAX_TEXT).label("message"),
             *(

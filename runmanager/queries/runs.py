@@ -87,11 +87,16 @@ def select_summaries(host: Host, runs: sa.FromClause) -> sa.Select[Any]:
     )
 
 
+def or_none(name: str | None) -> str | None:
+    """A run's name, or None where it is missing or blank."""
+    return name if name and name.strip() else None
+
+
 def as_summary(row: sa.Row[Any]) -> RunSummary:
     """The record of one row of ``select_summaries``."""
     return RunSummary(
         thread_id=row.thread_id,
-        name=row.run_name if row.run_name and row.run_name.strip() else None,
+        name=or_none(row.run_name),
         status=row.status,
         created_at=utc(row.created_at),
         user_id=row.user_id,

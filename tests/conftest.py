@@ -1,0 +1,151 @@
+"""What the tests share: a PostgreSQL server, a host's database, and Run Manager opened on it.
+
+Each worker has its own server; each test its own database, cloned from its shape's template.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from itertools import count
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+
+from runmanager.demo.postgres import EmbeddedPostgres
+from runmanager.service import RunManager
+from runmanager.settings import Settings
+from tests.hosts import SHAPES, HostWriter, Shape, connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import psycopg
+    import sqlalchemy as sa
+
+    from runmanager.records import Actor
+
+hypothesis_settings.register_profile(
+    "runmanager",
+    deadline=None,
+    max_examples=40,
+    # A database that is shared by a test's examples is what these tests are about.
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+hypothesis_settings.load_profile("runmanager")
+
+_SPEED = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+    "max_connections": "50",
+}
+
+
+class Server:
+    """The worker's PostgreSQL, with one template database for each shape that was asked for."""
+
+    def __init__(self, postgres: EmbeddedPostgres) -> None:
+        self._postgres = postgres
+        self._connection: psycopg.Connection[Any] = connect(postgres.url())
+        self._templates: set[str] = set()
+        self._numbers = count(1)
+
+    def url(self, database: str, shape: Shape) -> sa.URL:
+        """The address of one database, with the search_path of its shape."""
+        url = self._postgres.url(database)
+        if shape.schema == "public":
+            return url
+        return url.update_query_dict({"options": f"-csearch_path={shape.schema}"})
+
+    def create(self, shape: Shape) -> str:
+        """A new database of this shape; its name."""
+        template = f"host_{shape.name}"
+        if template not in self._templates:
+            self._execute(f"CREATE DATABASE {template}")
+            with connect(self.url(template, shape)) as connection:
+                connection.execute(shape.ddl())
+            self._templates.add(template)
+        return self.clone(template)
+
+    def clone(self, template: str) -> str:
+        """A copy of a database that nobody is connected to; its name."""
+        name = f"test_{next(self._numbers)}"
+        self._execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+        return name
+
+    def drop(self, database: str) -> None:
+        """Remove a database, whoever is still connected to it."""
+        self._execute(f"DROP DATABASE {database} WITH (FORCE)")
+
+    def close(self) -> None:
+        """Let go of the server, which then stops."""
+        self._connection.close()
+        self._postgres.close()
+
+    def _execute(self, statement: str) -> None:
+        self._connection.execute(statement)
+
+
+class OpenManager(Protocol):
+    """Opens Run Manager on the test's host, with some settings of its own."""
+
+    def __call__(self, url: sa.URL | None = None, **settings: Any) -> RunManager:
+        """Every one is closed at the end of the test."""
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The worker's own PostgreSQL."""
+    postgres = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), settings=_SPEED).start()
+    server = Server(postgres)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def shape(request: pytest.FixtureRequest) -> Shape:
+    """The shape of the test's host: text ids, unless ``every_shape`` says otherwise."""
+    wanted = getattr(request, "param", "text")
+    return next(shape for shape in SHAPES if shape.name == wanted)
+
+
+every_shape = pytest.mark.parametrize("shape", [one.name for one in SHAPES], indirect=True)
+
+
+@pytest.fixture
+def host(server: Server, shape: Shape) -> Iterator[HostWriter]:
+    """The test's own database, with an admin and nothing else in it."""
+    database = server.create(shape)
+    url = server.url(database, shape)
+    with connect(url) as connection:
+        yield HostWriter(shape, url, connection)
+    server.drop(database)
+
+
+@pytest.fixture
+def open_manager(host: HostWriter) -> Iterator[OpenManager]:
+    """Opens Run Manager on the host after the test has changed its schema or settings."""
+    with ExitStack() as stack:
+
+        def open_one(url: sa.URL | None = None, **settings: Any) -> RunManager:
+            values = {"pool_size": 4, "lock_timeout": 0.3} | settings
+            manager = RunManager.open(url or host.url, Settings(**values))
+            stack.callback(manager.close)
+            return manager
+
+        yield open_one
+
+
+@pytest.fixture
+def manager(open_manager: OpenManager) -> RunManager:
+    """Run Manager, opened on the host as its shape made it."""
+    return open_manager()
+
+
+@pytest.fixture
+def admin(host: HostWriter) -> Actor:
+    """An active admin of the host."""
+    return host.admin

@@ -1,0 +1,48 @@
+"""Records: what a status means, what a run is called, and secrets that are not printed."""
+
+from __future__ import annotations
+
+import pytest
+
+from runmanager.records import (
+    Credential,
+    JsonText,
+    PlannedRun,
+    RunSummary,
+    StatusKind,
+    status_kind,
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        ("running", StatusKind.RUNNING),
+        (" Running\n", StatusKind.RUNNING),
+        ("COMPLETED", StatusKind.COMPLETED),
+        ("error", StatusKind.FAILED),
+        ("Failed", StatusKind.FAILED),
+        ("paused", StatusKind.PAUSED),
+        ("interrupted", StatusKind.PAUSED),
+        ("queued", StatusKind.OTHER),
+        ("", StatusKind.OTHER),
+        (None, StatusKind.OTHER),
+    ],
+)
+def test_a_status_has_a_kind_whatever_its_case(status: str | None, kind: StatusKind) -> None:
+    assert status_kind(status) is kind
+
+
+def test_a_run_without_a_name_is_called_by_its_id() -> None:
+    assert RunSummary("t-1", None, None, None, None, None, None, None).title == "t-1"
+    assert PlannedRun("t-1", None, None, None).title == "t-1"
+    assert PlannedRun("t-1", "Order", None, None).title == "Order"
+
+
+def test_a_printed_credential_holds_no_hash() -> None:
+    assert repr(Credential("ada", "$2b$secret")) == "Credential('ada')"
+
+
+def test_json_knows_when_only_its_beginning_was_read() -> None:
+    assert JsonText("[1,", 10).is_cut
+    assert not JsonText("[1]", 3).is_cut

@@ -1,0 +1,107 @@
+"""Settings: read once, refused in one sentence, never printed."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, fields
+
+import pytest
+
+from runmanager.errors import SettingsError
+from runmanager.settings import Settings
+
+KEY = "k" * 32
+SECRET = "s3cret-pa55"
+
+
+def settings(**environ: str) -> Settings:
+    return Settings.from_environment({"RUNMANAGER_COOKIE_KEY": KEY} | environ)
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
+def test_every_spelling_of_a_postgresql_address_is_accepted(scheme: str) -> None:
+    url = settings(DATABASE_URL=f"{scheme}://kate:{SECRET}@db:5433/host").database_url
+    assert url is not None
+    assert url.drivername == "postgresql+psycopg"
+    assert (url.username, url.password, url.host, url.port) == ("kate", SECRET, "db", 5433)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nonsense",
+        f"mysql://kate:{SECRET}@db/host",
+        f"sqlite:///{SECRET}",
+        f"postgresql+psycopg2://kate:{SECRET}@db/host",
+        f"postgresql://kate:{SECRET}@db:port/host",
+        f"postgresql://kate:{SECRET}@[::1/host",
+        f"://kate:{SECRET}@db",
+        f"{SECRET} postgresql://",
+    ],
+)
+def test_a_bad_address_is_refused_in_one_sentence_without_its_password(text: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings(DATABASE_URL=text)
+    message = caught.value.message
+    assert message.startswith("DATABASE_URL ")
+    assert "postgresql://user:password@host:5432/database" in message
+    assert SECRET not in message
+    assert "\n" not in message
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("key", ["", "short", "k" * 31])
+def test_a_short_cookie_key_is_refused_with_a_database_of_the_hosts(key: str) -> None:
+    with pytest.raises(SettingsError, match="32 bytes") as caught:
+        settings(DATABASE_URL="postgresql://db/host", RUNMANAGER_COOKIE_KEY=key)
+    assert not key or key not in caught.value.message
+
+
+def test_the_cookie_key_is_measured_in_bytes() -> None:
+    assert settings(DATABASE_URL="postgresql://db/host", RUNMANAGER_COOKIE_KEY="é" * 16).cookie_key
+
+
+def test_the_demo_needs_no_setting_at_all() -> None:
+    assert Settings.from_environment({}) == Settings()
+
+
+def test_printed_settings_hold_no_secret() -> None:
+    shown = repr(settings(DATABASE_URL=f"postgresql://kate:{SECRET}@db/host"))
+    assert SECRET not in shown
+    assert KEY not in shown
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(FrozenInstanceError):
+        settings().pool_size = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("name", ["RUNMANAGER_STATEMENT_TIMEOUT", "RUNMANAGER_LOCK_TIMEOUT"])
+@pytest.mark.parametrize("text", ["soon", "0", "-1", "nan", "inf", "3601", "1e9", "5 s"])
+def test_a_time_limit_that_is_none_is_refused(name: str, text: str) -> None:
+    with pytest.raises(SettingsError, match=rf"^{name} must be a number of seconds between"):
+        settings(**{name: text})
+
+
+@pytest.mark.parametrize("text", ["1", "0", "-3", "201", "ten", "9" * 5000, "٣", "2.5"])
+def test_a_pool_size_out_of_bounds_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match="between 2 and 200"):
+        settings(RUNMANAGER_POOL_SIZE=text)
+
+
+def test_every_other_setting_is_read() -> None:
+    found = settings(
+        RUNMANAGER_TRACE_TABLES=" audit, ,notes ",
+        RUNMANAGER_STATEMENT_TIMEOUT="2.5",
+        RUNMANAGER_LOCK_TIMEOUT="0.5",
+        RUNMANAGER_POOL_SIZE="200",
+        RUNMANAGER_DEMO_DIR="/tmp/demo",  # noqa: S108  only read
+    )
+    assert found.trace_tables == ("audit", "notes")
+    assert (found.statement_timeout, found.lock_timeout, found.pool_size) == (2.5, 0.5, 200)
+    assert str(found.demo_dir) == "/tmp/demo"  # noqa: S108
+
+
+def test_every_setting_carries_its_variable_and_its_sentence() -> None:
+    for field in fields(Settings):
+        assert field.metadata["env"].isupper()
+        assert field.metadata["doc"].endswith((".", "`."))

@@ -35,6 +35,9 @@ def draw(actor: Actor, thread_id: str) -> None:
         query_params=session.state().list_query,
     )
     draw_operation(actor)
+    if session.was_deleted(thread_id):
+        st.info("This run was deleted.", icon=":material/delete:")
+        return
     with shown_errors():
         if not thread_id:
             raise RunNotFoundError("The address names no run: open one from the list.")

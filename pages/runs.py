@@ -38,7 +38,7 @@ def _draw_list(actor: Actor, view: View, workspace_name: str | None) -> None:
         view = replace(view, request=asked, notices=())
     grid = session.state().grid
     if session.state().needs_reading or grid is None:
-        with shown_errors():
+        with shown_errors(), st.skeleton(height=run_grid.MAX_HEIGHT):
             page = session.service().list_runs(actor, view.run_filter, view.request, nearest=True)
         grid = run_grid.hold(view, page)
     _draw_heading(view, grid.page, workspace_name)
@@ -55,9 +55,8 @@ def _draw_heading(view: View, page: Page[RunSummary], workspace_name: str | None
     notices = list(view.notices)
     if page.number != view.request.number:
         notices.append(f"There is no page {view.request.number:,}: showing the last.")
-    with st.container(key="notices"):
-        for notice in notices:
-            st.text(notice)
+    if notices:
+        st.info(" ".join(notices), icon=":material/info:")
     described = view.run_filter.describe(workspace_name)
     with st.container(key="heading", horizontal=True, vertical_alignment="center"):
         st.text(text.count(page.total, "run"))
@@ -72,6 +71,14 @@ def _draw_heading(view: View, page: Page[RunSummary], workspace_name: str | None
                 type="tertiary",
                 icon=":material/close:",
             )
+        st.button(
+            "Refresh",
+            key="refresh",
+            on_click=_read_again,
+            type="tertiary",
+            icon=":material/refresh:",
+            help="Read the runs again",
+        )
 
 
 def _draw_actions(grid: GridState) -> None:
@@ -84,7 +91,7 @@ def _draw_actions(grid: GridState) -> None:
             on_click=_ask_to_delete_selected,
             type="primary" if selected else "secondary",
             icon=":material/delete:",
-            disabled=not selected,
+            disabled=not selected or session.state().operation_id is not None,
         )
         if len(selected) == 1:
             # The grid's own button cannot be pressed from the keyboard.
@@ -121,12 +128,12 @@ def _draw_pager(page: Page[RunSummary]) -> None:
 def _draw_empty(view: View) -> None:
     with st.container(border=True, key="empty", horizontal_alignment="center"):
         if view.run_filter:
-            st.markdown("**No runs match**")
-            st.markdown("Look for less, or for all of them.")
+            st.markdown("**No runs match**", width="content")
+            st.markdown("Look for less, or for all of them.", width="content")
             st.button("Clear the filters", key="clear_filters_empty", on_click=_clear_filters)
         else:
-            st.markdown("**No runs yet**")
-            st.markdown("They appear here as soon as the application writes them.")
+            st.markdown("**No runs yet**", width="content")
+            st.markdown("They appear here as soon as the application writes them.", width="content")
             st.button("Look again", key="look_again", on_click=_read_again)
 
 

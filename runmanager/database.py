@@ -64,7 +64,7 @@ class Database:
         # Whatever the host made its default: a deletion that waited for a lock must see what it
         # then finds, not the snapshot it began with.
         self._writing = self._engine.execution_options(
-            isolation_level="READ COMMITTED", postgresql_readonly=False
+            isolation_level="READ COMMITTED", postgresql_readonly=None
         )
         sa.event.listen(self._engine, "connect", _register_loaders)
 

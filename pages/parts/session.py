@@ -136,6 +136,13 @@ def checked_rows(grid: GridState) -> frozenset[str]:
     return frozenset(checked)
 
 
+def was_deleted(thread_id: str) -> bool:
+    """Whether the result on the page says that this run is gone."""
+    finished = state().finished
+    receipt = finished.receipt if finished is not None else None
+    return receipt is not None and any(run.thread_id == thread_id for run in receipt.deleted)
+
+
 def chosen_rows(key: str) -> tuple[int, ...]:
     """The rows that are chosen in a data frame that lets rows be chosen."""
     event = st.session_state.get(key)

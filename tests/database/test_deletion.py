@@ -1,0 +1,250 @@
+"""Deleting: every trace of exactly the runs that the plan named, all of a run or nothing of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runmanager import deletion
+from runmanager.accounts import require_admin
+from runmanager.deletion import APPEARED, NOT_FOUND, STILL_RUNNING, STOPPED
+from runmanager.errors import NotAdminError
+from runmanager.records import Footprint
+from tests.conftest import every_shape
+from tests.hosts import connect
+from tests.operations import delete, deleted, errors, execute_here
+
+if TYPE_CHECKING:
+    from runmanager.records import Actor
+    from runmanager.service import RunManager
+    from tests.hosts import HostWriter
+
+
+@every_shape
+def test_every_trace_goes_and_nothing_else(
+    host: HostWriter, manager: RunManager, admin: Actor
+) -> None:
+    host.add_runs(3, user="kate", workspace="Ops")
+    runs = host.new_ids(5)
+    for run in runs:
+        host.add_run(run, name="Going", user="kate")
+        host.add_traces(run, checkpoints=2, writes=3, blobs=4, logs=5)
+    counts = {run: host.counts(run) for run in runs}
+    before = host.contents(without=runs)
+    plan = manager.plan_deletion(admin, runs[::-1])
+    receipt = delete(manager, admin, [], plan=plan)
+    assert host.contents() == before
+    assert receipt.failed == ()
+    assert {run.thread_id: dict(run.rows) for run in receipt.deleted} == counts
+    assert dict(receipt.tables) == {table.table: table.rows for table in plan.tables}
+    assert receipt.rows == plan.rows
+    assert [run.thread_id for run in receipt.deleted] == runs[::-1]
+    assert {run.title for run in receipt.deleted} == {"Going"}
+    assert receipt.actor == admin
+    assert (receipt.came_back, receipt.was_stopped) == ((), False)
+    assert receipt.seconds > 0
+
+
+def test_large_deletions_go_in_batches_of_two_hundred(
+    host: HostWriter, manager: RunManager, admin: Actor
+) -> None:
+    runs = host.new_ids(450)
+    host.execute(
+        "INSERT INTO run_metadata (thread_id, status) SELECT unnest(%s::text[]), 'completed'", runs
+    )
+    host.execute("INSERT INTO logs (thread_id) SELECT unnest(%s::text[])", runs)
+    told: list[tuple[int, int]] = []
+    receipt = execute_here(
+        manager,
+        admin,
+        manager.plan_deletion(admin, [*runs, "missing"]),
+        on_progress=lambda done, failed: told.append((done, failed)),
+    )
+    assert told == [(201, 1), (401, 1), (451, 1)]
+    assert len(receipt.deleted) == 450
+    assert dict(receipt.tables)["logs"] == 450
+    assert errors(receipt) == {"missing": NOT_FOUND}
+
+
+@every_shape
+def test_a_run_deleted_meanwhile_is_not_found_and_the_rest_goes(
+    host: HostWriter, manager: RunManager, admin: Actor
+) -> None:
+    one, two, three = host.add_runs(3)
+    plan = manager.plan_deletion(admin, [one, two, three])
+    delete(manager, admin, [two])
+    receipt = delete(manager, admin, [], plan=plan)
+    assert deleted(receipt) == {one, three}
+    assert errors(receipt) == {two: NOT_FOUND}
+
+
+@every_shape
+def test_an_id_with_no_row_anywhere_is_not_found(
+    host: HostWriter, manager: RunManager, admin: Actor
+) -> None:
+    (run,) = host.add_runs(1)
+    receipt = delete(manager, admin, ["nobody", run, "\0", "\ud800"])
+    assert errors(receipt) == {"nobody": NOT_FOUND, "\0": NOT_FOUND, "\ud800": NOT_FOUND}
+    assert deleted(receipt) == {run}
+
+
+@pytest.mark.parametrize("shape", ["text", "uuid", "integer", "schema"], indirect=True)
+def test_orphans_are_cleaned_and_said_so(
+    host: HostWriter, manager: RunManager, admin: Actor
+) -> None:
+    orphan, run = host.new_ids(2)
+    host.add_run(run)
+    for one in (orphan, run):
+        host.add_traces(one)
+    receipt = delete(manager, admin, [orphan, run])
+    assert {one.thread_id: one.was_orphan for one in receipt.deleted} == {orphan: True, run: False}
+    assert host.is_gone(orphan)
+    assert "run_metadata" not in dict(receipt.deleted[0].rows)
+
+
+def test_a_run_whose_row_the_host_deletes_meanwhile_is_cleaned_as_an_orphan(
+    host: HostWriter, manager: RunManager, admin: Actor
+) -> None:
+    (run,) = host.add_runs(1)
+    plan = manager.plan_deletion(admin, [run])
+    host.execute("DELETE FROM run_metadata")
+    receipt = delete(manager, admin, [], plan=plan)
+    assert [one.was_orphan for one in receipt.deleted] == [True]
+    assert host.is_gone(run)
+
+
+def test_what_was_not_there_when_the_plan_was_made_is_not_deleted(
+    host: HostWriter, manager: RunManager, admin: Actor
+) -> None:
+    missing, orphan = host.new_ids(2)
+    host.add_traces(orphan)
+    plan = manager.plan_deletion(admin, [missing, orphan])
+    host.add_run(missing)
+    host.add_run(orphan)
+    before = host.contents()
+    receipt = delete(manager, admin, [], plan=plan)
+    assert errors(receipt) == {missing: NOT_FOUND, orphan: APPEARED}
+    assert host.contents() == before
+
+
+@every_shape
+def test_a_run_that_runs_again_after_the_plan_stays(
+    host: HostWriter, manager: RunManager, admin: Actor
+) -> None:
+    again, done = host.add_runs(2)
+    plan = manager.plan_deletion(admin, [again, done])
+    host.execute("UPDATE run_metadata SET status = 'RUNNING' WHERE thread_id = %s", again)
+    kept = host.counts(again)
+    receipt = delete(manager, admin, [], plan=plan)
+    assert errors(receipt) == {again: STILL_RUNNING}
+    assert deleted(receipt) == {done}
+    assert host.counts(again) == kept
+
+
+def test_a_running_run_goes_where_it_was_included(
+    host: HostWriter, manager: RunManager, admin: Actor
+) -> None:
+    (run,) = host.add_runs(1, status="running")
+    assert deleted(delete(manager, admin, [run], include_running=True)) == {run}
+    assert host.is_gone(run)
+
+
+@pytest.mark.parametrize(
+    "change", ["UPDATE users SET is_admin = false", "DELETE FROM users", "DROP TABLE users"]
+)
+def test_an_actor_who_loses_the_role_after_the_plan_deletes_nothing(
+    host: HostWriter, manager: RunManager, admin: Actor, change: str
+) -> None:
+    runs = host.add_runs(3)
+    plan = manager.plan_deletion(admin, runs)
+    host.execute(change)
+    before = host.contents()
+    receipt = execute_here(manager, admin, plan)
+    assert receipt.deleted == ()
+    assert len(receipt.failed) == 3
+    if "TABLE" not in change:
+        assert set(errors(receipt).values()) == {NotAdminError().message}
+    assert host.contents() == before
+
+
+def test_an_actor_demoted_between_batches_deletes_no_further(
+    host: HostWriter, manager: RunManager, admin: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deletion, "BATCH_SIZE", 2)
+    runs = host.add_runs(6)
+
+    def demote(done: int, _failed: int) -> None:
+        if done == 4:
+            host.execute("UPDATE users SET is_admin = false")
+
+    plan = manager.plan_deletion(admin, runs)
+    receipt = execute_here(manager, admin, plan, on_progress=demote)
+    assert deleted(receipt) == set(runs[:4])
+    assert errors(receipt) == dict.fromkeys(runs[4:], NotAdminError().message)
+    assert [host.is_gone(run) for run in runs] == [True] * 4 + [False] * 2
+
+
+def test_a_stop_keeps_what_had_gone_and_accounts_for_the_rest(
+    host: HostWriter, manager: RunManager, admin: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deletion, "BATCH_SIZE", 2)
+    runs = host.add_runs(5)
+    done: list[int] = []
+    receipt = execute_here(
+        manager,
+        admin,
+        manager.plan_deletion(admin, runs),
+        on_progress=lambda number, _failed: done.append(number),
+        should_stop=lambda: bool(done),
+    )
+    assert receipt.was_stopped
+    assert deleted(receipt) == set(runs[:2])
+    assert errors(receipt) == dict.fromkeys(runs[2:], STOPPED)
+    assert [host.is_gone(run) for run in runs] == [True] * 2 + [False] * 3
+
+
+def test_rows_that_a_worker_writes_after_the_deletion_are_reported(
+    host: HostWriter, manager: RunManager, admin: Actor
+) -> None:
+    (run,) = host.add_runs(1)
+
+    def still_writing(_done: int, _failed: int) -> None:
+        host.add_traces(run, checkpoints=0, blobs=0, logs=2)
+
+    plan = manager.plan_deletion(admin, [run])
+    receipt = execute_here(manager, admin, plan, on_progress=still_writing)
+    (back,) = receipt.came_back
+    assert back == Footprint("logs", 2, back.stored_bytes)
+
+
+def test_an_error_of_our_own_keeps_the_account_of_what_had_gone(
+    host: HostWriter, manager: RunManager, admin: Actor, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(deletion, "BATCH_SIZE", 1)
+    one, two = host.add_runs(2)
+    plan = manager.plan_deletion(admin, [one, two])
+    batches = iter([require_admin])
+
+    def fail_at_the_second(*arguments: object) -> None:
+        next(batches)(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(deletion, "require_admin", fail_at_the_second)
+    receipt = execute_here(manager, admin, plan)
+    assert deleted(receipt) == {one}
+    assert errors(receipt) == {two: deletion.UNEXPECTED}
+    assert "StopIteration" in caplog.text
+    assert host.count("logs", two) == 1
+
+
+def test_ten_thousand_runs_are_deleted_at_once(
+    host: HostWriter, manager: RunManager, admin: Actor
+) -> None:
+    runs = [f"run-{n:05}" for n in range(10_000)]
+    host.execute("INSERT INTO run_metadata (thread_id) SELECT unnest(%s::text[])", runs)
+    plan = manager.plan_deletion(admin, runs)
+    assert len(delete(manager, admin, [], plan=replace(plan)).deleted) == 10_000
+    with connect(host.url) as fresh:
+        assert fresh.execute("SELECT count(*) FROM run_metadata").fetchone() == (0,)

@@ -1,0 +1,63 @@
+"""The lists behind the filters: what runs name, and nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runmanager.filters import RunFilter
+from tests.conftest import every_shape
+
+if TYPE_CHECKING:
+    from runmanager.records import Actor
+    from runmanager.service import RunManager
+    from tests.hosts import HostWriter
+
+
+@every_shape
+def test_users_with_runs_are_listed_once_and_sorted(
+    host: HostWriter, manager: RunManager, admin: Actor
+) -> None:
+    for name in ("zoe", "kate", "kate", "Émile", "Bob"):
+        host.add_run(user=name)
+    host.add_user("idle")
+    host.add_run(user_id=host.add_user("kate"))  # another of the same name
+    host.add_run(user_id=host.add_user(None))
+    host.add_run(user_id=host.add_user(""))
+    host.add_run()
+    assert manager.usernames(admin) == ("Bob", "kate", "zoe", "Émile")
+
+
+@every_shape
+def test_workspaces_are_those_that_runs_name(
+    host: HostWriter, manager: RunManager, admin: Actor
+) -> None:
+    for name in ("Ops", "Lab", "Ops"):
+        host.add_run(workspace=name)
+    host.workspace("Idle")
+    host.add_run()
+    found = manager.workspaces(admin)
+    assert {one.workspace_id for one in found} == {host.workspace("Ops"), host.workspace("Lab")}
+    if not host.shape.is_minimal:
+        assert [one.name for one in found] == ["Lab", "Ops"]
+
+
+def test_workspaces_are_narrowed_by_the_rest_of_the_filter(
+    host: HostWriter, manager: RunManager, admin: Actor
+) -> None:
+    host.add_run(user="kate", workspace="Ops")
+    host.add_run(user="tom", workspace="Lab")
+    found = manager.workspaces(admin, RunFilter(username="kate"))
+    assert [one.name for one in found] == ["Ops"]
+    assert manager.workspaces(admin, RunFilter(username="nobody")) == ()
+
+
+def test_a_workspace_whose_row_is_gone_stands_last_under_its_id(
+    host: HostWriter, manager: RunManager, admin: Actor
+) -> None:
+    host.add_run(workspace="Gone")
+    host.add_run(workspace="Ops")
+    host.execute("DELETE FROM workspaces WHERE name = 'Gone'")
+    assert [(one.workspace_id, one.name) for one in manager.workspaces(admin)] == [
+        (host.workspace("Ops"), "Ops"),
+        (host.workspace("Gone"), None),
+    ]

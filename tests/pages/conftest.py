@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 from pages.parts import session, signin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     import pandas as pd
 
@@ -125,8 +125,8 @@ class Visitor:
 
     @property
     def notices(self) -> list[str]:
-        """The texts above the list that say what was changed about the address."""
-        return [one for one in self.texts if "showing" in one]
+        """What stands above the list about the address."""
+        return [one.value for one in self.app.info]
 
     @property
     def rendered(self) -> list[str]:
@@ -185,7 +185,7 @@ def ada(provided: RunManager) -> Visitor:
 
 
 @pytest.fixture
-def cookies(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+def cookies(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """The cookies that the browser sends."""
     sent: dict[str, str] = {}
     monkeypatch.setattr(type(st.context), "cookies", property(lambda _self: sent))

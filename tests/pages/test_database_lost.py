@@ -23,7 +23,7 @@ def away(host: HostWriter) -> Iterator[None]:
     """Let nobody but the test reach the host's database, and end who is there."""
     name = host.url.database
     with connect(host.url.set(database="postgres")) as server:
-        server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")  # type: ignore[arg-type]  # our own name
+        server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
         server.execute(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
             " WHERE datname = %s AND application_name = 'runmanager'",
@@ -32,7 +32,7 @@ def away(host: HostWriter) -> Iterator[None]:
         try:
             yield
         finally:
-            server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")  # type: ignore[arg-type]
+            server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
 
 
 @pytest.mark.parametrize("page", ["runs.py", "run.py"])

@@ -151,7 +151,7 @@ def cookie(
     return jwt.encode(claims, key, algorithm)
 
 
-FORGED = {
+FORGED: dict[str, Callable[[], str]] = {
     "of another key": lambda: cookie(key="another key of thirty-two bytes or more"),
     "without a signature": lambda: cookie(key="", algorithm="none"),
     "of another algorithm": lambda: cookie(

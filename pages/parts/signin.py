@@ -140,7 +140,8 @@ def _refused_cookie(authenticator: stauth.Authenticate) -> None:
         "Your sign-in is no longer valid: only active administrators can use Run Manager.",
         icon=":material/block:",
     )
-    st.button("Sign in", key="sign_in_again", type="primary")
+    # What the browser sent with its connection stays the same until it is reloaded.
+    st.button("Sign in", key="sign_in_again", type="primary", on_click=session.ignore_cookie)
 
 
 def _show_demo() -> None:

@@ -121,7 +121,7 @@ def test_an_admin_signs_in(anonymous: Visitor, host: HostWriter, name: str) -> N
     set_password(host, "ada", PASSWORD)
     sign_in(anonymous.at(), name, PASSWORD)
     assert anonymous.rows == ["run-of-the-board"]
-    assert "Signed in as ada" in anonymous.texts
+    assert "signed in as ada" in anonymous.texts
 
 
 def test_a_sign_in_after_a_refusal_shows_no_refusal(anonymous: Visitor, host: HostWriter) -> None:
@@ -240,7 +240,7 @@ def test_the_next_who_signs_in_gets_nothing_of_the_last(ada: Visitor, host: Host
     set_password(host, "grace", PASSWORD)
     ada.at().tick("run-of-the-board").press("sign_out")
     sign_in(ada, "grace", PASSWORD)
-    assert "Signed in as grace" in ada.texts
+    assert "signed in as grace" in ada.texts
     assert ada.selection == set()
 
 

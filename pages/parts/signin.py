@@ -21,9 +21,9 @@ from pages.parts.messages import shown_errors
 from runmanager.errors import NotAdminError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from runmanager.records import Actor
+    from runmanager.records import Actor, Credential
 
 COOKIE_NAME = "runmanager_session"
 # The authenticator writes the browser's expiry in the server's local time: less than a day could be
@@ -77,8 +77,10 @@ def top_line(actor: Actor) -> Iterator[None]:
 
 def _work_on_cookie() -> None:
     """Everything that needs the authenticator, which draws a frame for its cookie once a run."""
+    with shown_errors():
+        credentials = session.service().sign_in_credentials()
     with st.container(key="cookie"):
-        authenticator = _authenticator()
+        authenticator = _authenticator(credentials)
         # The frame reports the browser's cookies once it has loaded; until then this run's
         # successors must draw it again, or it would be gone before it could set ours or delete it.
         cookies = authenticator.cookie_controller.cookie_model.cookie_manager.cookies
@@ -162,7 +164,7 @@ def _show_demo() -> None:
 def _refuse(name: str, error: NotAdminError) -> NoReturn:
     with st.container(key="sign-in"):
         st.markdown("## Run Manager")
-        with st.container(border=True, key="message-error"):
+        with st.container(border=True, key="message"):
             st.markdown("**This page is for administrators**")
             st.text(f"You are signed in as {name}. {error.message}")
         st.button("Sign out", key="sign_out", on_click=_ask_to_sign_out)
@@ -173,9 +175,7 @@ def _ask_to_sign_out() -> None:
     session.state().is_signing_out = True
 
 
-def _authenticator() -> stauth.Authenticate:
-    with shown_errors():
-        credentials = session.service().sign_in_credentials()
+def _authenticator(credentials: Iterable[Credential]) -> stauth.Authenticate:
     return stauth.Authenticate(
         {
             "usernames": {

@@ -33,8 +33,9 @@ def test_nobody_sees_anything_right_after_a_start(
     host.add_run("secret-run", name="Merger talks", user="kate")
     app = AppProcess(tmp_path / "log", settings_for(host.url), command).ready()
     try:
-        for path in ("/run?id=secret-run", "/runs", "/parts", "/shell", "/"):
-            visitor = Dashboard(new_context(), app.url).visit(path)
+        visitor = Dashboard(new_context(), app.url)
+        for path in ("/run?id=secret-run", "/shell", "/"):
+            visitor.visit(path)
             visitor.expect_only_sign_in()
             expect(visitor.page.get_by_text("Merger talks")).to_have_count(0)
             expect(visitor.page.get_by_text("kate")).to_have_count(0)

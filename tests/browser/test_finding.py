@@ -37,6 +37,7 @@ def test_filters_go_into_the_address_and_a_copied_link_restores_them(
 ) -> None:
     ada = tab().visit()
     ada.expect_total("12 runs")
+    ada.settle()
     ada.page.get_by_label("Search", exact=True).fill("order 1")
     ada.expect_ids("run-01", "run-10", "run-11")
     ada.choose("User", "linus")

@@ -1,0 +1,49 @@
+"""The API as one ASGI application, to be mounted under its prefix."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+
+from runmanager.api import problems, routes_deleting, routes_finding, routes_signing_in
+from runmanager.api.body_limit import BodyLimit
+
+if TYPE_CHECKING:
+    from runmanager.api.context import Context
+
+PREFIX = "/admin/run-manager"
+
+_DESCRIPTION = """
+Find, review and delete the workflow runs of a LangGraph application. For administrators, by bearer
+token. An unknown query parameter is refused: a misspelt filter must not mean "all runs".
+"""
+
+
+def create_api() -> FastAPI:
+    """The API without its context: nothing is answered until ``open_api`` gives it one."""
+    api = FastAPI(
+        title="Run Manager",
+        version="1",
+        description=_DESCRIPTION.strip(),
+        servers=[{"url": PREFIX}],
+        # The documentation pages would load scripts from another host.
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        default_response_class=problems.AsciiJSONResponse,
+        responses=problems.RESPONSES,
+    )
+    routers = (routes_signing_in.router, routes_finding.router, routes_deleting.router)
+    own = list(api.routes)
+    for router in routers:
+        api.include_router(router)
+    problems.install(api, [*own, *(route for router in routers for route in router.routes)])
+    api.add_middleware(BodyLimit)
+    api.add_middleware(problems.LastResort)
+    return api
+
+
+def open_api(api: FastAPI, context: Context) -> None:
+    """Let ``api`` answer through this service and these tokens."""
+    api.state.context = context

@@ -18,7 +18,7 @@ def issue_token(
     context: ContextOf,
     username: Annotated[str, Form(examples=["ada"])],
     password: Annotated[str, Form(examples=["demo-admin"])],
-    grant_type: Annotated[str | None, Form(pattern="^password$")] = None,
+    grant_type: Annotated[str | None, Form(pattern="^password$")] = None,  # noqa: ARG001  RFC 6749
 ) -> schemas.IssuedToken:
     """A token for 30 minutes, for an administrator's name and password (OAuth2 password form)."""
     context.warn_without_key()

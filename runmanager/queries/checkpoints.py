@@ -46,7 +46,7 @@ def list_checkpoints(
     rows = connection.execute(
         _select_summaries(table)
         .where(where)
-        .order_by(table.c.checkpoint_id.desc())
+        .order_by(table.c.checkpoint_id.desc(), _column(table, "checkpoint_ns", ""))
         .limit(window.size)
         .offset(window.offset)
     ).all()

@@ -15,7 +15,7 @@ from pages.parts.log_list import draw_logs
 from pages.parts.messages import shown_errors
 from pages.parts.operation import draw_operation
 from pages.parts.run_grid import viewer_zone
-from pages.parts.signin import require_admin
+from pages.parts.signin import require_admin, top_line
 from runmanager.errors import RunNotFoundError
 
 if TYPE_CHECKING:
@@ -28,12 +28,13 @@ FACTS_IN_A_ROW = 4
 
 def draw(actor: Actor, thread_id: str) -> None:
     """Draw the page of the run ``thread_id``."""
-    st.page_link(
-        "runs.py",
-        label="All runs",
-        icon=":material/arrow_back:",
-        query_params=session.state().list_query,
-    )
+    with top_line(actor):
+        st.page_link(
+            "runs.py",
+            label="All runs",
+            icon=":material/arrow_back:",
+            query_params=session.state().list_query,
+        )
     draw_operation(actor)
     if session.was_deleted(thread_id):
         st.info("This run was deleted.", icon=":material/delete:")

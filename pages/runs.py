@@ -11,7 +11,7 @@ from pages.parts import address, filter_form, run_grid, session, text
 from pages.parts.delete_dialog import ask_to_delete, draw_dialog
 from pages.parts.messages import shown_errors
 from pages.parts.operation import draw_operation
-from pages.parts.signin import require_admin
+from pages.parts.signin import require_admin, top_line
 
 if TYPE_CHECKING:
     from pages.parts.address import View
@@ -24,7 +24,8 @@ def draw(actor: Actor) -> None:
     """Draw the page for ``actor``."""
     held = session.state()
     view, names = filter_form.draw_filters(actor, address.read_view())
-    st.markdown("### Run Manager")
+    with top_line(actor):
+        st.markdown("### Run Manager")
     draw_operation(actor)
     held.needs_reading = True
     _draw_list(actor, view, names.get(view.run_filter.workspace or ""))

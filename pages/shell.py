@@ -18,7 +18,7 @@ st.set_page_config(
 )
 styles.apply()
 with shown_errors():
-    actor = signin.require_sign_in()
+    signin.require_sign_in()
 
 page = st.navigation(
     [
@@ -34,4 +34,4 @@ if not session.state().was_drawn:
     session.state().was_drawn = True
     styles.fold_sidebar_where_narrow()
 page.run()
-signin.draw_sign_out(actor)
+signin.draw_sign_out()

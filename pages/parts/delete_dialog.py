@@ -44,6 +44,9 @@ def _dismissed() -> None:
 @st.dialog("Delete runs", width="medium", on_dismiss=_dismissed)
 def _dialog(actor: Actor) -> None:
     held = session.state()
+    if not held.to_delete:
+        # A second click on a button that has done its work.
+        st.rerun()
     include_running = session.value("include_running") is True
     with shown_errors():
         # Planned once and kept: what is confirmed is what was shown.
@@ -73,12 +76,13 @@ def _dialog(actor: Actor) -> None:
 
 def _start(actor: Actor, plan: DeletionPlan) -> None:
     held = session.state()
+    # First of all: a second click must not find a plan to start again.
+    held.to_delete = ()
+    held.plan = None
     with shown_errors():
         operation = session.service().start_deletion(actor, plan)
     held.operation_id = operation.operation_id
     held.finished = None
-    held.to_delete = ()
-    held.plan = None
     st.rerun()
 
 

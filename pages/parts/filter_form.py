@@ -64,7 +64,9 @@ def clear_filters() -> None:
 
 def _draw(view: View, users: list[Choice], workspaces: list[Choice]) -> None:
     chosen = view.run_filter
-    session.seed("search_text", chosen.search)
+    # What is typed keeps its spaces at the end: a word may follow.
+    if _searched() != chosen.search:
+        session.seed("search_text", chosen.search)
     session.seed("user_choice", _chosen(users, chosen.username, is_without=chosen.without_user))
     session.seed(
         "workspace_choice",
@@ -107,7 +109,7 @@ def _changed() -> None:
     user, workspace = session.value("user_choice"), session.value("workspace_choice")
     size = session.value("rows_per_page")
     run_filter = RunFilter(
-        search=str(session.value("search_text") or "").strip()[:MAX_SEARCH],
+        search=_searched(),
         username=user.value if isinstance(user, Choice) else None,
         workspace=workspace.value if isinstance(workspace, Choice) else None,
         without_user=isinstance(user, Choice) and user.value is None,
@@ -116,6 +118,10 @@ def _changed() -> None:
     request = PageRequest(size=size) if isinstance(size, int) else PageRequest()
     write_view(View(run_filter, request))
     session.state().needs_reading = True
+
+
+def _searched() -> str:
+    return str(session.value("search_text") or "").strip()[:MAX_SEARCH]
 
 
 def _user_choices(usernames: tuple[str, ...]) -> list[Choice]:

@@ -8,6 +8,7 @@ unknown name that answers faster than a known one.
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 import streamlit as st
@@ -20,6 +21,8 @@ from pages.parts.messages import shown_errors
 from runmanager.errors import NotAdminError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from runmanager.records import Actor
 
 COOKIE_NAME = "runmanager_session"
@@ -55,11 +58,22 @@ def require_sign_in() -> Actor:
         _refuse(name, error)
 
 
-def draw_sign_out(actor: Actor) -> None:
-    """Who is signed in, and the way out, at the end of the sidebar."""
-    with st.sidebar.container(key="signed-in"):
-        st.text(f"Signed in as {actor.username}")
+def draw_sign_out() -> None:
+    """The way out, at the end of the sidebar."""
+    with st.sidebar.container(key="way-out"):
         st.button("Sign out", key="sign_out", on_click=_ask_to_sign_out, icon=":material/logout:")
+
+
+@contextmanager
+def top_line(actor: Actor) -> Iterator[None]:
+    """The page's first line: what is drawn inside, and who is signed in at its right end."""
+    with st.container(
+        key="top", horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
+    ):
+        with st.container(width="content"):
+            yield
+        with st.container(key="signed-in", width="content"):
+            st.text(f"signed in as {actor.username}")
 
 
 def _work_on_cookie() -> None:

@@ -41,7 +41,7 @@ _STYLESHEET = """
 .st-key-footer [data-testid="stText"], .st-key-signed-in [data-testid="stText"],
 .st-key-notices [data-testid="stText"] { font-size: 0.9rem; opacity: 0.78; }
 .st-key-facts [data-testid="stText"] { overflow-wrap: anywhere; white-space: pre-wrap; }
-.st-key-facts [data-testid="stCaptionContainer"] { margin-bottom: 0; }
+.st-key-facts [data-testid="stCaptionContainer"] { margin-bottom: -0.35rem; }
 .st-key-sign-in form h3, .st-key-sign-in [data-testid="stForm"] h3 { font-size: 1.2rem; }
 .st-key-filtered-by [data-testid="stText"] { font-size: 1rem; font-weight: 400; opacity: 0.8; }
 [data-testid="stHeaderActionElements"] { display: none; }
@@ -53,7 +53,7 @@ _STYLESHEET = """
 .st-key-confirm_deletion button:not(:disabled):hover,
 .st-key-delete_selected button[kind="primary"]:not(:disabled):hover {
   background: #ad2f2f; border-color: #ad2f2f; }
-.st-key-signed-in { margin-top: 1.2rem; }
+.st-key-way-out { margin-top: 1.2rem; }
 </style>
 """
 

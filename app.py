@@ -29,6 +29,14 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+# Of Streamlit's variables, `python app.py` would read secrets only; `streamlit run` reads all.
+_WHERE_TO_LISTEN = {
+    "STREAMLIT_SERVER_ADDRESS": "server.address",
+    "STREAMLIT_SERVER_PORT": "server.port",
+    "STREAMLIT_SERVER_BASE_URL_PATH": "server.baseUrlPath",
+    "STREAMLIT_SERVER_SSL_CERT_FILE": "server.sslCertFile",
+    "STREAMLIT_SERVER_SSL_KEY_FILE": "server.sslKeyFile",
+}
 
 
 # No other site may frame the page, and whatever a run is called, no image is fetched for it.
@@ -111,6 +119,20 @@ def _give_up(sentence: str) -> NoReturn:
     os._exit(1)
 
 
+def _run() -> None:
+    chosen: dict[str, Any] = {
+        option: os.environ[variable]
+        for variable, option in _WHERE_TO_LISTEN.items()
+        if os.environ.get(variable)
+    }
+    port = chosen.get("server.port", "8501")
+    if not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 1 << 16):
+        _give_up("STREAMLIT_SERVER_PORT must be a port number, 1 to 65535.")
+    if "server.port" in chosen:
+        chosen["server.port"] = int(port)
+    app.run(config=chosen)
+
+
 api = create_api()
 app = st.App(
     "pages/shell.py",
@@ -120,4 +142,4 @@ app = st.App(
 )
 
 if __name__ == "__main__":
-    app.run()
+    _run()

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import anyio
+
 from runmanager.api.problems import AsciiJSONResponse
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY_BYTES = 1_000_000
+# So much more is thrown away, for so long: a caller that is still sending when its connection is
+# closed never gets to read why.
+DRAINED_BYTES = 4_000_000
+DRAIN_SECONDS = 2.0
 
 
 class BodyLimit:
@@ -24,25 +30,25 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         if _declared_length(scope) > MAX_BODY_BYTES:
-            await _refuse(scope, receive, send)
+            await _refuse(receive, send)
             return
-        # The whole body is read first: once the endpoint has begun, it is too late for a 413.
-        messages: list[Message] = []
-        length = 0
-        while True:
+        # The whole body is read first: once the endpoint has begun, it is too late for a 413. In
+        # one piece: a million messages of a byte each would take far more than a megabyte.
+        body = bytearray()
+        more = True
+        while more:
             message = await receive()
-            messages.append(message)
-            length += len(message.get("body", b""))
-            if length > MAX_BODY_BYTES:
-                await _refuse(scope, receive, send)
+            if message["type"] != "http.request":
+                return  # the caller has gone, and what it did send must not be taken for a whole
+            body += message.get("body", b"")
+            if len(body) > MAX_BODY_BYTES:
+                await _refuse(receive, send)
                 return
-            if message["type"] != "http.request" or not message.get("more_body", False):
-                break
-        replay = iter(messages)
+            more = message.get("more_body", False)
+        pending: list[Message] = [{"type": "http.request", "body": bytes(body), "more_body": False}]
 
         async def receive_again() -> Message:
-            message = next(replay, None)
-            return message if message is not None else await receive()
+            return pending.pop() if pending else await receive()
 
         await self._app(scope, receive_again, send)
 
@@ -54,11 +60,22 @@ def _declared_length(scope: Scope) -> int:
     return 0
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+async def _refuse(receive: Receive, send: Send) -> None:
     response = AsciiJSONResponse(
         {"detail": "The body is longer than 1 MB: send fewer ids at once."},
         status_code=413,
         # What is still on its way is not read: the connection cannot be used again.
         headers={"Connection": "close"},
     )
-    await response(scope, receive, send)
+    await send(
+        {"type": "http.response.start", "status": 413, "headers": list(response.raw_headers)}
+    )
+    await send({"type": "http.response.body", "body": response.body, "more_body": True})
+    left = DRAINED_BYTES
+    with anyio.move_on_after(DRAIN_SECONDS):
+        while left > 0:
+            message = await receive()
+            if message["type"] != "http.request" or not message.get("more_body", False):
+                break
+            left -= len(message.get("body", b""))
+    await send({"type": "http.response.body", "body": b""})

@@ -7,6 +7,7 @@ configured, each with the one algorithm it was made for (RFC 8725, section 3.1).
 
 from __future__ import annotations
 
+import re
 import secrets
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ LEEWAY = timedelta(seconds=30)
 # Far more than any sensible token; what is longer is not worth decoding.
 MAX_LENGTH = 8192
 OWN_NAME = "run-manager"
+_LAST_DATE = datetime.max.replace(tzinfo=UTC).timestamp()
 
 
 class Tokens:
@@ -72,6 +74,7 @@ class Tokens:
             raise InvalidTokenError(_words(error)) from None
         except (ValueError, TypeError, OverflowError, RecursionError):
             raise InvalidTokenError("malformed") from None
+        _require_date(claims["exp"])
         return self._named(claims)
 
     def issue(self, actor: Actor) -> tuple[str, int]:
@@ -121,7 +124,17 @@ class Tokens:
         raise InvalidTokenError("its claim names no user")
 
 
+def _require_date(expires: object) -> None:
+    """Raises InvalidTokenError unless ``exp`` is a number (RFC 7519, section 2) and has a date.
+
+    PyJWT takes a text of digits too, and a time that never comes.
+    """
+    # A bool is an int to Python, and its own type to JSON.
+    if type(expires) not in {int, float} or float(str(expires)) > _LAST_DATE:
+        raise InvalidTokenError("its time of expiry is no date")
+
+
 def _words(error: jwt.PyJWTError) -> str:
     """The kind of refusal in words: PyJWT's own message can hold values of the token."""
     name = type(error).__name__.removesuffix("Error").removesuffix("Signature")
-    return "".join(f" {one.lower()}" if one.isupper() else one for one in name).strip() or "invalid"
+    return " ".join(re.findall("[A-Z]+(?![a-z])|[A-Z][a-z]+", name)).lower() or "invalid"

@@ -10,6 +10,8 @@ import sqlalchemy as sa
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from jwt.algorithms import HMACAlgorithm
+from jwt.exceptions import InvalidKeyError
 
 from runmanager.errors import SettingsError
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 KEY_BYTES = 32
+_TIMES_AND_PLACES = {"iss", "aud", "exp", "nbf", "iat", "jti"}
 
 
 def _setting(env: str, doc: str, *, secret: bool = False, **kwargs: Any) -> Any:
@@ -104,6 +107,8 @@ class Settings:
         values: dict[str, Any] = {}
         for setting in fields(cls):
             text = environ.get(setting.metadata["env"], "").strip()
+            if not _is_text(text):
+                raise SettingsError(f"{setting.metadata['env']} is not UTF-8 text.")
             if text:
                 values[setting.name] = _PARSERS[setting.name](setting.metadata["env"], text)
         settings = cls(**values)
@@ -124,6 +129,31 @@ class Settings:
             raise SettingsError(
                 "RUNMANAGER_JWT_SECRET and RUNMANAGER_COOKIE_KEY must differ: a key has one job."
             )
+        if self.jwt_secret and not _is_plain_secret(self.jwt_secret):
+            raise SettingsError(
+                "RUNMANAGER_JWT_SECRET holds a key file, where a random secret is needed: set "
+                "RUNMANAGER_JWT_PUBLIC_KEY to check tokens by a public key."
+            )
+
+
+def _is_text(text: str) -> bool:
+    # A variable's bytes that are no UTF-8 come as halves of characters.
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _is_plain_secret(secret: str) -> bool:
+    """Whether ``secret`` may sign by HS256: a public key's file is known to all."""
+    try:
+        HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(secret)
+    except InvalidKeyError:
+        return False
+    return True
+
+
+def _claim(env: str, text: str) -> str:
+    if text in _TIMES_AND_PLACES:
+        raise SettingsError(f"{env} must be a claim that names a user, which “{text}” is not.")
+    return text
 
 
 def _database_url(env: str, text: str) -> sa.URL:
@@ -194,7 +224,7 @@ _PARSERS: dict[str, Any] = {
     "jwt_public_key": _public_key,
     "jwt_issuer": lambda _env, text: text,
     "jwt_audience": lambda _env, text: text,
-    "jwt_claim": lambda _env, text: text,
+    "jwt_claim": _claim,
     "jwt_names": _id_or_username,
     "statement_timeout": _seconds,
     "lock_timeout": _seconds,

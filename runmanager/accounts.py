@@ -52,19 +52,24 @@ def named(connection: sa.Connection, host: Host, name: str, *, is_username: bool
     return found
 
 
-def check_password(connection: sa.Connection, host: Host, username: str, password: str) -> None:
-    """Raises WrongPasswordError unless one user has this name and this password.
-
-    It takes as long for a name that nobody has.
-    """
+def password_hash(connection: sa.Connection, host: Host, username: str) -> str | None:
+    """The bcrypt hash of the one user with this name; None where there is none or more."""
     hashes = accounts.password_hashes(connection, host, username)
-    hashed = hashes[0] if len(hashes) == 1 else _NOBODYS_HASH
+    return hashes[0] if len(hashes) == 1 else None
+
+
+def check_password(known_hash: str | None, password: str) -> None:
+    """Raises WrongPasswordError unless ``password`` is the one that was hashed.
+
+    It takes as long where there is no hash, for a name that nobody has.
+    """
+    hashed = known_hash or _NOBODYS_HASH
     try:
         matches = bcrypt.checkpw(password.encode(), hashed.encode())
     except ValueError:
         # Longer than bcrypt's 72 bytes, or not text at all: no host could have stored it.
         matches = False
-    if not matches or hashed is _NOBODYS_HASH:
+    if not matches or known_hash is None:
         raise WrongPasswordError
 
 

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from runmanager.api import problems, routes_deleting, routes_finding, routes_signing_in
 from runmanager.api.body_limit import BodyLimit
+from runmanager.api.ids import EncodedSlashes
 
 if TYPE_CHECKING:
     from runmanager.api.context import Context
@@ -39,8 +40,10 @@ def create_api() -> FastAPI:
     for router in routers:
         api.include_router(router)
     problems.install(api, [*own, *(route for router in routers for route in router.routes)])
+    api.add_middleware(EncodedSlashes)
     api.add_middleware(BodyLimit)
     api.add_middleware(problems.LastResort)
+    api.add_middleware(problems.NoStore)
     return api
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,7 +20,7 @@ from runmanager.errors import InvalidTokenError, NotAdminError, TooManyError
 from runmanager.records import Actor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from runmanager.service import RunManager
     from runmanager.tokens import Tokens
@@ -46,9 +47,39 @@ class Throttle:
 
     def hit(self, name: str) -> None:
         """Count an attempt. Raises TooManyError for one too many."""
-        for limit, key in ((self.for_all, "all"), (self.per_name, f"name:{name}")):
-            if not self._limiter.hit(RateLimitItemPerMinute(limit), key):
-                raise TooManyError("Too many attempts to sign in. Wait a minute, then try again.")
+        one, every = RateLimitItemPerMinute(self.per_name), RateLimitItemPerMinute(self.for_all)
+        # One name that is tried too often must not use up what all have together; and the bound for
+        # all is taken before a name is noted, so that made-up names cannot fill the memory.
+        if not (
+            self._limiter.test(one, f"name:{name}")
+            and self._limiter.hit(every, "all")
+            and self._limiter.hit(one, f"name:{name}")
+        ):
+            raise TooManyError("Too many attempts to sign in. Wait a minute, then try again.")
+
+
+@dataclass
+class HealthCheck:
+    """Whether the database answers, asked by one caller at a time and at most once a second.
+
+    Anybody may ask: a database that does not answer must not cost a thread for each who does.
+    """
+
+    ask: Callable[[], bool]
+    _asking: threading.Lock = field(default_factory=threading.Lock)
+    _asked_at: float = -1.0
+    _was_reachable: bool = True
+
+    def is_reachable(self) -> bool:
+        """The answer, or the last one while somebody else is asking."""
+        if self._asking.acquire(blocking=False):
+            try:
+                if time.monotonic() - self._asked_at > 1 or self._asked_at < 0:
+                    self._was_reachable = self.ask()
+                    self._asked_at = time.monotonic()
+            finally:
+                self._asking.release()
+        return self._was_reachable
 
 
 @dataclass
@@ -58,10 +89,14 @@ class Context:
     service: RunManager
     tokens: Tokens
     sign_ins: Throttle = field(default_factory=Throttle)
+    health: HealthCheck = field(init=False)
     _deletions: threading.BoundedSemaphore = field(
         default_factory=lambda: threading.BoundedSemaphore(MAX_DELETIONS_AT_ONCE)
     )
     _has_warned: bool = False
+
+    def __post_init__(self) -> None:
+        self.health = HealthCheck(self.service.is_database_reachable)
 
     @contextmanager
     def deleting(self) -> Iterator[None]:
@@ -131,7 +166,7 @@ def calling_actor(
     Raises InvalidTokenError without a valid token, and NotAdminError for anybody else.
     """
     context.warn_without_key()
-    if credentials is None:
+    if credentials is None or not context.tokens.is_configured:
         raise InvalidTokenError
     try:
         name = context.tokens.subject(credentials.credentials)
@@ -147,3 +182,5 @@ def calling_actor(
 
 ContextOf = Annotated[Context, Depends(context_of)]
 CallingActor = Annotated[Actor, Depends(calling_actor)]
+# Who calls comes first: a stranger learns nothing about what else is wrong.
+admins_only = (Depends(calling_actor), Depends(known_parameters_only))

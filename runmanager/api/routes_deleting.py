@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
 from runmanager.api import schemas
-from runmanager.api.context import CallingActor, ContextOf, known_parameters_only
+from runmanager.api.context import CallingActor, ContextOf, admins_only
 from runmanager.deletion import STILL_RUNNING
 
-router = APIRouter(tags=["deleting"], dependencies=[Depends(known_parameters_only)])
+router = APIRouter(tags=["deleting"], dependencies=admins_only)
 
 
 @router.delete("/runs")

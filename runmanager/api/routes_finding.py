@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Path, Query
 
 from runmanager.api import schemas
-from runmanager.api.context import REPEATED, CallingActor, ContextOf, known_parameters_only
+from runmanager.api.context import REPEATED, CallingActor, ContextOf, admins_only
 from runmanager.errors import RunNotFoundError
 from runmanager.filters import MAX_SEARCH, RunFilter
 from runmanager.paging import DEFAULT_SIZE, MAX_NUMBER, MAX_SIZE, PageRequest
 
-router = APIRouter(tags=["finding"], dependencies=[Depends(known_parameters_only)])
+router = APIRouter(tags=["finding"], dependencies=admins_only)
 
 PageNumber = Annotated[int, Query(ge=1, le=MAX_NUMBER, description="From 1")]
 PageSize = Annotated[int, Query(ge=1, le=MAX_SIZE, description="Rows a page")]
@@ -62,7 +62,7 @@ def list_workspaces(context: ContextOf, actor: CallingActor) -> schemas.Workspac
 # The longer paths first: an id may hold slashes.
 
 
-@router.get("/runs/{thread_id:path}/logs")
+@router.get("/runs/{thread_id:run_id}/logs")
 def list_logs(
     context: ContextOf,
     actor: CallingActor,
@@ -97,7 +97,7 @@ def list_logs(
     )
 
 
-@router.get("/runs/{thread_id:path}/checkpoints")
+@router.get("/runs/{thread_id:run_id}/checkpoints")
 def list_checkpoints(
     context: ContextOf,
     actor: CallingActor,
@@ -116,7 +116,7 @@ def list_checkpoints(
     )
 
 
-@router.get("/runs/{thread_id:path}/checkpoints/{checkpoint_id}")
+@router.get("/runs/{thread_id:run_id}/checkpoints/{checkpoint_id:id}")
 def open_checkpoint(
     context: ContextOf,
     actor: CallingActor,
@@ -129,7 +129,7 @@ def open_checkpoint(
     return schemas.Checkpoint.opened(found)
 
 
-@router.get("/runs/{thread_id:path}/blobs")
+@router.get("/runs/{thread_id:run_id}/blobs")
 def list_blobs(
     context: ContextOf,
     actor: CallingActor,
@@ -148,7 +148,7 @@ def list_blobs(
     )
 
 
-@router.get("/runs/{thread_id:path}")
+@router.get("/runs/{thread_id:run_id}")
 def run_facts(context: ContextOf, actor: CallingActor, thread_id: ThreadId) -> schemas.RunFacts:
     """Everything the database has about one run."""
     detail = context.service.run(actor, thread_id)

@@ -10,14 +10,17 @@ from runmanager.api import schemas
 from runmanager.api.context import ContextOf, known_parameters_only
 from runmanager.errors import InvalidTokenError
 
+# Longer names and passwords are nobody's, and not worth keeping in mind.
+MAX_LENGTH = 1000
+
 router = APIRouter(tags=["signing in"], dependencies=[Depends(known_parameters_only)])
 
 
 @router.post("/token")
 def issue_token(
     context: ContextOf,
-    username: Annotated[str, Form(examples=["ada"])],
-    password: Annotated[str, Form(examples=["demo-admin"])],
+    username: Annotated[str, Form(max_length=MAX_LENGTH, examples=["ada"])],
+    password: Annotated[str, Form(max_length=MAX_LENGTH, examples=["demo-admin"])],
     grant_type: Annotated[str | None, Form(pattern="^password$")] = None,  # noqa: ARG001  RFC 6749
 ) -> schemas.IssuedToken:
     """A token for 30 minutes, for an administrator's name and password (OAuth2 password form)."""
@@ -33,4 +36,4 @@ def issue_token(
 @router.get("/health")
 def health(context: ContextOf) -> schemas.Health:
     """Whether the process is up and the database reachable."""
-    return schemas.Health(database=context.service.is_database_reachable())
+    return schemas.Health(database=context.health.is_reachable())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import streamlit as st
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
-from starlette.routing import Mount
+from starlette.routing import Mount, Route
 
 from pages.parts import session
 from runmanager.api import create_api
@@ -136,7 +136,8 @@ def _run() -> None:
 api = create_api()
 app = st.App(
     "pages/shell.py",
-    routes=[Mount(PREFIX, app=api)],
+    # The prefix itself, without a slash, is no page either.
+    routes=[Mount(PREFIX, app=api), Route(PREFIX, endpoint=api)],
     lifespan=lifespan,
     middleware=[Middleware(SecurityHeaders)],
 )

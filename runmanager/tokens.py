@@ -124,13 +124,14 @@ class Tokens:
         raise InvalidTokenError("its claim names no user")
 
 
-def _require_date(expires: object) -> None:
+def _require_date(expires: Any) -> None:
     """Raises InvalidTokenError unless ``exp`` is a number (RFC 7519, section 2) and has a date.
 
     PyJWT takes a text of digits too, and a time that never comes.
     """
-    # A bool is an int to Python, and its own type to JSON.
-    if type(expires) not in {int, float} or float(str(expires)) > _LAST_DATE:
+    # To Python a bool is an int as well.
+    is_number = isinstance(expires, (int, float)) and not isinstance(expires, bool)
+    if not is_number or expires > _LAST_DATE:
         raise InvalidTokenError("its time of expiry is no date")
 
 

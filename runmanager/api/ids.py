@@ -36,8 +36,10 @@ class IdConvertor(RunIdConvertor):
     regex = "[^/]+"
 
 
-register_url_convertor("run_id", RunIdConvertor())
-register_url_convertor("id", IdConvertor())
+def register_convertors() -> None:
+    """Let paths be written with ``{…:run_id}`` and ``{…:id}``."""
+    register_url_convertor("run_id", RunIdConvertor())
+    register_url_convertor("id", IdConvertor())
 
 
 class EncodedSlashes:

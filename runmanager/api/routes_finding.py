@@ -9,10 +9,12 @@ from fastapi import APIRouter, Path, Query
 
 from runmanager.api import schemas
 from runmanager.api.context import REPEATED, CallingActor, ContextOf, admins_only
+from runmanager.api.ids import register_convertors
 from runmanager.errors import RunNotFoundError
 from runmanager.filters import MAX_SEARCH, RunFilter
 from runmanager.paging import DEFAULT_SIZE, MAX_NUMBER, MAX_SIZE, PageRequest
 
+register_convertors()
 router = APIRouter(tags=["finding"], dependencies=admins_only)
 
 PageNumber = Annotated[int, Query(ge=1, le=MAX_NUMBER, description="From 1")]

@@ -205,7 +205,12 @@ def test_ids_that_no_database_could_hold_are_unknown(host: HostWriter, caller: C
 
 
 def test_half_a_character_is_unknown_too(caller: Caller) -> None:
-    response = caller.client.request("DELETE", "/runs", content=b'{"thread_ids":["\\ud800"]}')
+    response = caller.client.request(
+        "DELETE",
+        "/runs",
+        content=b'{"thread_ids":["\\ud800"]}',
+        headers={"Content-Type": "application/json"},
+    )
     assert response.status_code == 200
     assert response.content == (
         b'{"deleted_count":0,"failed":[{"thread_id":"\\ud800","error":"Run not found"}]}'

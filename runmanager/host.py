@@ -1,7 +1,7 @@
 """The host's schema: what it must have, what it has, and what is missing, in words.
 
 Read once at the start from PostgreSQL's catalog, which is why the only SQL outside ``queries/`` and
-``deletion.py`` stands here. Tables are those the connection's ``search_path`` finds.
+``deletion/`` stands here. Tables are those the connection's ``search_path`` finds.
 """
 
 from __future__ import annotations

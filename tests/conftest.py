@@ -73,7 +73,7 @@ class Server:
     def clone(self, template: str) -> str:
         """A copy of a database that nobody is connected to; its name."""
         name = f"test_{next(self._numbers)}"
-        self._execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+        self._execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         return name
 
     def drop(self, database: str) -> None:

@@ -27,7 +27,9 @@ _WITHOUT_NAMESPACE = ("Time", "Step", "Source", "Node", "Writes", "Size", "Check
 @st.fragment
 def draw_checkpoints(actor: Actor, thread_id: str) -> None:
     """Draw the timeline of one run's checkpoints, and the one that is opened."""
-    number = session.value("checkpoint_page")
+    # Pages are each run's own: another one may be opened in its place.
+    page_key = f"checkpoint_page-{thread_id}"
+    number = session.value(page_key)
     request = PageRequest(number if isinstance(number, int) else 1, PAGE_SIZE)
     with shown_errors():
         page = session.service().checkpoints(actor, thread_id, request)
@@ -37,8 +39,8 @@ def draw_checkpoints(actor: Actor, thread_id: str) -> None:
         return
     _draw_timeline(page.items, thread_id, page.number)
     if page.pages > 1:
-        session.seed("checkpoint_page", page.number)
-        st.pagination(page.pages, key="checkpoint_page")
+        session.seed(page_key, page.number)
+        st.pagination(page.pages, key=page_key)
     opened = session.state().open_checkpoint
     if opened is not None and opened[0] == thread_id:
         _draw_opened(actor, *opened)
@@ -53,7 +55,7 @@ def _draw_timeline(checkpoints: Sequence[CheckpointSummary], thread_id: str, num
         else:
             session.state().open_checkpoint = None
 
-    key = f"timeline-{number}"
+    key = f"timeline-{thread_id}-{number}"
     st.caption("Tick a row to open it.")
     st.dataframe(
         pd.DataFrame(
@@ -130,7 +132,8 @@ def _draw_writes(writes: Sequence[CheckpointWrite]) -> None:
 @st.fragment
 def draw_blobs(actor: Actor, thread_id: str) -> None:
     """Draw the stored channel values of one run: measured, never decoded."""
-    number = session.value("blob_page")
+    page_key = f"blob_page-{thread_id}"
+    number = session.value(page_key)
     request = PageRequest(number if isinstance(number, int) else 1, BLOB_PAGE_SIZE)
     with shown_errors():
         page = session.service().blobs(actor, thread_id, request)
@@ -139,8 +142,8 @@ def draw_blobs(actor: Actor, thread_id: str) -> None:
     st.markdown(f"##### Stored values · {page.total:,}")
     _draw_blob_rows(page.items)
     if page.pages > 1:
-        session.seed("blob_page", page.number)
-        st.pagination(page.pages, key="blob_page")
+        session.seed(page_key, page.number)
+        st.pagination(page.pages, key=page_key)
 
 
 def _draw_blob_rows(blobs: Sequence[Blob]) -> None:

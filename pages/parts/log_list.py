@@ -33,6 +33,8 @@ _COLORS = {
 @st.fragment
 def draw_logs(actor: Actor, thread_id: str) -> None:
     """Draw the log of one run; nothing where the host keeps none."""
+    # Pages and choices are each run's own: another one may be opened in its place.
+    page_key = f"log_page-{thread_id}"
     tables = session.service().log_tables
     if not tables:
         return
@@ -41,17 +43,17 @@ def draw_logs(actor: Actor, thread_id: str) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", key="log-controls"):
         if len(tables) > 1:
             table = st.segmented_control(
-                "Table", tables, default=tables[0], key="log_table", required=True
+                "Table", tables, default=tables[0], key=f"log_table-{thread_id}", required=True
             )
         with shown_errors():
             levels = session.service().log_levels(actor, thread_id, table)
         chosen = st.multiselect(
-            "Levels", levels, key="log_levels", placeholder="All levels", width=360
+            "Levels", levels, key=f"log_levels-{thread_id}", placeholder="All levels", width=360
         )
         order = st.segmented_control(
             "Order", [NEWEST, OLDEST], default=NEWEST, key="log_order", required=True
         )
-    number = session.value("log_page")
+    number = session.value(page_key)
     with shown_errors():
         page = session.service().logs(
             actor,
@@ -66,8 +68,8 @@ def draw_logs(actor: Actor, thread_id: str) -> None:
         return
     _draw_entries(page)
     if page.pages > 1:
-        session.seed("log_page", page.number)
-        st.pagination(page.pages, key="log_page")
+        session.seed(page_key, page.number)
+        st.pagination(page.pages, key=page_key)
 
 
 def _draw_entries(page: Page[LogEntry]) -> None:

@@ -38,7 +38,6 @@ def require_admin() -> Actor:
     name = session.signed_in_name()
     if name is None:
         st.error("Sign in to use Run Manager.")
-        st.page_link("runs.py", label="Sign in")
         st.stop()
     with shown_errors():
         return session.service().actor_for(name)

@@ -15,11 +15,17 @@ if TYPE_CHECKING:
 
 def _is_active_admin(host: Host) -> list[sa.ColumnElement[bool]]:
     users = host.users.c
-    # NULL in either column is not true, so it gives nothing away.
-    found: list[sa.ColumnElement[bool]] = [sa.cast(users.is_admin, sa.Boolean).is_(True)]
+    found = [_is_true(users.is_admin)]
     if "is_active" in users:
-        found.append(sa.cast(users.is_active, sa.Boolean).is_(True))
+        found.append(_is_true(users.is_active))
     return found
+
+
+def _is_true(column: sa.Column[Any]) -> sa.ColumnElement[bool]:
+    """Whether a flag is set, be it a boolean, a number or a word; NULL gives nothing away."""
+    if isinstance(column.type, sa.BigInteger):
+        return column != 0  # PostgreSQL casts no bigint or smallint to boolean
+    return sa.cast(column, sa.Boolean).is_(True)
 
 
 def is_admin(connection: sa.Connection, host: Host, actor: Actor) -> bool:

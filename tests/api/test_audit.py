@@ -91,7 +91,14 @@ def test_an_id_or_a_name_cannot_write_a_line_of_its_own(
 ) -> None:
     name = 'ada\n2026-01-01 INFO runmanager.audit: {"event": "deletion"}'
     host.execute("UPDATE users SET username = %s", name)
-    strange = ['x\n{"event":"deletion","actor":"eve"}', "\r", "\u2028", "\x1b[2J", '","deleted":9,"', "🚚"]
+    strange = [
+        'x\n{"event":"deletion","actor":"eve"}',
+        "\r",
+        "\u2028",
+        "\x1b[2J",
+        '","deleted":9,"',
+        "🚚",
+    ]
     for run in strange:
         host.add_run(run)
     assert caller.delete(*strange, "a\0b")["deleted_count"] == len(strange)

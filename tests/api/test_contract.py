@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runmanager.deletion import MAX_RUNS, NOT_FOUND, STILL_RUNNING
+from runmanager.deletion import MAX_RUNS, STILL_RUNNING
+from runmanager.deletion.reasons import NOT_FOUND
 from tests.conftest import every_shape
 from tests.hosts import LONG_AGO
 
@@ -229,7 +230,9 @@ def test_as_many_ids_as_may_be_are_deleted_in_one_request(host: HostWriter, call
 
 def test_one_id_too_many_deletes_nothing(host: HostWriter, caller: Caller) -> None:
     run = host.add_run()
-    assert "at most 10000" in caller.delete(*([run] * (MAX_RUNS + 1)), status=422)["detail"][0]["msg"]
+    assert (
+        "at most 10000" in caller.delete(*([run] * (MAX_RUNS + 1)), status=422)["detail"][0]["msg"]
+    )
     assert not host.is_gone(run)
 
 

@@ -96,7 +96,12 @@ def test_log_lines_by_level_and_in_either_order(host: HostWriter, caller: Caller
             LONG_AGO,
         )
     lines = caller.json("/runs/r-1/logs", newest_first=False)["logs"]
-    assert lines[0] == {"time": "2025-01-01T12:00:00Z", "level": "INFO", "message": "a", "others": {}}
+    assert lines[0] == {
+        "time": "2025-01-01T12:00:00Z",
+        "level": "INFO",
+        "message": "a",
+        "others": {},
+    }
     assert [line["message"] for line in lines] == ["a", "b", "c"]
     some = caller.json("/runs/r-1/logs", level=["DEBUG", "INFO"])
     assert [line["message"] for line in some["logs"]] == ["c", "a"]
@@ -151,7 +156,9 @@ def test_a_plain_slash_is_part_of_an_id_too(host: HostWriter, caller: Caller) ->
     assert caller.json("/runs/a/b/logs")["total"] == 0
 
 
-@pytest.mark.parametrize("path", ["", "%00", "a%00b", "%ff", "none", "none/", "%F0%9F", "%ED%A0%80"])
+@pytest.mark.parametrize(
+    "path", ["", "%00", "a%00b", "%ff", "none", "none/", "%F0%9F", "%ED%A0%80"]
+)
 def test_an_id_that_nothing_has_is_not_found(caller: Caller, path: str) -> None:
     assert caller.json(f"/runs/{path}", 404) == {"detail": "Run not found"}
     for name in ("logs", "checkpoints", "blobs"):

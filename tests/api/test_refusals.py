@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runmanager import deletion
+from runmanager.deletion import batch
 from runmanager.api.body_limit import MAX_BODY_BYTES
 from runmanager.api.context import MAX_DELETIONS_AT_ONCE
 from runmanager.errors import DatabaseAwayError
@@ -161,7 +161,9 @@ def test_a_body_without_a_length_is_cut_off(host: HostWriter, caller: Caller) ->
     assert not host.is_gone(run)
 
 
-@pytest.mark.parametrize("content_type", ["text/plain", "application/xml", "", "application/json+x"])
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "application/xml", "", "application/json+x"]
+)
 def test_a_body_of_another_type_is_refused(caller: Caller, content_type: str) -> None:
     response = caller.client.request(
         "DELETE", "/runs", content=b'{"thread_ids":["r"]}', headers={"Content-Type": content_type}
@@ -238,13 +240,13 @@ def test_deletions_beyond_those_at_work_are_429(
     host: HostWriter, open_caller: OpenCaller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = threading.Event()
-    require_admin = deletion.__dict__["require_admin"]
+    require_admin = batch.__dict__["require_admin"]
 
     def wait_at_the_gate(*arguments: object) -> None:
         assert gate.wait(20)
         require_admin(*arguments)
 
-    monkeypatch.setattr(deletion, "require_admin", wait_at_the_gate)
+    monkeypatch.setattr(batch, "require_admin", wait_at_the_gate)
     caller = open_caller(pool_size=10)
     runs = host.add_runs(MAX_DELETIONS_AT_ONCE)
     with ThreadPoolExecutor(MAX_DELETIONS_AT_ONCE) as threads:

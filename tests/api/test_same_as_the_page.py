@@ -24,7 +24,9 @@ SPACES = ["Ops", "Sales", None]
 STATUSES = ["completed", "running", None]
 
 text = st.one_of(
-    st.sampled_from(["", "order", "ORDER", "%", "_", "\\", " ", "r-1", "R-01", "é", "🚚", "i̇", "\0"]),
+    st.sampled_from(
+        ["", "order", "ORDER", "%", "_", "\\", " ", "r-1", "R-01", "é", "🚚", "i̇", "\0"]
+    ),
     st.text(max_size=6),
 )
 queries = st.fixed_dictionaries(

@@ -549,7 +549,9 @@ def test_a_private_key_or_nonsense_is_refused_and_not_repeated() -> None:
     weak = public_pem(rsa.generate_private_key(65537, 1024))
     other_curve = public_pem(ec.generate_private_key(ec.SECP384R1()))
     for pem in (RSA_PEM, EC_PEM, "nonsense", weak, other_curve, "-----BEGIN PUBLIC KEY-----"):
-        with pytest.raises(Exception, match="^RUNMANAGER_JWT_PUBLIC_KEY must be a public") as caught:
+        with pytest.raises(
+            Exception, match="^RUNMANAGER_JWT_PUBLIC_KEY must be a public"
+        ) as caught:
             Settings.from_environment({"RUNMANAGER_JWT_PUBLIC_KEY": pem})
         assert pem[40:60] not in str(caught.value) or not pem[40:60]
         assert not Tokens(Settings(jwt_public_key=pem)).is_configured

@@ -151,3 +151,16 @@ def test_is_admin_may_be_a_number(
     host.execute("ALTER TABLE users ALTER is_admin TYPE integer USING is_admin::int")
     manager = open_manager()
     assert manager.actor_for("ada") == admin
+
+
+@pytest.mark.parametrize("kind", ["smallint", "integer", "bigint"])
+def test_an_admin_flag_may_be_a_number(
+    host: HostWriter, open_manager: OpenManager, admin: Actor, kind: str
+) -> None:
+    host.execute("ALTER TABLE users ALTER is_admin DROP DEFAULT")
+    host.execute(f"ALTER TABLE users ALTER is_admin TYPE {kind} USING is_admin::int")
+    manager = open_manager()
+    assert manager.actor_for("ada") == admin
+    host.execute("UPDATE users SET is_admin = 0")
+    with pytest.raises(NotAdminError):
+        manager.actor_for("ada")

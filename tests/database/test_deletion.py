@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runmanager import deletion
 from runmanager.accounts import require_admin
-from runmanager.deletion import APPEARED, NOT_FOUND, STILL_RUNNING, STOPPED
+from runmanager.deletion import batch, execution
+from runmanager.deletion.reasons import APPEARED, NOT_FOUND, STILL_RUNNING, STOPPED, UNEXPECTED
 from runmanager.errors import NotAdminError
 from runmanager.records import Footprint
 from tests.conftest import every_shape
@@ -172,7 +172,7 @@ def test_an_actor_who_loses_the_role_after_the_plan_deletes_nothing(
 def test_an_actor_demoted_between_batches_deletes_no_further(
     host: HostWriter, manager: RunManager, admin: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deletion, "BATCH_SIZE", 2)
+    monkeypatch.setattr(execution, "BATCH_SIZE", 2)
     runs = host.add_runs(6)
 
     def demote(done: int, _failed: int) -> None:
@@ -189,7 +189,7 @@ def test_an_actor_demoted_between_batches_deletes_no_further(
 def test_a_stop_keeps_what_had_gone_and_accounts_for_the_rest(
     host: HostWriter, manager: RunManager, admin: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deletion, "BATCH_SIZE", 2)
+    monkeypatch.setattr(execution, "BATCH_SIZE", 2)
     runs = host.add_runs(5)
     done: list[int] = []
     receipt = execute_here(
@@ -223,7 +223,7 @@ def test_an_error_of_our_own_keeps_the_account_of_what_had_gone(
     host: HostWriter, manager: RunManager, admin: Actor, monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(deletion, "BATCH_SIZE", 1)
+    monkeypatch.setattr(execution, "BATCH_SIZE", 1)
     one, two = host.add_runs(2)
     plan = manager.plan_deletion(admin, [one, two])
     batches = iter([require_admin])
@@ -231,10 +231,10 @@ def test_an_error_of_our_own_keeps_the_account_of_what_had_gone(
     def fail_at_the_second(*arguments: object) -> None:
         next(batches)(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(deletion, "require_admin", fail_at_the_second)
+    monkeypatch.setattr(batch, "require_admin", fail_at_the_second)
     receipt = execute_here(manager, admin, plan)
     assert deleted(receipt) == {one}
-    assert errors(receipt) == {two: deletion.UNEXPECTED}
+    assert errors(receipt) == {two: UNEXPECTED}
     assert "StopIteration" in caplog.text
     assert host.count("logs", two) == 1
 

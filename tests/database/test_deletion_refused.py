@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runmanager import deletion
-from runmanager.deletion import HAS_RERUNS, KEPT, LOCKED, READ_ONLY, STOPPED
+from runmanager.deletion import execution
+from runmanager.deletion.reasons import HAS_RERUNS, KEPT, LOCKED, READ_ONLY, STOPPED, UNSURE
 from runmanager.errors import DatabaseAwayError
 from tests.conftest import every_shape
 from tests.hosts import connect
@@ -183,7 +183,7 @@ def test_a_database_that_accepts_no_changes_is_asked_once(
 def test_a_lost_connection_keeps_what_had_gone_and_accounts_for_the_rest(
     host: HostWriter, manager: RunManager, admin: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deletion, "BATCH_SIZE", 2)
+    monkeypatch.setattr(execution, "BATCH_SIZE", 2)
     runs = host.add_runs(6)
     body = (
         f"IF OLD.thread_id = '{runs[3]}' THEN PERFORM pg_terminate_backend(pg_backend_pid());"
@@ -201,7 +201,7 @@ def test_a_lost_connection_keeps_what_had_gone_and_accounts_for_the_rest(
 def test_a_connection_lost_at_the_commit_leaves_its_batch_unsure(
     host: HostWriter, manager: RunManager, admin: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deletion, "BATCH_SIZE", 2)
+    monkeypatch.setattr(execution, "BATCH_SIZE", 2)
     runs = host.add_runs(4)
     host.execute(
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
@@ -210,7 +210,7 @@ def test_a_connection_lost_at_the_commit_leaves_its_batch_unsure(
         " INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()"
     )
     receipt = delete(manager, admin, runs)
-    assert [errors(receipt)[run] for run in runs[:2]] == [deletion.UNSURE] * 2
+    assert [errors(receipt)[run] for run in runs[:2]] == [UNSURE] * 2
     assert all(errors(receipt)[run].startswith("Not deleted. ") for run in runs[2:])
 
 
@@ -219,7 +219,7 @@ def test_a_family_of_reruns_goes_together_in_whatever_order(
     host: HostWriter, open_manager: OpenManager, admin: Actor, monkeypatch: pytest.MonkeyPatch,
     on_delete: str,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(deletion, "BATCH_SIZE", 2)
+    monkeypatch.setattr(execution, "BATCH_SIZE", 2)
     refer_to_parent(host, on_delete)
     runs = host.add_runs(6)
     for child, parent in ((2, 0), (4, 0), (5, 2), (3, 5), (1, 3)):

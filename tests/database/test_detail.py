@@ -130,6 +130,15 @@ def test_large_json_and_text_are_cut(host: HostWriter, manager: RunManager, admi
     assert found.error_message == "x" * 20_000
 
 
+def test_times_shown_as_text_are_in_utc_whatever_the_hosts_zone(
+    host: HostWriter, open_manager: OpenManager, admin: Actor
+) -> None:
+    host.execute(f"ALTER DATABASE {host.url.database} SET timezone = 'Asia/Tokyo'")
+    host.execute("ALTER TABLE run_metadata ADD seen_at timestamptz")
+    found = open_manager().run(admin, host.add_run(seen_at=LONG_AGO))
+    assert dict(found.others) == {"seen_at": "2025-01-01 12:00:00+00"}
+
+
 def test_a_completed_at_that_is_no_time_is_shown_as_it_is(
     host: HostWriter, open_manager: OpenManager, admin: Actor
 ) -> None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runmanager import deletion, operations
-from runmanager.deletion import NOT_FOUND, STOPPED
+from runmanager import operations
+from runmanager.deletion import batch, execution
+from runmanager.deletion.reasons import NOT_FOUND, STOPPED
 from runmanager.errors import OperationNotFoundError
 from runmanager.records import Actor, OperationState
 from tests.conftest import every_shape
@@ -29,14 +30,14 @@ if TYPE_CHECKING:
 def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Holds every batch of one run until it is set."""
     gate = threading.Event()
-    require_admin = deletion.__dict__["require_admin"]
+    require_admin = batch.__dict__["require_admin"]
 
     def wait_at_the_gate(*arguments: object) -> None:
         assert gate.wait(20)
         require_admin(*arguments)
 
-    monkeypatch.setattr(deletion, "require_admin", wait_at_the_gate)
-    monkeypatch.setattr(deletion, "BATCH_SIZE", 1)
+    monkeypatch.setattr(batch, "require_admin", wait_at_the_gate)
+    monkeypatch.setattr(execution, "BATCH_SIZE", 1)
     yield gate
     gate.set()
 
@@ -167,7 +168,7 @@ def test_an_operation_that_breaks_down_still_ends_in_a_receipt(
 def test_overlapping_deletions_in_opposite_orders_count_each_run_once(
     host: HostWriter, open_manager: OpenManager, admin: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deletion, "BATCH_SIZE", 20)
+    monkeypatch.setattr(execution, "BATCH_SIZE", 20)
     runs = host.new_ids(60)
     for run in runs:
         host.add_run(run)
@@ -179,7 +180,7 @@ def test_overlapping_deletions_in_opposite_orders_count_each_run_once(
 
     def run_one(plan: DeletionPlan) -> Receipt:
         started.wait(20)
-        return deletion.execute(manager._database, manager._host, admin, plan)
+        return execution.execute(manager._database, manager._host, admin, plan)
 
     with ThreadPoolExecutor(len(orders)) as threads:
         receipts = list(threads.map(run_one, plans))
@@ -196,12 +197,14 @@ def test_runs_locked_in_opposite_orders_meet_no_deadlock(
 ) -> None:
     """The order is the database's, whatever order the plan has."""
     manager = open_manager(lock_timeout=10.0)
-    one, two, three = host.add_runs(3)
+    one, two, three = host.new_ids(3)
+    for run in (three, two, one):  # as they lie in the table
+        host.add_run(run)
     plan = manager.plan_deletion(admin, [three, two, one])
     with connect(host.url) as other, ThreadPoolExecutor(1) as threads:
         with other.transaction():
             other.execute("SELECT FROM run_metadata WHERE thread_id = %s FOR UPDATE", [one])
-            going = threads.submit(deletion.execute, manager._database, manager._host, admin, plan)
+            going = threads.submit(execution.execute, manager._database, manager._host, admin, plan)
             until(
                 lambda: host.execute(
                     "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"

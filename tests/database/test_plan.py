@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runmanager.errors import InvalidRequestError
+from runmanager.errors import InvalidRequestError, RunNotFoundError
 from runmanager.records import Footprint, LeftBehind
 from tests.conftest import every_shape
 from tests.hosts import connect
@@ -111,6 +111,8 @@ def test_an_id_in_another_spelling_is_missing_and_touches_nothing(
 ) -> None:
     (run,) = host.add_runs(1)
     for other in (run.upper(), "{" + run + "}", run.replace("-", ""), "urn:uuid:" + run):
+        with pytest.raises(RunNotFoundError):
+            manager.run(admin, other)
         plan = manager.plan_deletion(admin, [other])
         assert plan.missing == (other,)
         assert delete(manager, admin, [], plan=plan).deleted == ()

@@ -6,7 +6,7 @@ import ast
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-MAY_RUN_SQL = ("queries/", "demo/", "deletion.py", "host.py", "database.py")
+MAY_RUN_SQL = ("queries/", "demo/", "deletion/", "host.py", "database.py")
 RUNS_SQL = {"execute", "executemany", "exec_driver_sql", "scalar", "scalars", "begin_nested"}
 
 
@@ -32,4 +32,4 @@ def test_sql_is_run_in_the_rooms_for_it_only() -> None:
 
 
 def test_the_rule_can_see_sql_where_there_is_some() -> None:
-    assert calls(ROOT / "runmanager" / "deletion.py") & RUNS_SQL
+    assert calls(ROOT / "runmanager" / "deletion" / "batch.py") & RUNS_SQL

@@ -1,0 +1,78 @@
+"""What a deletion would do, counted and frozen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from runmanager.database import utc
+from runmanager.errors import InvalidRequestError
+from runmanager.host import has_id
+from runmanager.queries.footprint import footprints, ids_with_traces, left_behind, run_tables
+from runmanager.queries.runs import or_none
+from runmanager.records import DeletionPlan, PlannedRun
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runmanager.host import Host
+
+MAX_RUNS = 10_000
+
+
+def plan_deletion(
+    connection: sa.Connection, host: Host, thread_ids: Sequence[str], *, include_running: bool
+) -> DeletionPlan:
+    """What deleting ``thread_ids`` would do, counted exactly; it changes nothing.
+
+    Ids asked for twice count once. Raises InvalidRequestError for none or more than 10,000.
+    """
+    asked = tuple(dict.fromkeys(thread_ids))
+    if not asked:
+        raise InvalidRequestError("No run is selected: select at least one.")
+    if len(asked) > MAX_RUNS:
+        raise InvalidRequestError(
+            f"{len(asked):,} runs are too many for one deletion: select {MAX_RUNS:,} at the most."
+        )
+    found = _find_runs(connection, host, asked)
+    without_row = [thread_id for thread_id in asked if thread_id not in found]
+    orphans = ids_with_traces(connection, host, without_row)
+    runs: list[PlannedRun] = []
+    excluded: list[PlannedRun] = []
+    for thread_id in asked:
+        run = found.get(thread_id)
+        if run is not None:
+            (excluded if run.is_running and not include_running else runs).append(run)
+        elif thread_id in orphans:
+            runs.append(PlannedRun(thread_id, None, None, None, is_orphan=True))
+    going = [run.thread_id for run in runs]
+    return DeletionPlan(
+        asked=asked,
+        runs=tuple(runs),
+        excluded=tuple(excluded),
+        missing=tuple(one for one in without_row if one not in orphans),
+        include_running=include_running,
+        tables=footprints(connection, run_tables(host), going),
+        left_behind=left_behind(connection, host, going),
+    )
+
+
+def _find_runs(
+    connection: sa.Connection, host: Host, thread_ids: Sequence[str]
+) -> dict[str, PlannedRun]:
+    runs = host.runs.c
+    rows = connection.execute(
+        sa.select(
+            sa.cast(runs.thread_id, sa.Text),
+            sa.cast(runs.run_name, sa.Text),
+            sa.cast(runs.status, sa.Text),
+            runs.created_at,
+        ).where(has_id(runs.thread_id, thread_ids))
+    )
+    found = (PlannedRun(*row) for row in rows)
+    return {
+        run.thread_id: replace(run, name=or_none(run.name), created_at=utc(run.created_at))
+        for run in found
+    }

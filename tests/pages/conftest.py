@@ -1,0 +1,204 @@
+"""The pages without a browser: the script runs in this process, on the test's database."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import bcrypt
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from pages.parts import session, signin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas as pd
+
+    from runmanager.service import RunManager
+    from tests.hosts import HostWriter
+
+PAGES = Path(__file__).parents[2] / "pages"
+COOKIE_KEY = "a key of the tests, thirty-two bytes or more"
+
+
+class Visitor:
+    """Somebody at the dashboard, signed in or not; what they see and what they do."""
+
+    def __init__(self, service: RunManager, script: str = "shell.py") -> None:
+        self._service = service
+        self.app = AppTest.from_file(PAGES / script, default_timeout=30)
+        self._edits: dict[str, dict[str, Any]] = {}
+
+    def signed_in_as(self, name: str) -> Visitor:
+        """Let the session be one that has signed in as ``name``."""
+        self.app.session_state["authentication_status"] = True
+        self.app.session_state["username"] = name
+        return self
+
+    def at(self, page: str = "runs.py", /, **query: str) -> Visitor:
+        """Visit a page with these query parameters."""
+        if page != "runs.py":
+            # Only a run registers the pages.
+            self.app.run()
+            self.app.switch_page(page)
+        self.app.query_params = dict(query)
+        return self.look()
+
+    def at_run(self, thread_id: str) -> Visitor:
+        """Visit the page of one run."""
+        return self.at("run.py", id=thread_id)
+
+    def look(self) -> Visitor:
+        """Run the page once more; a traceback of its own fails the test."""
+        states = self.app._tree.get_widget_states()
+        # AppTest does not send what was ticked in a grid, as a browser does with every run.
+        for grid in self.app.data_editor:
+            if edits := self._edits.get(grid.proto.id):
+                states.widgets.add(id=grid.proto.id, string_value=json.dumps(edits))
+        self.app._run(states)
+        assert not self.app.exception, self.app.exception[0].message
+        return self
+
+    def press(self, key: str) -> Visitor:
+        """Click the button of that key."""
+        self.app.button(key=key).click()
+        return self.look()
+
+    def has_button(self, key: str) -> bool:
+        """Whether there is a button of that key."""
+        return any(button.key == key for button in self.app.button)
+
+    def tick(self, *thread_ids: str, to: bool = True) -> Visitor:
+        """Tick (or not) the boxes of these runs in the grid."""
+        rows = self.rows
+        edits = self._edits.setdefault(
+            self.app.data_editor[0].proto.id,
+            {"edited_rows": {}, "added_rows": [], "deleted_rows": []},
+        )
+        for thread_id in thread_ids:
+            edits["edited_rows"][str(rows.index(thread_id))] = {"select": to}
+        return self.look()
+
+    def finish_deletion(self) -> Visitor:
+        """Let the deletion that was started end, then look."""
+        deadline = time.monotonic() + 20
+        actor = self._service.actor_for(self.app.session_state["username"])
+        while self._service.running_operations(actor):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        return self.look()
+
+    @property
+    def held(self) -> session.State:
+        """What the session holds."""
+        held: session.State = self.app.session_state["run_manager"]
+        return held
+
+    @property
+    def selection(self) -> set[str]:
+        """The ids that are selected, on whichever page."""
+        return set(self.held.selection)
+
+    @property
+    def rows(self) -> list[str]:
+        """The ids in the grid of runs, from the top; [] where there is no grid."""
+        return [str(one) for one in self.grid["thread_id"]] if self.tables("thread_id") else []
+
+    @property
+    def grid(self) -> pd.DataFrame:
+        """The grid of runs."""
+        return self.tables("thread_id")[0]
+
+    def tables(self, *columns: str) -> list[pd.DataFrame]:
+        """The tables on the page that have all of these columns."""
+        return [one.value for one in self.app.dataframe if set(columns) <= set(one.value.columns)]
+
+    @property
+    def texts(self) -> list[str]:
+        """Every text that is shown as it is."""
+        return [one.value for one in self.app.text]
+
+    @property
+    def notices(self) -> list[str]:
+        """What stands above the list about the address."""
+        return [one.value for one in self.app.info]
+
+    @property
+    def rendered(self) -> list[str]:
+        """Everything that the browser renders as Markdown or HTML, or could."""
+        plain = {"text", "code", "dataframe", "json"}
+        return [str(getattr(node, "proto", "")) for node in self.app if node.type not in plain]
+
+    @property
+    def everything(self) -> str:
+        """All that was sent to the browser, the insides of tables included."""
+        tables = [one.value.to_csv() for one in self.app.dataframe]
+        return "\n".join([*(str(getattr(node, "proto", "")) for node in self.app), *tables])
+
+    @property
+    def shows_only_sign_in(self) -> bool:
+        """Whether there is a sign-in form and no data, filter or way on."""
+        fields = [one.label for one in self.app.text_input]
+        buttons = [one.label for one in self.app.button]
+        return (
+            fields == ["Name", "Password"]
+            and buttons == ["Sign in"]
+            and not list(self.app.dataframe)
+            and not list(self.app.selectbox)
+            and not list(self.app.sidebar.page_link)
+        )
+
+
+@pytest.fixture
+def provided(manager: RunManager, monkeypatch: pytest.MonkeyPatch) -> RunManager:
+    """The service that the pages are given."""
+    session.provide(manager, session.SignIn(COOKIE_KEY))
+    monkeypatch.setattr(signin, "REFUSAL_SECONDS", 0)
+    return manager
+
+
+@pytest.fixture
+def visitor(provided: RunManager) -> Callable[..., Visitor]:
+    """Makes visitors who are not signed in."""
+
+    def make(script: str = "shell.py") -> Visitor:
+        return Visitor(provided, script)
+
+    return make
+
+
+@pytest.fixture
+def anonymous(provided: RunManager) -> Visitor:
+    """Somebody who is not signed in."""
+    return Visitor(provided)
+
+
+@pytest.fixture
+def ada(provided: RunManager) -> Visitor:
+    """The host's admin, signed in."""
+    return Visitor(provided).signed_in_as("ada")
+
+
+@pytest.fixture
+def cookies(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The cookies that the browser sends."""
+    sent: dict[str, str] = {}
+    monkeypatch.setattr(type(st.context), "cookies", property(lambda _self: sent))
+    return sent
+
+
+def password_hash(password: str) -> str:
+    """A bcrypt hash, made as cheaply as bcrypt can."""
+    return bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()
+
+
+def set_password(host: HostWriter, name: str, password: str) -> None:
+    """Let the user of that name have a password."""
+    host.execute(
+        "UPDATE users SET password_hash = %s WHERE username = %s", password_hash(password), name
+    )

@@ -1,0 +1,75 @@
+"""Words and numbers as the pages print them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from pages.parts import text
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(0, "0 runs"), (1, "1 run"), (2, "2 runs"), (12_408, "12,408 runs")]
+)
+def test_count(number: int, words: str) -> None:
+    assert text.count(number, "run") == words
+
+
+def test_count_takes_an_odd_plural() -> None:
+    assert text.count(2, "entry", "entries") == "2 entries"
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1_000, "1.0 kB"),
+        (1_449_000, "1.4 MB"),
+        (200_000_000, "200.0 MB"),
+        (3 * 10**12, "3.0 TB"),
+        (5 * 10**15, "5000.0 TB"),
+    ],
+)
+def test_size(number: int, words: str) -> None:
+    assert text.size(number) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0.0 s"),
+        (0.449, "0.4 s"),
+        (9.94, "9.9 s"),
+        (12.4, "12 s"),
+        (59.6, "1 min"),
+        (200, "3 min 20 s"),
+        (3_600, "1 h"),
+        (187_200, "2 d 4 h"),
+        (86_405, "1 d 5 s"),
+    ],
+)
+def test_duration(seconds: float, words: str) -> None:
+    assert text.duration(seconds) == words
+
+
+def test_a_moment_is_told_in_the_viewers_zone() -> None:
+    noon = datetime(2025, 7, 1, 12, tzinfo=UTC)
+    assert text.moment(noon, ZoneInfo("Europe/Bratislava")) == "1 Jul 2025, 14:00:00 CEST"
+    assert text.moment(None, UTC) == "—"
+
+
+@pytest.mark.parametrize("edge", [datetime.min, datetime.max])  # noqa: DTZ901  the zone follows
+def test_a_moment_at_the_calendars_edge_has_words(edge: datetime) -> None:
+    told = text.moment(edge.replace(tzinfo=UTC), ZoneInfo("Asia/Tokyo"))
+    assert told == text.moment(edge.replace(tzinfo=UTC), ZoneInfo("America/Lima")) or told
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [([], ""), (["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")],
+)
+def test_listed(words: list[str], sentence: str) -> None:
+    assert text.listed(words) == sentence

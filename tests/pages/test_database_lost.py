@@ -1,0 +1,94 @@
+"""When the database goes away under a page: it says so, and recovers at "Try again"."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pages.parts import session
+from tests.hosts import connect
+from tests.pages.conftest import COOKIE_KEY, Visitor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.conftest import OpenManager
+    from tests.hosts import HostWriter
+
+
+@contextmanager
+def away(host: HostWriter) -> Iterator[None]:
+    """Let nobody but the test reach the host's database, and end who is there."""
+    name = host.url.database
+    with connect(host.url.set(database="postgres")) as server:
+        server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        server.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE datname = %s AND application_name = 'runmanager'",
+            [name],
+        )
+        try:
+            yield
+        finally:
+            server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+
+
+@pytest.mark.parametrize("page", ["runs.py", "run.py"])
+def test_a_page_says_that_the_database_is_away_and_recovers(
+    ada: Visitor, host: HostWriter, page: str
+) -> None:
+    run = host.add_run()
+    ada.at(page, id=run)
+    with away(host):
+        ada.look()
+        assert "**The database did not answer**" in [one.value for one in ada.app.markdown]
+        assert [button.label for button in ada.app.button] == ["Try again"]
+        assert not list(ada.app.dataframe)
+        assert "host=" not in ada.everything
+        assert "runmanager:" not in ada.everything
+    ada.press("try_again")
+    assert not ada.has_button("try_again")
+    assert list(ada.app.dataframe)
+
+
+def test_the_sign_in_form_says_it_too(anonymous: Visitor, host: HostWriter) -> None:
+    with away(host):
+        anonymous.at()
+        assert [button.label for button in anonymous.app.button] == ["Try again"]
+    assert anonymous.press("try_again").shows_only_sign_in
+
+
+def test_a_selection_outlives_it(ada: Visitor, host: HostWriter) -> None:
+    ids = host.add_runs(2)
+    ada.at().tick(*ids)
+    with away(host):
+        ada.look()
+    ada.press("try_again")
+    assert ada.selection == set(ids)
+
+
+def test_nothing_is_deleted_by_a_confirmation_that_met_it(ada: Visitor, host: HostWriter) -> None:
+    (run,) = host.add_runs(1)
+    ada.at().tick(run).press("delete_selected")
+    with away(host):
+        ada.app.button(key="confirm_deletion").click()
+        ada.look()
+    ada.press("try_again")
+    assert not host.is_gone(run)
+    assert ada.has_button("confirm_deletion") or ada.has_button("delete_selected")
+
+
+def test_a_slow_database_is_stopped_and_said_to_be_slow(
+    host: HostWriter, open_manager: OpenManager
+) -> None:
+    manager = open_manager(statement_timeout=0.2)
+    session.provide(manager, session.SignIn(COOKIE_KEY))
+    host.add_run()
+    ada = Visitor(manager).signed_in_as("ada").at()
+    host.execute("ALTER TABLE run_metadata RENAME TO runs_inside")
+    host.execute("CREATE VIEW run_metadata AS SELECT r.* FROM runs_inside r, pg_sleep(60)")
+    ada.look()
+    assert "**The database did not answer**" in [one.value for one in ada.app.markdown]
+    assert any("took too long" in one for one in ada.texts)

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import streamlit as st
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
-from starlette.routing import Mount, Route
 
 from pages.parts import session
 from runmanager.api import create_api
-from runmanager.api.application import PREFIX, open_api
+from runmanager.api.application import mounted, open_api
 from runmanager.api.context import Context
 from runmanager.demo import Demo, open_demo
 from runmanager.errors import SettingsError, StartError
@@ -136,8 +135,7 @@ def _run() -> None:
 api = create_api()
 app = st.App(
     "pages/shell.py",
-    # The prefix itself, without a slash, is no page either.
-    routes=[Mount(PREFIX, app=api), Route(PREFIX, endpoint=api)],
+    routes=mounted(api),
     lifespan=lifespan,
     middleware=[Middleware(SecurityHeaders)],
 )

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
+from starlette.routing import Mount, Route
 
 from runmanager.api import problems, routes_deleting, routes_finding, routes_signing_in
 from runmanager.api.body_limit import BodyLimit
 from runmanager.api.ids import EncodedSlashes
 
 if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
+
     from runmanager.api.context import Context
 
 PREFIX = "/admin/run-manager"
@@ -45,6 +49,17 @@ def create_api() -> FastAPI:
     api.add_middleware(problems.LastResort)
     api.add_middleware(problems.NoStore)
     return api
+
+
+def mounted(api: FastAPI) -> list[BaseRoute]:
+    """The routes under which another application serves ``api``: all that begins with the prefix.
+
+    Starlette's own Mount would leave the prefix without a slash, and paths with a line break in
+    them, to whatever else that application serves.
+    """
+    mount = Mount(PREFIX, app=api)
+    mount.path_regex = re.compile(mount.path_regex.pattern, re.DOTALL)
+    return [mount, Route(PREFIX, endpoint=api)]
 
 
 def open_api(api: FastAPI, context: Context) -> None:

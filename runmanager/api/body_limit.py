@@ -30,7 +30,7 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         if _declared_length(scope) > MAX_BODY_BYTES:
-            await _refuse(receive, send)
+            await _refuse(receive, send, more=True)
             return
         # The whole body is read first: once the endpoint has begun, it is too late for a 413. In
         # one piece: a million messages of a byte each would take far more than a megabyte.
@@ -41,10 +41,10 @@ class BodyLimit:
             if message["type"] != "http.request":
                 return  # the caller has gone, and what it did send must not be taken for a whole
             body += message.get("body", b"")
-            if len(body) > MAX_BODY_BYTES:
-                await _refuse(receive, send)
-                return
             more = message.get("more_body", False)
+            if len(body) > MAX_BODY_BYTES:
+                await _refuse(receive, send, more=more)
+                return
         pending: list[Message] = [{"type": "http.request", "body": bytes(body), "more_body": False}]
 
         async def receive_again() -> Message:
@@ -60,7 +60,7 @@ def _declared_length(scope: Scope) -> int:
     return 0
 
 
-async def _refuse(receive: Receive, send: Send) -> None:
+async def _refuse(receive: Receive, send: Send, *, more: bool) -> None:
     response = AsciiJSONResponse(
         {"detail": "The body is longer than 1 MB: send fewer ids at once."},
         status_code=413,
@@ -73,9 +73,8 @@ async def _refuse(receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": response.body, "more_body": True})
     left = DRAINED_BYTES
     with anyio.move_on_after(DRAIN_SECONDS):
-        while left > 0:
+        while more and left > 0:
             message = await receive()
-            if message["type"] != "http.request" or not message.get("more_body", False):
-                break
+            more = message["type"] == "http.request" and message.get("more_body", False)
             left -= len(message.get("body", b""))
     await send({"type": "http.response.body", "body": b""})

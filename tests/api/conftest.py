@@ -6,16 +6,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import unquote
 
 import bcrypt
 import jwt
 import pytest
 from starlette.applications import Starlette
-from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 
 from runmanager.api import create_api
-from runmanager.api.application import PREFIX, open_api
+from runmanager.api.application import PREFIX, mounted, open_api
 from runmanager.api.context import Context
 from runmanager.settings import Settings
 from runmanager.tokens import Tokens
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fastapi import FastAPI
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from runmanager.service import RunManager
     from tests.conftest import OpenManager
@@ -49,6 +50,17 @@ def token(user: object, *, key: str = SECRET, algorithm: str = "HS256", **others
 def bearer(text: str) -> dict[str, str]:
     """The header that carries a token."""
     return {"Authorization": f"Bearer {text}"}
+
+
+def as_a_server_would(app: ASGIApp) -> ASGIApp:
+    """``app`` with its paths decoded once, as servers do; the test client does so twice."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope["path"] = unquote(scope["raw_path"].decode("ascii"))
+        await app(scope, receive, send)
+
+    return serve
 
 
 def set_password(host: HostWriter, username: str, password: str = PASSWORD) -> None:
@@ -105,9 +117,8 @@ def open_caller(host: HostWriter, open_manager: OpenManager, api: FastAPI) -> It
             manager = open_manager(**values)
             context = Context(manager, Tokens(Settings(**values)))
             open_api(api, context)
-            app = Starlette(routes=[Mount(PREFIX, app=api), Route(PREFIX, endpoint=api)])
             client = TestClient(
-                app,
+                as_a_server_would(Starlette(routes=mounted(api))),
                 base_url=f"http://testserver{PREFIX}",
                 headers=bearer(authorization or token(host.admin.user_id)),
                 raise_server_exceptions=False,

@@ -11,7 +11,7 @@ from tests.conftest import every_shape
 from tests.hosts import LONG_AGO
 
 if TYPE_CHECKING:
-    from tests.api.conftest import Caller
+    from tests.api.conftest import Caller, OpenCaller
     from tests.hosts import HostWriter
 
 PREFIX = "/admin/run-manager"
@@ -132,7 +132,8 @@ def test_a_checkpoint_is_opened_and_its_values_only_measured(
     "run",
     [
         "a/b", "a/logs", "a/checkpoints/c1", "a%2Fb", "a%2flogs", "/", "/a", "a/", "..", "a b",
-        "a?b=c", "a#b", "%", "%zz", "a\nb", "é", "🚚", "a;b", "a+b", "a:b", '"', "\\", "<a>", "logs",
+        "a?b=c", "a#b", "%", "%zz", "a\nb", "é", "🚚", "a;b", "a+b", "a:b", '"', "\\", "<a>",
+        "logs",
     ],
 )  # fmt: skip
 def test_an_id_may_be_any_text(host: HostWriter, caller: Caller, run: str) -> None:
@@ -173,8 +174,11 @@ def test_orphan_traces_are_a_run_without_a_row(host: HostWriter, caller: Caller)
     assert (plan["orphans"], plan["total"]) == (["ghost"], 1)
 
 
-def test_a_plan_says_what_would_go_and_changes_nothing(host: HostWriter, caller: Caller) -> None:
+def test_a_plan_says_what_would_go_and_changes_nothing(
+    host: HostWriter, open_caller: OpenCaller
+) -> None:
     host.execute("CREATE TABLE billing (thread_id text)")
+    caller = open_caller()
     one, two, three = host.add_runs(3)
     host.execute("UPDATE run_metadata SET status = 'Running' WHERE thread_id = %s", two)
     host.execute("UPDATE run_metadata SET status = NULL WHERE thread_id = %s", three)

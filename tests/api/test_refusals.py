@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runmanager.deletion import batch
 from runmanager.api.body_limit import MAX_BODY_BYTES
 from runmanager.api.context import MAX_DELETIONS_AT_ONCE
+from runmanager.deletion import batch
 from runmanager.errors import DatabaseAwayError
+from tests.hosts import away
 from tests.operations import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.api.conftest import Caller, OpenCaller
-    from tests.conftest import OpenManager, Server
     from tests.hosts import HostWriter
 
 PATHS = (
@@ -76,8 +76,11 @@ def test_a_parameter_out_of_bounds_is_refused(caller: Caller, query: str) -> Non
 
 @pytest.mark.parametrize(
     "query",
-    ["search=%00", "search=%ff", "username=%00", "workspace=%00", "username=%ED%A0%80", "search=%25",
-     "workspace=99999999999999999999999", f"username={'a' * 9000}", "search=%F0%9F%9A%9A", "page_size=200"],
+    [
+        "search=%00", "search=%ff", "username=%00", "workspace=%00", "username=%ED%A0%80",
+        "search=%25", "workspace=99999999999999999999999", f"username={'a' * 9000}",
+        "search=%F0%9F%9A%9A", "page_size=200",
+    ],
 )  # fmt: skip
 def test_strange_values_are_only_values(host: HostWriter, caller: Caller, query: str) -> None:
     host.add_run()
@@ -175,25 +178,22 @@ def test_a_body_of_another_type_is_refused(caller: Caller, content_type: str) ->
 
 
 def test_a_database_that_is_away_is_503(
-    server: Server, host: HostWriter, caller: Caller, caplog: pytest.LogCaptureFixture
+    host: HostWriter, caller: Caller, caplog: pytest.LogCaptureFixture
 ) -> None:
     caller.json("/runs")
-    name = host.url.database
-    other = host.url.set(database="postgres")
-    del other
-    assert name is not None
-    caller.client.get("/health")
-    server.drop(name)
-    for path in PATHS[:-1]:
-        response = caller.client.get(path)
-        assert response.headers["retry-after"] == "5"
-        assert detail_of(response, 503) == DatabaseAwayError().message
-    response = caller.client.request("DELETE", "/runs", json={"thread_ids": ["r-1"]})
-    assert name not in detail_of(response, 503)
-    response = caller.client.post("/token", data={"username": "ada", "password": "x"})
-    assert name not in detail_of(response, 503)
-    caller.context.health._asked_at = -1.0
-    assert caller.client.get("/health").json() == {"status": "ok", "database": False}
+    name = str(host.url.database)
+    with away(host):
+        for path in PATHS[:-1]:
+            response = caller.client.get(path)
+            assert response.headers["retry-after"] == "5"
+            assert detail_of(response, 503) == DatabaseAwayError().message
+        response = caller.client.request("DELETE", "/runs", json={"thread_ids": ["r-1"]})
+        assert name not in detail_of(response, 503)
+        response = caller.client.post("/token", data={"username": "ada", "password": "x"})
+        assert name not in detail_of(response, 503)
+        caller.context.health._asked_at = -1.0
+        assert caller.client.get("/health").json() == {"status": "ok", "database": False}
+    caller.json("/runs")
     assert name not in caplog.text
 
 
@@ -211,7 +211,7 @@ def test_a_statement_that_takes_too_long_is_503(host: HostWriter, open_caller: O
 
 
 def test_a_role_that_may_not_read_is_503_without_the_database_s_words(
-    host: HostWriter, open_manager: OpenManager, caller: Caller
+    host: HostWriter, caller: Caller
 ) -> None:
     host.add_run()
     host.execute("ALTER TABLE run_metadata RENAME COLUMN run_name TO secret_name")

@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pages.parts import session
-from tests.hosts import connect
+from tests.hosts import away
 from tests.pages.conftest import COOKIE_KEY, Visitor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.conftest import OpenManager
     from tests.hosts import HostWriter
-
-
-@contextmanager
-def away(host: HostWriter) -> Iterator[None]:
-    """Let nobody but the test reach the host's database, and end who is there."""
-    name = host.url.database
-    with connect(host.url.set(database="postgres")) as server:
-        server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-        server.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-            " WHERE datname = %s AND application_name = 'runmanager'",
-            [name],
-        )
-        try:
-            yield
-        finally:
-            server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
 
 
 @pytest.mark.parametrize("page", ["runs.py", "run.py"])

@@ -19,9 +19,9 @@ router = APIRouter(tags=["signing in"], dependencies=[Depends(known_parameters_o
 @router.post("/token")
 def issue_token(
     context: ContextOf,
-    username: Annotated[str, Form(max_length=MAX_LENGTH, examples=["ada"])],
-    password: Annotated[str, Form(max_length=MAX_LENGTH, examples=["demo-admin"])],
-    grant_type: Annotated[str | None, Form(pattern="^password$")] = None,  # noqa: ARG001  RFC 6749
+    username: Annotated[str, Form(min_length=1, max_length=MAX_LENGTH, examples=["ada"])],
+    password: Annotated[str, Form(min_length=1, max_length=MAX_LENGTH, examples=["demo-admin"])],
+    grant_type: Annotated[str, Form(pattern="^password$")] = "password",  # noqa: ARG001  RFC 6749
 ) -> schemas.IssuedToken:
     """A token for 30 minutes, for an administrator's name and password (OAuth2 password form)."""
     context.warn_without_key()

@@ -76,8 +76,8 @@ class Measured:
         """The times in milliseconds, in words."""
         p50, p95, worst = (1000 * self.percentile(share) for share in (0.5, 0.95, 1.0))
         return (
-            f"{len(self.seconds):>6} answers, p50 {p50:.0f} ms, p95 {p95:.0f} ms, max {worst:.0f} ms, "
-            f"statuses {self.statuses}"
+            f"{len(self.seconds):>6} answers, p50 {p50:.0f} ms, p95 {p95:.0f} ms, "
+            f"max {worst:.0f} ms, statuses {self.statuses}"
         )
 
 

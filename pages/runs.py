@@ -123,7 +123,7 @@ def _draw_pager(page: Page[RunSummary]) -> None:
             st.text(f"{page.first_row:,}–{page.last_row:,} of {page.total:,}")  # noqa: RUF001
         if page.pages > 1:
             session.seed("page_number", page.number)
-            st.pagination(page.pages, key="page_number", on_change=_turn_page)
+            st.pagination(page.pages, default=page.number, key="page_number", on_change=_turn_page)
 
 
 def _draw_empty(view: View) -> None:

@@ -17,9 +17,7 @@ st.set_page_config(
     initial_sidebar_state=272,
 )
 styles.apply()
-with shown_errors():
-    signin.require_sign_in()
-
+# Before the gate: a rerun that it asks for would otherwise forget which page the address names.
 page = st.navigation(
     [
         st.Page("runs.py", title="Run Manager", icon=":material/database:", default=True),
@@ -28,6 +26,9 @@ page = st.navigation(
     # One page to go to: a link of our own stands where a menu of one would not be shown.
     position="hidden",
 )
+with shown_errors():
+    signin.require_sign_in()
+
 with st.sidebar:
     st.page_link("runs.py", label="Run Manager", icon=":material/database:")
 if not session.state().was_drawn:

@@ -64,19 +64,21 @@ def clear_filters() -> None:
 
 def _draw(view: View, users: list[Choice], workspaces: list[Choice]) -> None:
     chosen = view.run_filter
+    user = _chosen(users, chosen.username, is_without=chosen.without_user)
+    workspace = _chosen(workspaces, chosen.workspace, is_without=chosen.without_workspace)
+    # Each value is given twice: seeded, for what changed in the address, and as the default, for a
+    # browser that missed the seed because its first run was interrupted by a second.
     # What is typed keeps its spaces at the end: a word may follow.
     if _searched() != chosen.search:
         session.seed("search_text", chosen.search)
-    session.seed("user_choice", _chosen(users, chosen.username, is_without=chosen.without_user))
-    session.seed(
-        "workspace_choice",
-        _chosen(workspaces, chosen.workspace, is_without=chosen.without_workspace),
-    )
+    session.seed("user_choice", user)
+    session.seed("workspace_choice", workspace)
     sizes = sorted({*SIZES, view.request.size})
     session.seed("rows_per_page", view.request.size)
     with st.sidebar:
         st.text_input(
             "Search",
+            chosen.search,
             key="search_text",
             type="search",
             live="400ms",
@@ -88,7 +90,7 @@ def _draw(view: View, users: list[Choice], workspaces: list[Choice]) -> None:
             users,
             key="user_choice",
             format_func=_label,
-            index=None,
+            index=None if user is None else users.index(user),
             placeholder="All users",
             on_change=_changed,
         )
@@ -97,11 +99,17 @@ def _draw(view: View, users: list[Choice], workspaces: list[Choice]) -> None:
             workspaces,
             key="workspace_choice",
             format_func=_label,
-            index=None,
+            index=None if workspace is None else workspaces.index(workspace),
             placeholder="All workspaces",
             on_change=_changed,
         )
-        st.selectbox("Rows per page", sizes, key="rows_per_page", on_change=_changed)
+        st.selectbox(
+            "Rows per page",
+            sizes,
+            sizes.index(view.request.size),
+            key="rows_per_page",
+            on_change=_changed,
+        )
 
 
 def _changed() -> None:

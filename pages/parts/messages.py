@@ -28,24 +28,32 @@ def _shown_errors() -> Iterator[None]:
     try:
         yield
     except NotAdminError as error:
-        _say("error", "You cannot use Run Manager", error)
+        _say("You cannot use Run Manager", error)
         st.stop()
     except RunNotFoundError as error:
-        _say("warning", "There is nothing to show", error)
-        st.page_link("runs.py", label="Back to all runs", icon=":material/arrow_back:")
+        with _said("There is nothing to show", error):
+            st.page_link("runs.py", label="Back to all runs", icon=":material/arrow_back:")
         st.stop()
     except DatabaseError as error:
-        _say("error", "The database did not answer", error)
-        # Any rerun asks anew: the connection pool recovers by itself.
-        st.button("Try again", key="try_again", icon=":material/refresh:", type="primary")
+        with _said("The database did not answer", error):
+            # Any rerun asks anew: the connection pool recovers by itself.
+            st.button("Try again", key="try_again", icon=":material/refresh:", type="primary")
         st.stop()
     except RunManagerError as error:
-        _say("error", "This did not work", error)
+        _say("This did not work", error)
         st.stop()
 
 
-def _say(kind: str, heading: str, error: RunManagerError) -> None:
-    with st.container(border=True, key=f"message-{kind}"):
+def _say(heading: str, error: RunManagerError) -> None:
+    with _said(heading, error):
+        pass
+
+
+@contextmanager
+def _said(heading: str, error: RunManagerError) -> Iterator[None]:
+    """Say what happened; what is drawn inside stands below, in the same frame."""
+    with st.container(border=True, key="message"):
         st.markdown(f"**{heading}**")
         # The message may name a table or a run of the host's: text, never Markdown.
         st.text(error.message)
+        yield

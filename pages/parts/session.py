@@ -109,6 +109,11 @@ def sign_in_failed() -> bool:
     return st.session_state.get(_SIGNED_IN) is False
 
 
+def ignore_cookie() -> None:
+    """Let the cookie that the browser sent sign nobody in: the authenticator asks this first."""
+    st.session_state["logout"] = True
+
+
 def forget() -> None:
     """Drop everything that this session held for whoever was signed in."""
     st.session_state[_STATE] = State()

@@ -21,9 +21,9 @@ from pages.parts.messages import shown_errors
 from runmanager.errors import NotAdminError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from runmanager.records import Actor
+    from runmanager.records import Actor, Credential
 
 COOKIE_NAME = "runmanager_session"
 # The authenticator writes the browser's expiry in the server's local time: less than a day could be
@@ -77,8 +77,10 @@ def top_line(actor: Actor) -> Iterator[None]:
 
 def _work_on_cookie() -> None:
     """Everything that needs the authenticator, which draws a frame for its cookie once a run."""
+    with shown_errors():
+        credentials = session.service().sign_in_credentials()
     with st.container(key="cookie"):
-        authenticator = _authenticator()
+        authenticator = _authenticator(credentials)
         if session.state().is_signing_out:
             if session.signed_in_name() is not None:
                 authenticator.logout(location="unrendered")
@@ -140,7 +142,8 @@ def _refused_cookie(authenticator: stauth.Authenticate) -> None:
         "Your sign-in is no longer valid: only active administrators can use Run Manager.",
         icon=":material/block:",
     )
-    st.button("Sign in", key="sign_in_again", type="primary")
+    # What the browser sent with its connection stays the same until it is reloaded.
+    st.button("Sign in", key="sign_in_again", type="primary", on_click=session.ignore_cookie)
 
 
 def _show_demo() -> None:
@@ -155,7 +158,7 @@ def _show_demo() -> None:
 def _refuse(name: str, error: NotAdminError) -> NoReturn:
     with st.container(key="sign-in"):
         st.markdown("## Run Manager")
-        with st.container(border=True, key="message-error"):
+        with st.container(border=True, key="message"):
             st.markdown("**This page is for administrators**")
             st.text(f"You are signed in as {name}. {error.message}")
         st.button("Sign out", key="sign_out", on_click=_ask_to_sign_out)
@@ -166,9 +169,7 @@ def _ask_to_sign_out() -> None:
     session.state().is_signing_out = True
 
 
-def _authenticator() -> stauth.Authenticate:
-    with shown_errors():
-        credentials = session.service().sign_in_credentials()
+def _authenticator(credentials: Iterable[Credential]) -> stauth.Authenticate:
     return stauth.Authenticate(
         {
             "usernames": {

@@ -34,25 +34,55 @@ def list_runs(
     number = request.number
     if nearest:
         number = min(number, max(1, -(-total // request.size)))
-    window = PageRequest(number, request.size)
-    rows: tuple[RunSummary, ...] = ()
-    if window.offset < total:
-        chosen = (
-            sa.select(host.runs)
-            .where(*where)
-            .order_by(*newest_first(host.runs))
-            .limit(window.size)
-            .offset(window.offset)
-            .subquery()
-        )
-        statement = select_summaries(host, chosen).order_by(*newest_first(chosen))
-        rows = tuple(as_summary(row) for row in connection.execute(statement))
-    return Page(rows, total, number, request.size)
+    offset = PageRequest(number, request.size).offset
+    rows = _read(connection, host, where, offset, request.size) if offset < total else []
+    return Page(tuple(as_summary(row) for row in rows), total, number, request.size)
 
 
 def newest_first(runs: sa.FromClause) -> tuple[sa.ColumnElement[Any], ...]:
     """The total order of runs: pages of it never overlap or skip."""
     return runs.c.created_at.desc().nulls_last(), runs.c.thread_id.desc()
+
+
+def _read(
+    connection: sa.Connection,
+    host: Host,
+    where: list[sa.ColumnElement[bool]],
+    offset: int,
+    size: int,
+) -> list[sa.Row[Any]]:
+    """``size`` rows from ``offset`` on in the order ``newest_first``.
+
+    Hosts index ``created_at DESC``, which puts NULLs first: an order with NULLs last sorts the
+    whole table. So the runs with a time are read by that index, and those without are appended
+    where the page runs short.
+    """
+    created_at, thread_id = host.runs.c.created_at, host.runs.c.thread_id
+    dated = [created_at.is_not(None), *where]
+    order = (created_at.desc(), thread_id.desc())
+    rows = _window(connection, host, dated, order, offset, size)
+    if len(rows) < size:
+        count = sa.select(sa.func.count()).select_from(host.runs).where(*dated)
+        before = max(0, offset - (connection.scalar(count) or 0))
+        undated = [created_at.is_(None), *where]
+        rows += _window(connection, host, undated, order[1:], before, size - len(rows))
+    return rows
+
+
+def _window(
+    connection: sa.Connection,
+    host: Host,
+    where: list[sa.ColumnElement[bool]],
+    order: tuple[sa.ColumnElement[Any], ...],
+    offset: int,
+    size: int,
+) -> list[sa.Row[Any]]:
+    chosen = (
+        sa.select(host.runs).where(*where).order_by(*order).limit(size).offset(offset).subquery()
+    )
+    # The names are looked up for the rows of the page only, which stay in their order.
+    statement = select_summaries(host, chosen).order_by(*newest_first(chosen))
+    return list(connection.execute(statement))
 
 
 def select_summaries(host: Host, runs: sa.FromClause) -> sa.Select[Any]:

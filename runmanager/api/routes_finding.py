@@ -72,9 +72,9 @@ def list_logs(
     page: PageNumber = 1,
     page_size: PageSize = 100,
     level: Annotated[
-        list[str] | None,
+        tuple[str, ...],
         Query(description="Only these levels; may be repeated", json_schema_extra=REPEATED),
-    ] = None,
+    ] = (),
     newest_first: Annotated[bool, Query(description="false: oldest first")] = True,
 ) -> schemas.Logs:
     """One page of a run's log."""
@@ -87,7 +87,7 @@ def list_logs(
         thread_id,
         tables[0],
         PageRequest(page, page_size),
-        levels=level or (),
+        levels=level,
         newest_first=newest_first,
     )
     _require_run(context, actor, thread_id, found.total)

@@ -14,6 +14,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from runmanager import accounts
 from runmanager.api import create_api
 from runmanager.api.application import PREFIX, mounted, open_api
 from runmanager.api.context import Context
@@ -99,6 +100,12 @@ class OpenCaller(Protocol):
 
     def __call__(self, *, authorization: str | None = None, **settings: Any) -> Caller:
         """With the admin's own token, unless another one is given."""
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names that nobody has are checked at the lowest cost too."""
+    monkeypatch.setattr(accounts, "_NOBODYS_HASH", bcrypt.hashpw(b"-", bcrypt.gensalt(4)).decode())
 
 
 @pytest.fixture(scope="session")

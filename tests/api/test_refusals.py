@@ -35,13 +35,13 @@ def detail_of(response: Any, status: int) -> Any:
     return response.json()["detail"]
 
 
-@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("name", ["usernmae", "Username", "username[]", "user name", "", "é"])
-def test_an_unknown_parameter_is_refused(caller: Caller, path: str, name: str) -> None:
-    (problem,) = detail_of(caller.client.get(path, params={name: "kate"}), 422)
-    assert problem == {
-        "loc": ["query", name], "msg": "Unknown query parameter", "type": "extra_forbidden",
-    }  # fmt: skip
+def test_an_unknown_parameter_is_refused(caller: Caller, name: str) -> None:
+    for path in PATHS:
+        (problem,) = detail_of(caller.client.get(path, params={name: "kate"}), 422)
+        assert problem == {
+            "loc": ["query", name], "msg": "Unknown query parameter", "type": "extra_forbidden",
+        }  # fmt: skip
 
 
 def test_an_unknown_parameter_is_refused_before_anything_is_deleted(
@@ -60,44 +60,44 @@ def test_a_parameter_given_twice_is_refused(caller: Caller, query: str) -> None:
     assert problem["msg"] == "Given more than once"
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "page=0", "page=-1", "page=1000000001", "page=", "page=one", "page=1.5", "page=NaN",
-        f"page={'9' * 5000}", "page=1e9", "page=٣x", "page_size=0", "page_size=201", "page_size=-5",
-        "page_size=", f"search={'a' * 10_001}", "page=%00", "page=1%00", "page=0x10",
-    ],
+OUT_OF_BOUNDS = (
+    "page=0", "page=-1", "page=1000000001", "page=", "page=one", "page=1.5", "page=NaN",
+    f"page={'9' * 5000}", "page=1e9", "page=٣x", "page_size=0", "page_size=201", "page_size=-5",
+    "page_size=", f"search={'a' * 10_001}", "page=%00", "page=1%00", "page=0x10",
 )  # fmt: skip
-def test_a_parameter_out_of_bounds_is_refused(caller: Caller, query: str) -> None:
-    (problem,) = detail_of(caller.client.get(f"/runs?{query}"), 422)
-    assert problem["loc"] == ["query", query.split("=")[0]]
-    assert "9" * 100 not in str(problem)
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "search=%00", "search=%ff", "username=%00", "workspace=%00", "username=%ED%A0%80",
-        "search=%25", "workspace=99999999999999999999999", f"username={'a' * 9000}",
-        "search=%F0%9F%9A%9A", "page_size=200",
-    ],
+def test_a_parameter_out_of_bounds_is_refused(caller: Caller) -> None:
+    for query in OUT_OF_BOUNDS:
+        (problem,) = detail_of(caller.client.get(f"/runs?{query}"), 422)
+        assert problem["loc"] == ["query", query.split("=")[0]]
+        assert "9" * 100 not in str(problem)
+
+
+STRANGE = (
+    "search=%00", "search=%ff", "username=%00", "workspace=%00", "username=%ED%A0%80",
+    "search=%25", "workspace=99999999999999999999999", f"username={'a' * 9000}",
+    "search=%F0%9F%9A%9A", "page_size=200",
 )  # fmt: skip
-def test_strange_values_are_only_values(host: HostWriter, caller: Caller, query: str) -> None:
+
+
+def test_strange_values_are_only_values(host: HostWriter, caller: Caller) -> None:
     host.add_run()
-    assert caller.client.get(f"/runs?{query}").json()["total"] in {0, 1}
+    for query in STRANGE:
+        assert caller.client.get(f"/runs?{query}").json()["total"] in {0, 1}
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/", "/nothing", "/nothing/", "/usernames/", "/usernames/x", "/health/", "/docs", "/redoc",
-        "/openapi.json/", "/runsx", "//runs", "/Runs", "/token/x", "/deletion-plan/", "/%2e%2e/x",
-        "/runs%2Fr-1",
-    ],
+UNKNOWN = (
+    "/", "/nothing", "/nothing/", "/usernames/", "/usernames/x", "/health/", "/docs", "/redoc",
+    "/openapi.json/", "/runsx", "//runs", "/Runs", "/token/x", "/deletion-plan/", "/%2e%2e/x",
+    "/runs%2Fr-1",
 )  # fmt: skip
-def test_an_unknown_path_is_json(caller: Caller, path: str) -> None:
-    for method in ("GET", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"):
-        assert detail_of(caller.client.request(method, path), 404) == "Not Found"
+
+
+def test_an_unknown_path_is_json(caller: Caller) -> None:
+    for path in UNKNOWN:
+        for method in ("GET", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"):
+            assert detail_of(caller.client.request(method, path), 404) == "Not Found"
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
@@ -15,8 +14,6 @@ from psycopg import sql
 from runmanager.records import Actor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import sqlalchemy as sa
 
 LONG_AGO = datetime(2025, 1, 1, 12, 0, tzinfo=UTC)
@@ -272,20 +269,3 @@ class HostWriter:
             statement = f"SELECT t::text FROM {table} t{where} ORDER BY 1"  # noqa: S608
             found[table] = [row for (row,) in self.execute(statement, *values)]
         return found
-
-
-@contextmanager
-def away(host: HostWriter) -> Iterator[None]:
-    """Let nobody but the test reach the host's database, and end who is there."""
-    name = host.url.database
-    with connect(host.url.set(database="postgres")) as server:
-        server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-        server.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-            " WHERE datname = %s AND application_name = 'runmanager'",
-            [name],
-        )
-        try:
-            yield
-        finally:
-            server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")

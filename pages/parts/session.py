@@ -66,6 +66,7 @@ class State:
     open_checkpoint: tuple[str, str, str] | None = None
     is_signing_out: bool = False
     cookie_is_due: bool = False
+    cookie_is_leaving: bool = False
     was_drawn: bool = False
     list_query: dict[str, str] = field(default_factory=dict)
 

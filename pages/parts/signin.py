@@ -81,15 +81,21 @@ def _work_on_cookie() -> None:
         credentials = session.service().sign_in_credentials()
     with st.container(key="cookie"):
         authenticator = _authenticator(credentials)
+        # The frame reports the browser's cookies once it has loaded; until then this run's
+        # successors must draw it again, or it would be gone before it could set ours or delete it.
+        cookies = authenticator.cookie_controller.cookie_model.cookie_manager.cookies
         if session.state().is_signing_out:
             if session.signed_in_name() is not None:
                 authenticator.logout(location="unrendered")
             session.forget()
+            session.state().cookie_is_leaving = True
+        elif session.state().cookie_is_leaving:
+            if cookies and COOKIE_NAME not in cookies:
+                session.state().cookie_is_leaving = False
+            else:
+                authenticator.cookie_controller.delete_cookie()
         elif session.state().cookie_is_due:
-            # The frame reports the browser's cookies once it has loaded; until then this run's
-            # successors must draw it again, or it would be gone before it could set ours.
-            manager = authenticator.cookie_controller.cookie_model.cookie_manager
-            if COOKIE_NAME in manager.cookies:
+            if COOKIE_NAME in cookies:
                 session.state().cookie_is_due = False
             else:
                 authenticator.cookie_controller.set_cookie()

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote
 
-import bcrypt
 import jwt
 import pytest
 from starlette.applications import Starlette
@@ -20,6 +19,7 @@ from runmanager.api.application import PREFIX, mounted, open_api
 from runmanager.api.context import Context
 from runmanager.settings import Settings
 from runmanager.tokens import Tokens
+from tests.passwords import password_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,12 +64,6 @@ def as_a_server_would(app: ASGIApp) -> ASGIApp:
     return serve
 
 
-def set_password(host: HostWriter, username: str, password: str = PASSWORD) -> None:
-    """Give a user a password, at the lowest cost."""
-    hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()
-    host.execute("UPDATE users SET password_hash = %s WHERE username = %s", hashed, username)
-
-
 @dataclass
 class Caller:
     """A client of the API with an admin's token, and what stands behind it."""
@@ -105,7 +99,7 @@ class OpenCaller(Protocol):
 @pytest.fixture(autouse=True)
 def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """Names that nobody has are checked at the lowest cost too."""
-    monkeypatch.setattr(accounts, "_NOBODYS_HASH", bcrypt.hashpw(b"-", bcrypt.gensalt(4)).decode())
+    monkeypatch.setattr(accounts, "_NOBODYS_HASH", password_hash("-"))
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.api.conftest import SECRET, set_password
-from tests.api.live import ROOT, live
+from tests.api.conftest import SECRET
+from tests.api.live import live
+from tests.passwords import set_password
+from tests.processes import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

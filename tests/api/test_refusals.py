@@ -12,8 +12,8 @@ from runmanager.api.body_limit import MAX_BODY_BYTES
 from runmanager.api.context import MAX_DELETIONS_AT_ONCE
 from runmanager.deletion import batch
 from runmanager.errors import DatabaseAwayError
-from tests.hosts import away
 from tests.operations import until
+from tests.outage import away
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

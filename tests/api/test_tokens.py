@@ -23,8 +23,9 @@ from cryptography.hazmat.primitives.serialization import (
 
 from runmanager.settings import Settings
 from runmanager.tokens import Tokens
-from tests.api.conftest import PASSWORD, SECRET, bearer, claims, set_password, token
+from tests.api.conftest import PASSWORD, SECRET, bearer, claims, token
 from tests.conftest import every_shape
+from tests.passwords import set_password
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -406,7 +407,7 @@ def sign_in(caller: Caller, status: int = 200, **form: str) -> Any:
 
 @every_shape
 def test_an_admin_gets_a_token_for_half_an_hour(host: HostWriter, caller: Caller) -> None:
-    set_password(host, "ada")
+    set_password(host, "ada", PASSWORD)
     answer = sign_in(caller, grant_type="password")
     assert list(answer) == ["access_token", "token_type", "expires_in"]
     assert (answer["token_type"], answer["expires_in"]) == ("bearer", 1800)
@@ -433,7 +434,7 @@ def test_an_admin_gets_a_token_for_half_an_hour(host: HostWriter, caller: Caller
 def test_its_own_token_is_good_whatever_is_configured(
     host: HostWriter, open_caller: OpenCaller, settings: dict[str, str]
 ) -> None:
-    set_password(host, "ada")
+    set_password(host, "ada", PASSWORD)
     caller = open_caller(**settings)
     caller.client.headers.update(bearer(sign_in(caller)["access_token"]))
     caller.json("/runs")
@@ -444,7 +445,7 @@ def test_a_user_who_is_no_admin_gets_none(host: HostWriter, caller: Caller) -> N
     host.add_user("alan", is_admin=True)
     host.execute("UPDATE users SET is_active = false WHERE username = 'alan'")
     for name in ("kate", "alan"):
-        set_password(host, name)
+        set_password(host, name, PASSWORD)
         sign_in(caller, 403, username=name)
         sign_in(caller, 401, username=name, password="wrong")
 
@@ -467,7 +468,7 @@ def test_a_user_who_is_no_admin_gets_none(host: HostWriter, caller: Caller) -> N
 def test_a_wrong_name_or_password_gets_none(
     host: HostWriter, caller: Caller, form: dict[str, str]
 ) -> None:
-    set_password(host, "ada")
+    set_password(host, "ada", PASSWORD)
     assert sign_in(caller, 401, **form) == {"detail": "The name or the password is wrong."}
 
 
@@ -493,7 +494,7 @@ def test_a_user_without_a_bcrypt_hash_gets_none(
 def test_a_form_of_another_shape_is_refused(
     host: HostWriter, caller: Caller, form: dict[str, str]
 ) -> None:
-    set_password(host, "ada")
+    set_password(host, "ada", PASSWORD)
     detail = sign_in(caller, 422, **form)["detail"]
     assert [one["loc"] for one in detail] == [["body", *form]]
 
@@ -501,7 +502,7 @@ def test_a_form_of_another_shape_is_refused(
 def test_an_unknown_name_takes_as_long_as_a_wrong_password(
     host: HostWriter, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    set_password(host, "ada")
+    set_password(host, "ada", PASSWORD)
     checked = []
 
     def check(password: bytes, hashed: bytes) -> bool:
@@ -515,8 +516,8 @@ def test_an_unknown_name_takes_as_long_as_a_wrong_password(
 
 
 def test_a_name_is_tried_ten_times_a_minute(host: HostWriter, caller: Caller) -> None:
-    set_password(host, "ada")
-    set_password(host, "grace")
+    set_password(host, "ada", PASSWORD)
+    set_password(host, "grace", PASSWORD)
     for _attempt in range(10):
         sign_in(caller, 401, username="nobody")
     for _attempt in range(3):

@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import bcrypt
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from runmanager.service import RunManager
-    from tests.hosts import HostWriter
 
 PAGES = Path(__file__).parents[2] / "pages"
 COOKIE_KEY = "a key of the tests, thirty-two bytes or more"
@@ -190,15 +188,3 @@ def cookies(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     sent: dict[str, str] = {}
     monkeypatch.setattr(type(st.context), "cookies", property(lambda _self: sent))
     return sent
-
-
-def password_hash(password: str) -> str:
-    """A bcrypt hash, made as cheaply as bcrypt can."""
-    return bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()
-
-
-def set_password(host: HostWriter, name: str, password: str) -> None:
-    """Let the user of that name have a password."""
-    host.execute(
-        "UPDATE users SET password_hash = %s WHERE username = %s", password_hash(password), name
-    )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pages.parts import session
-from tests.hosts import away
+from tests.outage import away
 from tests.pages.conftest import COOKIE_KEY, Visitor
 
 if TYPE_CHECKING:

@@ -199,6 +199,9 @@ def test_deleting_from_the_run_page_leaves_its_result_and_the_way_back(
     assert "**1 run deleted**" in said(ada)
     assert "This run was deleted." in said(ada)
     assert "All runs" in [link.value for link in ada.app.page_link]
+    ada.press("close_result")
+    assert "Run not found" in said(ada)
+    assert "Back to all runs" in [link.value for link in ada.app.page_link]
 
 
 def test_what_another_table_keeps_is_named(host: HostWriter, open_manager: OpenManager) -> None:

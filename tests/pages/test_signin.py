@@ -9,7 +9,8 @@ import jwt
 import pytest
 
 from pages.parts.signin import COOKIE_NAME
-from tests.pages.conftest import COOKIE_KEY, set_password
+from tests.pages.conftest import COOKIE_KEY
+from tests.passwords import set_password
 
 if TYPE_CHECKING:
     from collections.abc import Callable

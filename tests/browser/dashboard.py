@@ -1,0 +1,160 @@
+"""One browser tab at the dashboard: what an admin does there, and what went over the wire."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import jwt
+from playwright.sync_api import expect
+
+from pages.parts.signin import COOKIE_NAME
+from tests.browser.grid import Grid
+from tests.processes import COOKIE_KEY
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext, Locator
+
+PASSWORD = "correct horse battery"
+# Chromium knows fewer permissions than Streamlit's frames name; none of it is the pages' doing.
+# Below a page's path it looks for its server in two places, and the first is a 404.
+_NOT_OURS = (
+    "/run/_stcore/",
+    "Unrecognized feature",
+    "sandbox attribute",
+    "Password field is not contained",
+)
+
+
+class Dashboard:
+    """A tab; several of one context share its cookies."""
+
+    def __init__(self, context: BrowserContext, base: str) -> None:
+        self.base = base
+        self.context = context
+        self.page = context.new_page()
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("websocket", lambda socket: self.requests.append(socket.url))
+        self.page.on("console", lambda said: self._hear(said.type, f"{said.text} {said.location}"))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def with_cookie_of(self, name: str) -> Dashboard:
+        """Give the browser the cookie of a sign-in that happened before."""
+        claims = {"username": name, "exp_date": time.time() + 3600}
+        token = jwt.encode(claims, COOKIE_KEY, "HS256")
+        self.context.add_cookies([{"name": COOKIE_NAME, "value": token, "url": self.base}])
+        return self
+
+    def visit(self, path: str = "/", **query: str) -> Dashboard:
+        """Go to an address by typing it."""
+        self.page.goto(f"{self.base}{path}?{urlencode(query)}" if query else self.base + path)
+        return self
+
+    def fill_form(self, name: str, password: str) -> None:
+        """Fill in the sign-in form and send it."""
+        self.page.get_by_label("Name").fill(name)
+        self.page.get_by_label("Password", exact=True).fill(password)
+        self.page.get_by_role("button", name="Sign in", exact=True).click()
+
+    def button(self, label: str) -> Locator:
+        """The button of that label."""
+        return self.page.get_by_test_id("stButton").get_by_role("button", name=label, exact=True)
+
+    def area(self, key: str) -> Locator:
+        """The part of the page that has this key; the newer one while it takes another's place."""
+        return self.page.locator(f".st-key-{key}").last
+
+    @property
+    def dialog(self) -> Locator:
+        """The confirmation."""
+        return self.page.get_by_role("dialog")
+
+    @property
+    def runs(self) -> Grid:
+        """The grid of runs."""
+        # While a grid with other rows takes its place, the one before is there as well.
+        root = self.page.locator("[class*='st-key-grid-'] [data-testid='stDataFrame']").last
+        expect(root).to_be_visible()
+        return Grid(self.page, root)
+
+    def open(self, thread_id: str) -> None:
+        """Click a run's Open button in the grid."""
+        self.settle()
+        self.runs.open(self.runs.row_of("ID", thread_id))
+
+    @property
+    def failures(self) -> Grid:
+        """The runs that could not be deleted, in the result."""
+        return Grid(self.page, self.area("result").get_by_test_id("stDataFrame"))
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The query parameters in the address bar."""
+        parsed = parse_qs(urlsplit(self.page.url).query)
+        return {name: values[0] for name, values in parsed.items()}
+
+    def expect_total(self, words: str) -> None:
+        """Wait until the heading counts the runs so, such as "3 runs"."""
+        expect(self.area("heading").get_by_text(words, exact=True).first).to_be_visible()
+
+    def expect_ids(self, *thread_ids: str) -> None:
+        """Wait until the grid shows exactly these runs, from the top."""
+        expect(self.runs.cells("ID")).to_have_text(list(thread_ids))
+
+    def expect_only_sign_in(self) -> None:
+        """Wait for the sign-in form, and see that nothing else is there."""
+        expect(self.page.get_by_label("Name")).to_be_visible()
+        expect(self.page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
+        expect(self.page.get_by_test_id("stDataFrame")).to_have_count(0)
+        expect(self.page.get_by_test_id("stSidebarNav")).to_have_count(0)
+        expect(self.page.get_by_test_id("stPageLink")).to_have_count(0)
+
+    def tick(self, *thread_ids: str) -> None:
+        """Tick the boxes of these runs, which are on this page."""
+        self.settle()
+        for thread_id in thread_ids:
+            self.runs.tick(self.runs.row_of("ID", thread_id))
+
+    def ask_to_delete_selected(self, count: int) -> None:
+        """Open the confirmation for what is selected."""
+        self.press(f"Delete {count} selected")
+        expect(self.dialog.get_by_text("will be deleted")).to_be_visible()
+
+    def confirm(self, label: str) -> None:
+        """Confirm, by the button that counts the runs."""
+        self.dialog.get_by_role("button", name=label).click()
+
+    def expect_result(self, headline: str) -> None:
+        """Wait for the result that begins so, such as "2 runs deleted"."""
+        expect(self.area("result").get_by_text(headline)).to_be_visible(timeout=20_000)
+
+    def settle(self) -> None:
+        """Wait until all is loaded, the cookie's frame too, and what is asked for is drawn."""
+        self.page.wait_for_load_state("networkidle")
+        app = self.page.get_by_test_id("stApp")
+        expect(app).to_have_attribute("data-test-script-state", "notRunning")
+        expect(self.page.locator("[data-stale='true']")).to_have_count(0)
+
+    def press(self, label: str) -> None:
+        """Click the button of that label."""
+        self.settle()
+        self.button(label).click()
+
+    def turn_page(self, label: str = "Next page") -> None:
+        """Click one of the buttons under the grid."""
+        self.settle()
+        self.area("pager").get_by_role("button", name=label, exact=True).click()
+
+    def choose(self, label: str, option: str) -> None:
+        """Choose an option in one of the sidebar's boxes."""
+        self.settle()
+        box = self.page.get_by_test_id("stSidebar").get_by_role("combobox", name=label)
+        box.click()
+        self.page.get_by_role("option", name=option, exact=True).click()
+
+    def _hear(self, kind: str, text: str) -> None:
+        if kind == "error" and not any(words in text for words in _NOT_OURS):
+            self.complaints.append(text)

@@ -1,0 +1,103 @@
+"""Run Manager as a process: started as a user would, on a port of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+ROOT = Path(__file__).parents[1]
+COOKIE_KEY = "a key of the tests, thirty-two bytes or more"
+START_SECONDS = 60
+PYTHON_APP = (sys.executable, "app.py")
+
+
+def free_port() -> int:
+    """A port that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def environment(port: int, settings: dict[str, str]) -> dict[str, str]:
+    """This process's environment without any setting of Run Manager's but ``settings``."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("RUNMANAGER_", "STREAMLIT_", "DATABASE_URL", "PG", "COV_"))
+    }
+    return kept | {"STREAMLIT_SERVER_PORT": str(port), "PYTHONUNBUFFERED": "1"} | settings
+
+
+def address(url: sa.URL) -> str:
+    """A database's address as a user would write it."""
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def settings_for(url: sa.URL) -> dict[str, str]:
+    """What a process on this database is told; a test may hold its deletions back for long."""
+    return {
+        "DATABASE_URL": address(url),
+        "RUNMANAGER_COOKIE_KEY": COOKIE_KEY,
+        "RUNMANAGER_LOCK_TIMEOUT": "60",
+    }
+
+
+class AppProcess:
+    """One running Run Manager; ``url`` is where its dashboard is."""
+
+    def __init__(
+        self, log: Path, settings: dict[str, str], command: tuple[str, ...] = PYTHON_APP
+    ) -> None:
+        port = free_port()
+        self.url = f"http://localhost:{port}"
+        self.log = log
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(  # noqa: S603  # our own program
+                command, cwd=ROOT, env=environment(port, settings),
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            )  # fmt: skip
+
+    @property
+    def said(self) -> str:
+        """What the process has printed."""
+        return self.log.read_text(errors="replace")
+
+    def ready(self) -> AppProcess:
+        """Wait until it answers."""
+        deadline = time.monotonic() + START_SECONDS
+        while not self._answers():
+            assert self.process.poll() is None, self.said
+            assert time.monotonic() < deadline, self.said
+            time.sleep(0.05)
+        return self
+
+    def kill(self) -> None:
+        """End it without a warning, as a crash or a power cut would."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        """End it as a supervisor would."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=5) as answer:  # noqa: S310  # our own address
+                return bool(answer.status == 200)
+        except OSError:
+            return False

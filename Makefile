@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help run test check format screenshot lock clean
+.PHONY: help run test fuzz check format screenshot lock clean
 
 .DEFAULT_GOAL := help
 help: ## What can be made
@@ -16,6 +16,9 @@ run: $(VENV)/run.stamp ## Start the dashboard on http://localhost:8501
 test: $(VENV)/dev.stamp ## Run all tests
 	@$(BIN)/python -m tests.browser_needed
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+fuzz: $(VENV)/dev.stamp ## Send the API some 10,000 generated requests
+	@$(BIN)/python -m tests.api.fuzz
 
 check: $(VENV)/dev.stamp ## Style, types and the direction of imports
 	@$(BIN)/ruff format --check .

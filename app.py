@@ -1,7 +1,8 @@
-"""The process: dashboard and, later, API on one port, one command."""
+"""The process: dashboard and API on one port, one command."""
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from contextlib import asynccontextmanager
@@ -12,10 +13,14 @@ from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 
 from pages.parts import session
+from runmanager.api import create_api
+from runmanager.api.application import mounted, open_api
+from runmanager.api.context import Context
 from runmanager.demo import Demo, open_demo
 from runmanager.errors import SettingsError, StartError
 from runmanager.service import RunManager
 from runmanager.settings import Settings
+from runmanager.tokens import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -65,10 +70,13 @@ class SecurityHeaders:
 @asynccontextmanager
 async def lifespan(_app: st.App) -> AsyncIterator[dict[str, Any]]:
     """Open the database before the first visitor, and let deletions end before the process does."""
+    _log_to_stderr()
     try:
-        service, demo = _open()
+        settings = Settings.from_environment(os.environ)
+        service, demo = _open(settings)
     except StartError as error:
         _give_up(error.message)
+    open_api(api, Context(service, Tokens(settings)))
     try:
         yield {}
     finally:
@@ -77,8 +85,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[dict[str, Any]]:
             demo.close()
 
 
-def _open() -> tuple[RunManager, Demo | None]:
-    settings = Settings.from_environment(os.environ)
+def _open(settings: Settings) -> tuple[RunManager, Demo | None]:
     if settings.database_url is not None:
         service = RunManager.open(settings.database_url, settings)
         session.provide(service, session.SignIn(settings.cookie_key))
@@ -92,6 +99,15 @@ def _open() -> tuple[RunManager, Demo | None]:
     service = RunManager.open(demo.url, settings)
     session.provide(service, session.SignIn(demo.cookie_key, (demo.username, demo.password)))
     return service, demo
+
+
+def _log_to_stderr() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    ours = logging.getLogger("runmanager")
+    ours.addHandler(handler)
+    ours.setLevel(logging.INFO)
+    ours.propagate = False
 
 
 def _give_up(sentence: str) -> NoReturn:
@@ -116,7 +132,13 @@ def _run() -> None:
     app.run(config=chosen)
 
 
-app = st.App("pages/shell.py", lifespan=lifespan, middleware=[Middleware(SecurityHeaders)])
+api = create_api()
+app = st.App(
+    "pages/shell.py",
+    routes=mounted(api),
+    lifespan=lifespan,
+    middleware=[Middleware(SecurityHeaders)],
+)
 
 if __name__ == "__main__":
     _run()

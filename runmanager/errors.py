@@ -6,6 +6,9 @@
     │   ├── HostError         the host's schema lacks something needed
     │   └── DemoError         the demo's own PostgreSQL cannot run here
     ├── InvalidRequestError   the caller asked for something that cannot be
+    ├── InvalidTokenError     an API token that does not say who calls
+    ├── WrongPasswordError    a name and password that do not belong together
+    ├── TooManyError          more at once, or in a minute, than is served
     ├── NotAdminError         the actor may not (or no longer) act
     ├── RunNotFoundError      no run and no trace with this id
     ├── OperationNotFoundError
@@ -49,6 +52,18 @@ class DemoError(StartError):
 
 class InvalidRequestError(RunManagerError):
     """The request cannot be carried out as it was made."""
+
+
+class InvalidTokenError(RunManagerError):
+    """The bearer token is missing or not valid: ask for a new one."""
+
+
+class WrongPasswordError(RunManagerError):
+    """The name or the password is wrong."""
+
+
+class TooManyError(RunManagerError):
+    """Too many requests of this kind at once. Wait a moment, then try again."""
 
 
 class NotAdminError(RunManagerError):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from runmanager.audit import Door, log_deletion
 from runmanager.deletion import execute
 from runmanager.errors import DatabaseError, OperationNotFoundError
 from runmanager.records import Actor, FailedRun, OperationState, OperationView, Receipt
@@ -30,10 +31,12 @@ class _Operation:
     operation_id: str
     actor: Actor
     plan: DeletionPlan
+    door: Door
     done: int = 0
     failed: int = 0
     receipt: Receipt | None = None
     stop: threading.Event = field(default_factory=threading.Event)
+    finished: threading.Event = field(default_factory=threading.Event)
 
     def view(self) -> OperationView:
         receipt = self.receipt
@@ -58,9 +61,9 @@ class Operations:
         self._known: OrderedDict[str, _Operation] = OrderedDict()
         self._threads = ThreadPoolExecutor(MAX_AT_ONCE, thread_name_prefix="deletion")
 
-    def start(self, actor: Actor, plan: DeletionPlan) -> OperationView:
+    def start(self, actor: Actor, plan: DeletionPlan, door: Door = Door.PAGE) -> OperationView:
         """Start deleting what ``plan`` says; at most two run at once, others wait their turn."""
-        operation = _Operation(uuid.uuid4().hex, actor, plan)
+        operation = _Operation(uuid.uuid4().hex, actor, plan, door)
         with self._lock:
             self._known[operation.operation_id] = operation
             finished = [key for key, one in self._known.items() if one.receipt is not None]
@@ -72,6 +75,12 @@ class Operations:
     def view(self, actor: Actor, operation_id: str) -> OperationView:
         """The actor's operation as it stands. Raises OperationNotFoundError for any other."""
         return self._own(actor, operation_id).view()
+
+    def receipt(self, actor: Actor, operation_id: str) -> Receipt:
+        """The receipt of the actor's operation, once it has finished."""
+        operation = self._own(actor, operation_id)
+        operation.finished.wait()
+        return operation.receipt or _lost(operation)
 
     def running(self, actor: Actor) -> tuple[OperationView, ...]:
         """The actor's operations that have not finished, oldest first."""
@@ -114,11 +123,12 @@ class Operations:
             # Nobody waits for this thread: whatever it met must end in a receipt, or the page
             # would watch for ever.
             logger.error("A deletion ended unexpectedly: %s", type(error).__name__)  # noqa: TRY400  a traceback could carry values
-            operation.receipt = _lost(operation)
-        else:
-            # The receipt last: whoever sees it finds the numbers settled.
-            on_progress(len(operation.plan.thread_ids), len(receipt.failed))
-            operation.receipt = receipt
+            receipt = _lost(operation)
+        log_deletion(operation.door, operation.plan, receipt)
+        # The receipt last: whoever sees it finds the numbers settled.
+        on_progress(len(operation.plan.thread_ids), len(receipt.failed))
+        operation.receipt = receipt
+        operation.finished.set()
 
 
 def _lost(operation: _Operation) -> Receipt:

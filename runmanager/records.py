@@ -228,9 +228,10 @@ class DeletionPlan:
 
     ``runs`` go; ``excluded`` are still running and stay; ``missing`` have no row anywhere and will
     be reported as failed. ``tables`` counts the rows that go, ``left_behind`` those that belong to
-    the same runs and stay.
+    the same runs and stay. ``asked`` are the ids as they were given, each once.
     """
 
+    asked: tuple[str, ...]
     runs: tuple[PlannedRun, ...]
     excluded: tuple[PlannedRun, ...]
     missing: tuple[str, ...]

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from runmanager import accounts
+from runmanager.audit import Door
 from runmanager.database import Database, translated
 from runmanager.deletion import plan_deletion
 from runmanager.errors import DatabaseError, InvalidRequestError, StartError
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         LeftBehind,
         LogEntry,
         OperationView,
+        Receipt,
         RunDetail,
         RunSummary,
         WorkspaceChoice,
@@ -88,6 +90,32 @@ class RunManager:
         """The active admin of that name, in any case. Raises NotAdminError when there is none."""
         with self._database.read() as connection:
             return accounts.actor_for(connection, self._host, username)
+
+    def actor_named(self, name: str, *, is_username: bool) -> Actor:
+        """The active admin whom a token names, by id or by username. Raises NotAdminError."""
+        with self._database.read() as connection:
+            return accounts.named(connection, self._host, name, is_username=is_username)
+
+    def sign_in(self, username: str, password: str) -> Actor:
+        """The active admin with this name and password.
+
+        Raises WrongPasswordError where they do not belong together, and NotAdminError where they
+        do and the user is no active admin.
+        """
+        with self._database.read() as connection:
+            known_hash = accounts.password_hash(connection, self._host, username)
+        # A third of a second on purpose: no connection waits for it.
+        accounts.check_password(known_hash, password)
+        with self._database.read() as connection:
+            return accounts.named(connection, self._host, username, is_username=True)
+
+    def is_database_reachable(self) -> bool:
+        """Whether the database answers; the one call that anybody may make."""
+        try:
+            with self._database.read():
+                return True
+        except DatabaseError:
+            return False
 
     # Finding
 
@@ -192,6 +220,14 @@ class RunManager:
         """Start deleting exactly what ``plan`` says; it goes on without the caller."""
         self._require_admin(actor)
         return self._operations.start(actor, plan)
+
+    def delete(
+        self, actor: Actor, thread_ids: Sequence[str], *, include_running: bool
+    ) -> tuple[DeletionPlan, Receipt]:
+        """Plan and carry out at once, for a caller that waits; the plan and the receipt."""
+        plan = self.plan_deletion(actor, thread_ids, include_running=include_running)
+        operation = self._operations.start(actor, plan, Door.API)
+        return plan, self._operations.receipt(actor, operation.operation_id)
 
     def operation(self, actor: Actor, operation_id: str) -> OperationView:
         """One of the actor's operations. Raises OperationNotFoundError for any other."""

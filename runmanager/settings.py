@@ -7,13 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from jwt.algorithms import HMACAlgorithm
+from jwt.exceptions import InvalidKeyError
 
 from runmanager.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-COOKIE_KEY_BYTES = 32
+KEY_BYTES = 32
+_TIMES_AND_PLACES = {"iss", "aud", "exp", "nbf", "iat", "jti"}
 
 
 def _setting(env: str, doc: str, *, secret: bool = False, **kwargs: Any) -> Any:
@@ -60,6 +66,31 @@ class Settings:
         "Most connections to the database at once.",
         default=10,
     )
+    jwt_secret: str = _setting(
+        "RUNMANAGER_JWT_SECRET",
+        "Checks (HS256) and issues API tokens: a secret of 32 bytes or more, not the cookie's.",
+        default="",
+        secret=True,
+    )
+    jwt_public_key: str = _setting(
+        "RUNMANAGER_JWT_PUBLIC_KEY",
+        "Checks the host's own API tokens: a PEM public key, RSA (RS256) or P-256 (ES256).",
+        default="",
+    )
+    jwt_issuer: str = _setting(
+        "RUNMANAGER_JWT_ISSUER", "The issuer (`iss`) that a token must name.", default=""
+    )
+    jwt_audience: str = _setting(
+        "RUNMANAGER_JWT_AUDIENCE", "The audience (`aud`) that a token must name.", default=""
+    )
+    jwt_claim: str = _setting(
+        "RUNMANAGER_JWT_CLAIM", "The claim that names the user.", default="sub"
+    )
+    jwt_names: str = _setting(
+        "RUNMANAGER_JWT_NAMES",
+        "What that claim holds: the user's `id` or their `username`.",
+        default="id",
+    )
     demo_dir: Path = _setting(
         "RUNMANAGER_DEMO_DIR",
         "Where the demo keeps its database: by default `.demo` beside `app.py`.",
@@ -76,16 +107,53 @@ class Settings:
         values: dict[str, Any] = {}
         for setting in fields(cls):
             text = environ.get(setting.metadata["env"], "").strip()
+            if not _is_text(text):
+                raise SettingsError(f"{setting.metadata['env']} is not UTF-8 text.")
             if text:
                 values[setting.name] = _PARSERS[setting.name](setting.metadata["env"], text)
         settings = cls(**values)
         key_bytes = len(settings.cookie_key.encode())
-        if settings.database_url is not None and key_bytes < COOKIE_KEY_BYTES:
+        if settings.database_url is not None and key_bytes < KEY_BYTES:
             raise SettingsError(
-                f"RUNMANAGER_COOKIE_KEY must be a secret of {COOKIE_KEY_BYTES} bytes or more when "
+                f"RUNMANAGER_COOKIE_KEY must be a secret of {KEY_BYTES} bytes or more when "
                 "DATABASE_URL is set: for example the output of `openssl rand -hex 32`."
             )
+        settings.require_safe_keys()
         return settings
+
+    def require_safe_keys(self) -> None:
+        """Raises SettingsError for a token key that is weak or that does two jobs."""
+        if self.jwt_secret and len(self.jwt_secret.encode()) < KEY_BYTES:
+            raise SettingsError(f"RUNMANAGER_JWT_SECRET must be {KEY_BYTES} bytes or more.")
+        if self.jwt_secret and self.jwt_secret == self.cookie_key:
+            raise SettingsError(
+                "RUNMANAGER_JWT_SECRET and RUNMANAGER_COOKIE_KEY must differ: a key has one job."
+            )
+        if self.jwt_secret and not _is_plain_secret(self.jwt_secret):
+            raise SettingsError(
+                "RUNMANAGER_JWT_SECRET holds a key file, where a random secret is needed: set "
+                "RUNMANAGER_JWT_PUBLIC_KEY to check tokens by a public key."
+            )
+
+
+def _is_text(text: str) -> bool:
+    # A variable's bytes that are no UTF-8 come as halves of characters.
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _is_plain_secret(secret: str) -> bool:
+    """Whether ``secret`` may sign by HS256: a public key's file is known to all."""
+    try:
+        HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(secret)
+    except InvalidKeyError:
+        return False
+    return True
+
+
+def _claim(env: str, text: str) -> str:
+    if text in _TIMES_AND_PLACES:
+        raise SettingsError(f"{env} must be a claim that names a user, which “{text}” is not.")
+    return text
 
 
 def _database_url(env: str, text: str) -> sa.URL:
@@ -119,10 +187,45 @@ def _count(env: str, text: str) -> int:
     return int(text)
 
 
+def public_key_algorithm(pem: str) -> str | None:
+    """The one JWT algorithm that a PEM public key checks; None for a key that is none or weak."""
+    try:
+        key = load_pem_public_key(pem.encode())
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size >= 2048:  # noqa: PLR2004  bits
+        return "RS256"
+    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
+        return "ES256"
+    return None
+
+
+def _public_key(env: str, text: str) -> str:
+    # A variable often holds its line breaks as two characters.
+    pem = text.replace("\\n", "\n")
+    if public_key_algorithm(pem) is None:
+        raise SettingsError(
+            f"{env} must be a public key in PEM form, RSA of 2048 bits or more or P-256."
+        )
+    return pem
+
+
+def _id_or_username(env: str, text: str) -> str:
+    if text not in {"id", "username"}:
+        raise SettingsError(f"{env} must be “id” or “username”.")
+    return text
+
+
 _PARSERS: dict[str, Any] = {
     "database_url": _database_url,
     "cookie_key": lambda _env, text: text,
     "trace_tables": _names,
+    "jwt_secret": lambda _env, text: text,
+    "jwt_public_key": _public_key,
+    "jwt_issuer": lambda _env, text: text,
+    "jwt_audience": lambda _env, text: text,
+    "jwt_claim": _claim,
+    "jwt_names": _id_or_username,
     "statement_timeout": _seconds,
     "lock_timeout": _seconds,
     "pool_size": _count,

@@ -5,6 +5,7 @@ Each worker has its own server; each test its own database, cloned from its shap
 
 from __future__ import annotations
 
+import uuid
 from contextlib import ExitStack
 from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
@@ -99,7 +100,9 @@ class OpenManager(Protocol):
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The worker's own PostgreSQL."""
-    postgres = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), settings=_SPEED).start()
+    # pytest gives a folder's name again once it is gone, when its server may still be stopping.
+    folder = tmp_path_factory.mktemp(f"postgres-{uuid.uuid4().hex}")
+    postgres = EmbeddedPostgres(folder, settings=_SPEED).start()
     server = Server(postgres)
     yield server
     server.close()

@@ -49,6 +49,7 @@ def plan_deletion(
             runs.append(PlannedRun(thread_id, None, None, None, is_orphan=True))
     going = [run.thread_id for run in runs]
     return DeletionPlan(
+        asked=asked,
         runs=tuple(runs),
         excluded=tuple(excluded),
         missing=tuple(one for one in without_row if one not in orphans),

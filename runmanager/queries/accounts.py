@@ -53,6 +53,43 @@ def find_admins(connection: sa.Connection, host: Host, username: str) -> list[Ac
     return [Actor(user_id, found) for user_id, found in rows if _folded(found) == _folded(username)]
 
 
+def find_admin(
+    connection: sa.Connection,
+    host: Host,
+    *,
+    user_id: str | None = None,
+    username: str | None = None,
+) -> Actor | None:
+    """The one active admin with exactly this id, or this name; None where there is none or two."""
+    users = host.users.c
+    where = _is_active_admin(host)
+    if user_id is not None:
+        where.append(has_id(users.id, [user_id]))
+    if username is not None:
+        if not storable(username):
+            return None
+        where.append(sa.cast(users.username, sa.Text) == username)
+    rows = connection.execute(
+        sa.select(sa.cast(users.id, sa.Text), sa.cast(users.username, sa.Text))
+        .where(*where, users.username.is_not(None))
+        .limit(2)
+    ).all()
+    return Actor(*rows[0]) if len(rows) == 1 else None
+
+
+def password_hashes(connection: sa.Connection, host: Host, username: str) -> list[str]:
+    """The bcrypt hashes of the users with exactly this name, whoever they are."""
+    if not storable(username):
+        return []
+    users = host.users.c
+    rows = connection.scalars(
+        sa.select(sa.cast(users.password_hash, sa.Text)).where(
+            sa.cast(users.username, sa.Text) == username
+        )
+    )
+    return [hashed for hashed in rows if is_bcrypt(hashed)]
+
+
 def credentials(connection: sa.Connection, host: Host) -> list[Credential]:
     """Names and bcrypt hashes of the active admins who can sign in."""
     users = host.users.c

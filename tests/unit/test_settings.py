@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError, fields
+from dataclasses import Field, FrozenInstanceError, fields
+from pathlib import Path
 
 import pytest
 
@@ -105,3 +106,54 @@ def test_every_setting_carries_its_variable_and_its_sentence() -> None:
     for field in fields(Settings):
         assert field.metadata["env"].isupper()
         assert field.metadata["doc"].endswith((".", "`."))
+
+
+def in_the_readme(setting: Field[object]) -> str:
+    """The setting's row in the README's table."""
+    default = setting.default
+    shown = f"`{default}`" if isinstance(default, str) else str(default)
+    if default in (None, "", ()) or isinstance(default, Path):
+        shown = ""
+    row = f"| `{setting.metadata['env']}` | {setting.metadata['doc']} | {shown} |"
+    return row.replace("|  |", "| |")
+
+
+def test_the_readme_has_every_setting_with_its_sentence_and_default() -> None:
+    readme = Path(__file__).resolve().parents[2] / "README.md"
+    section = readme.read_text().split("\n## Settings\n")[1].split("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| `")]
+    assert rows == [in_the_readme(setting) for setting in fields(Settings)]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["DATABASE_URL", "RUNMANAGER_COOKIE_KEY", "RUNMANAGER_JWT_SECRET", "RUNMANAGER_JWT_CLAIM"],
+)
+def test_bytes_that_are_no_text_are_refused(name: str) -> None:
+    with pytest.raises(SettingsError, match=rf"^{name} is not UTF-8 text\.$"):
+        settings(**{name: f"{KEY}\udcff"})
+
+
+@pytest.mark.parametrize("secret", ["short", "k" * 31, "é" * 15])
+def test_a_short_token_secret_is_refused(secret: str) -> None:
+    with pytest.raises(SettingsError, match="RUNMANAGER_JWT_SECRET must be 32 bytes") as caught:
+        settings(RUNMANAGER_JWT_SECRET=secret)
+    assert secret not in caught.value.message
+
+
+def test_a_key_has_one_job() -> None:
+    with pytest.raises(SettingsError, match="must differ") as caught:
+        settings(RUNMANAGER_JWT_SECRET=KEY)
+    assert KEY not in caught.value.message
+
+
+@pytest.mark.parametrize("claim", ["iss", "aud", "exp", "nbf", "iat", "jti"])
+def test_a_claim_that_cannot_name_a_user_is_refused(claim: str) -> None:
+    with pytest.raises(SettingsError, match="RUNMANAGER_JWT_CLAIM must be a claim that names"):
+        settings(RUNMANAGER_JWT_CLAIM=claim)
+
+
+def test_what_the_claim_holds_is_an_id_or_a_username() -> None:
+    assert settings(RUNMANAGER_JWT_NAMES="username").jwt_names == "username"
+    with pytest.raises(SettingsError, match="RUNMANAGER_JWT_NAMES"):
+        settings(RUNMANAGER_JWT_NAMES="email")

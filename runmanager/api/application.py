@@ -1,0 +1,67 @@
+"""The API as one ASGI application, to be mounted under its prefix."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from starlette.routing import Mount, Route
+
+from runmanager.api import problems, routes_deleting, routes_finding, routes_signing_in
+from runmanager.api.body_limit import BodyLimit
+from runmanager.api.ids import EncodedSlashes
+
+if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
+
+    from runmanager.api.context import Context
+
+PREFIX = "/admin/run-manager"
+
+_DESCRIPTION = """
+Find, review and delete the workflow runs of a LangGraph application. For administrators, by bearer
+token. An unknown query parameter is refused: a misspelt filter must not mean "all runs".
+"""
+
+
+def create_api() -> FastAPI:
+    """The API without its context: nothing is answered until ``open_api`` gives it one."""
+    api = FastAPI(
+        title="Run Manager",
+        version="1",
+        description=_DESCRIPTION.strip(),
+        servers=[{"url": PREFIX}],
+        # The documentation pages would load scripts from another host.
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        default_response_class=problems.AsciiJSONResponse,
+        responses=problems.RESPONSES,
+    )
+    routers = (routes_signing_in.router, routes_finding.router, routes_deleting.router)
+    own = list(api.routes)
+    for router in routers:
+        api.include_router(router)
+    problems.install(api, [*own, *(route for router in routers for route in router.routes)])
+    api.add_middleware(EncodedSlashes)
+    api.add_middleware(BodyLimit)
+    api.add_middleware(problems.LastResort)
+    api.add_middleware(problems.NoStore)
+    return api
+
+
+def mounted(api: FastAPI) -> list[BaseRoute]:
+    """The routes under which another application serves ``api``: all that begins with the prefix.
+
+    Starlette's own Mount would leave the prefix without a slash, and paths with a line break in
+    them, to whatever else that application serves.
+    """
+    mount = Mount(PREFIX, app=api)
+    mount.path_regex = re.compile(mount.path_regex.pattern, re.DOTALL)
+    return [mount, Route(PREFIX, endpoint=api)]
+
+
+def open_api(api: FastAPI, context: Context) -> None:
+    """Let ``api`` answer through this service and these tokens."""
+    api.state.context = context

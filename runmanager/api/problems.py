@@ -1,0 +1,176 @@
+"""The one place that turns errors into HTTP: one JSON shape, ``{"detail": …}``."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.routing import Match
+
+from runmanager.errors import (
+    DatabaseError,
+    InvalidRequestError,
+    InvalidTokenError,
+    NotAdminError,
+    OperationNotFoundError,
+    RunManagerError,
+    RunNotFoundError,
+    TooManyError,
+    WrongPasswordError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fastapi import FastAPI, Request
+    from starlette.routing import BaseRoute
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = "5"
+_BEARER = {"WWW-Authenticate": "Bearer"}
+_RETRY = {"Retry-After": RETRY_SECONDS}
+
+# The first class that fits decides.
+_ANSWERS: tuple[tuple[type[RunManagerError], int, dict[str, str]], ...] = (
+    (InvalidTokenError, 401, _BEARER),
+    (WrongPasswordError, 401, _BEARER),
+    (NotAdminError, 403, {}),
+    (RunNotFoundError, 404, {}),
+    (OperationNotFoundError, 404, {}),
+    (InvalidRequestError, 422, {}),
+    (TooManyError, 429, {"Retry-After": "60"}),
+    (DatabaseError, 503, _RETRY),
+)
+
+
+class Problem(BaseModel):
+    """What went wrong, in a sentence."""
+
+    detail: str = Field(examples=["Run not found"])
+
+
+class FieldProblem(BaseModel):
+    """What is wrong with one part of the request."""
+
+    loc: list[str | int] = Field(examples=[["query", "page"]])
+    msg: str = Field(examples=["Input should be greater than or equal to 1"])
+    type: str = Field(examples=["greater_than_equal"])
+
+
+class InvalidRequest(BaseModel):
+    """What is wrong with the request: a sentence, or a list by field."""
+
+    detail: str | list[FieldProblem]
+
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    401: {"model": Problem, "description": "The bearer token is missing or not valid"},
+    403: {"model": Problem, "description": "The caller is not an active administrator"},
+    404: {"model": Problem, "description": "There is no such run"},
+    413: {"model": Problem, "description": "The body is longer than 1 MB"},
+    422: {"model": InvalidRequest, "description": "The request cannot be carried out"},
+    429: {"model": Problem, "description": "Too many at once: wait as Retry-After says"},
+    503: {"model": Problem, "description": "The database is away or too slow: try again"},
+}
+
+
+class AsciiJSONResponse(JSONResponse):
+    """JSON in ASCII: a lone surrogate that a caller sent cannot break the answer."""
+
+    def render(self, content: Any) -> bytes:
+        """The bytes of ``content``."""
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
+def install(api: FastAPI, routes: Sequence[BaseRoute]) -> None:
+    """Let ``api``, which serves ``routes``, answer every error in the one shape."""
+    api.state.routes = routes
+    api.add_exception_handler(RunManagerError, _answer_ours)
+    api.add_exception_handler(RequestValidationError, _answer_validation)
+    api.add_exception_handler(HTTPException, _answer_http)
+
+
+def _answer_ours(_request: Request, error: Exception) -> AsciiJSONResponse:
+    message = error.message if isinstance(error, RunManagerError) else ""
+    for kind, status, headers in _ANSWERS:
+        if isinstance(error, kind):
+            return AsciiJSONResponse({"detail": message}, status, headers)
+    logger.error("An error without an answer of its own: %s", type(error).__name__)
+    return AsciiJSONResponse({"detail": message}, 503, _RETRY)
+
+
+def _answer_validation(_request: Request, error: Exception) -> AsciiJSONResponse:
+    errors = error.errors() if isinstance(error, RequestValidationError) else []
+    # Without the input: it would send a megabyte back, or what should stand in no log.
+    detail = [{"loc": list(one["loc"]), "msg": one["msg"], "type": one["type"]} for one in errors]
+    return AsciiJSONResponse({"detail": detail}, 422)
+
+
+def _answer_http(request: Request, error: Exception) -> AsciiJSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101  registered for nothing else
+    headers = dict(error.headers or {})
+    status = error.status_code
+    if status == 405:  # noqa: PLR2004
+        headers["Allow"] = ", ".join(_allowed_methods(request))
+    if status == 400:  # noqa: PLR2004  a body that is no JSON at all
+        status = 422
+    return AsciiJSONResponse({"detail": error.detail}, status, headers)
+
+
+def _allowed_methods(request: Request) -> list[str]:
+    """Every method that the path answers; the router knows only its first route's."""
+    methods: set[str] = set()
+    for route in request.app.state.routes:
+        match, _scope = route.matches(request.scope)
+        if match is not Match.NONE:
+            methods |= getattr(route, "methods", None) or set()
+    return sorted(methods)
+
+
+class NoStore:
+    """Keeps every answer, tokens above all, out of caches (RFC 6749, section 5.1)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and its response back with the header."""
+
+        async def send_uncached(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["Cache-Control"] = "no-store"
+            await send(message)
+
+        await self._app(scope, receive, send_uncached)
+
+
+class LastResort:
+    """Whatever no handler knew becomes a 500 without a word of it; the log has its type."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        has_begun = False
+
+        async def send_noting(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_noting)
+        except Exception as error:  # noqa: BLE001  the last one there is
+            logger.error("A request ended unexpectedly: %s", type(error).__name__)  # noqa: TRY400  a traceback could carry values
+            if not has_begun:
+                response = AsciiJSONResponse({"detail": "Run Manager could not do this."}, 500)
+                await response(scope, receive, send)

@@ -1,0 +1,39 @@
+"""Tokens and health: the calls that need no token."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form
+
+from runmanager.api import schemas
+from runmanager.api.context import ContextOf, known_parameters_only
+from runmanager.errors import InvalidTokenError
+
+# Longer names and passwords are nobody's, and not worth keeping in mind.
+MAX_LENGTH = 1000
+
+router = APIRouter(tags=["signing in"], dependencies=[Depends(known_parameters_only)])
+
+
+@router.post("/token")
+def issue_token(
+    context: ContextOf,
+    username: Annotated[str, Form(min_length=1, max_length=MAX_LENGTH, examples=["ada"])],
+    password: Annotated[str, Form(min_length=1, max_length=MAX_LENGTH, examples=["demo-admin"])],
+    grant_type: Annotated[str, Form(pattern="^password$")] = "password",  # noqa: ARG001  RFC 6749
+) -> schemas.IssuedToken:
+    """A token for 30 minutes, for an administrator's name and password (OAuth2 password form)."""
+    context.warn_without_key()
+    if not context.tokens.can_issue:
+        raise InvalidTokenError("No tokens are issued here: RUNMANAGER_JWT_SECRET is not set.")
+    context.sign_ins.hit(username)
+    actor = context.service.sign_in(username, password)
+    token, seconds = context.tokens.issue(actor)
+    return schemas.IssuedToken(access_token=token, expires_in=seconds)
+
+
+@router.get("/health")
+def health(context: ContextOf) -> schemas.Health:
+    """Whether the process is up and the database reachable."""
+    return schemas.Health(database=context.health.is_reachable())

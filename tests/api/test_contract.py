@@ -1,0 +1,298 @@
+"""The four endpoints that front ends are written against: their JSON, to the letter."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runmanager.deletion import MAX_RUNS, STILL_RUNNING
+from runmanager.deletion.reasons import NOT_FOUND
+from tests.conftest import every_shape
+from tests.hosts import LONG_AGO
+
+if TYPE_CHECKING:
+    from tests.api.conftest import Caller
+    from tests.hosts import HostWriter
+
+EVENING = datetime(2026, 5, 3, 16, 2, 11, 532000, tzinfo=timezone(timedelta(hours=2)))
+
+
+def ids(answer: Any) -> list[str]:
+    return [run["id"] for run in answer["runs"]]
+
+
+@every_shape
+def test_a_run_is_listed_with_exactly_these_keys(host: HostWriter, caller: Caller) -> None:
+    run = host.add_run(name="Order 1", created_at=EVENING, user="kate", workspace="Ops")
+    workspace = host.workspace("Ops")
+    response = caller.client.get("/runs")
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "application/json"
+    assert response.text == json.dumps(
+        {
+            "runs": [
+                {
+                    "id": run,
+                    "name": "Order 1",
+                    "result": "completed",
+                    "time": "2026-05-03T14:02:11.532000Z",
+                    "username": "kate",
+                    "workspace": workspace,
+                }
+            ],
+            "total": 1,
+            "page": 1,
+            "page_size": 50,
+        },
+        separators=(",", ":"),
+    )
+    assert isinstance(workspace, str)
+
+
+@pytest.mark.parametrize("name", [None, "", "  \n"])
+def test_what_is_not_there_is_null_and_a_name_falls_back_to_the_id(
+    host: HostWriter, caller: Caller, name: str | None
+) -> None:
+    host.add_run("r-1", name=name, status=None, created_at=None)
+    assert caller.json("/runs")["runs"] == [
+        {
+            "id": "r-1",
+            "name": "r-1",
+            "result": None,
+            "time": None,
+            "username": None,
+            "workspace": None,
+        }
+    ]
+
+
+def test_a_user_that_is_gone_leaves_null_and_a_workspace_that_is_gone_its_id(
+    host: HostWriter, caller: Caller
+) -> None:
+    host.add_run("r-1", user_id="gone", workspace_id="gone too")
+    (run,) = caller.json("/runs")["runs"]
+    assert (run["username"], run["workspace"]) == (None, "gone too")
+
+
+@pytest.mark.parametrize(
+    ("stored", "shown"),
+    [
+        (LONG_AGO, "2025-01-01T12:00:00Z"),
+        ("infinity", "9999-12-31T23:59:59.999999Z"),
+        ("-infinity", "0001-01-01T00:00:00Z"),
+        ("0044-03-15 12:00:00+00 BC", "0001-01-01T00:00:00Z"),
+        ("0800-12-25 00:00:00+00", "0800-12-25T00:00:00Z"),
+    ],
+)
+def test_a_time_is_iso_8601_in_utc(
+    host: HostWriter, caller: Caller, stored: datetime | str, shown: str
+) -> None:
+    host.add_run("r-1", created_at=stored)
+    assert caller.json("/runs")["runs"][0]["time"] == shown
+    assert caller.json("/runs/r-1")["time"] == shown
+
+
+def test_the_newest_comes_first_and_those_without_a_time_last(
+    host: HostWriter, caller: Caller
+) -> None:
+    for run, hours in (("b", 1), ("a", 1), ("z", 0)):
+        host.add_run(run, created_at=LONG_AGO + timedelta(hours=hours))
+    host.add_run("never", created_at=None)
+    assert ids(caller.json("/runs")) == ["b", "a", "z", "never"]
+
+
+def test_pages_hold_every_run_once_and_one_past_the_end_none(
+    host: HostWriter, caller: Caller
+) -> None:
+    for number in range(5):
+        host.add_run(f"r-{number}")
+    pages = [caller.json("/runs", page=page, page_size=2) for page in (1, 2, 3, 4)]
+    assert [ids(page) for page in pages] == [["r-4", "r-3"], ["r-2", "r-1"], ["r-0"], []]
+    assert [(page["total"], page["page"], page["page_size"]) for page in pages] == [
+        (5, 1, 2), (5, 2, 2), (5, 3, 2), (5, 4, 2),
+    ]  # fmt: skip
+    assert caller.json("/runs", page=1_000_000_000, page_size=200) == {
+        "runs": [],
+        "total": 5,
+        "page": 1_000_000_000,
+        "page_size": 200,
+    }
+
+
+def test_empty_filters_are_no_filters(host: HostWriter, caller: Caller) -> None:
+    host.add_run("r-1", user="kate")
+    host.add_run("r-2")
+    every = caller.client.get("/runs?page=1&page_size=50&username=&workspace=&search=")
+    assert every.json() == caller.json("/runs")
+    assert every.json()["total"] == 2
+
+
+def test_filters_combine(host: HostWriter, caller: Caller) -> None:
+    host.add_run("r-1", name="100% Order", user="kate", workspace="Ops")
+    host.add_run("r-2", name="100x order", user="kate", workspace="Ops")
+    host.add_run("r-3", name="100% order", user="kate", workspace="Sales")
+    host.add_run("r-4", name="100% order", user="Kate", workspace="Ops")
+    ops = host.workspace("Ops")
+    assert ids(caller.json("/runs", username="kate", workspace=ops, search="0% ORD")) == ["r-1"]
+    assert ids(caller.json("/runs", username="kate")) == ["r-3", "r-2", "r-1"]
+    assert ids(caller.json("/runs", search="R-4")) == ["r-4"]
+    assert caller.json("/runs", workspace="none")["total"] == 0
+
+
+@every_shape
+def test_usernames_and_workspaces_are_those_of_runs_sorted_and_distinct(
+    host: HostWriter, caller: Caller
+) -> None:
+    for name in ("zoë", "kate", "Zack"):
+        host.add_run(user=name, workspace=f"of {name}")
+        host.add_run(user=name, workspace=f"of {name}")
+    host.add_user("idle")
+    host.workspace("idle")
+    host.add_run()
+    nameless = host.add_user(None)
+    host.add_run(user_id=nameless)
+    assert caller.client.get("/usernames").json() == {"usernames": ["Zack", "kate", "zoë"]}
+    assert caller.client.get("/workspaces").json() == {
+        "workspaces": sorted(host.workspace(f"of {name}") for name in ("zoë", "kate", "Zack"))
+    }
+
+
+def test_an_empty_host_answers_empty_lists(host: HostWriter, caller: Caller) -> None:
+    assert caller.json("/runs") == {"runs": [], "total": 0, "page": 1, "page_size": 50}
+    assert caller.json("/usernames") == {"usernames": []}
+    assert caller.json("/workspaces") == {"workspaces": []}
+
+
+@every_shape
+def test_a_deletion_takes_every_trace_and_says_how_many(host: HostWriter, caller: Caller) -> None:
+    one, two, three = host.add_runs(3)
+    assert caller.delete(three, one) == {"deleted_count": 2, "failed": []}
+    assert host.is_gone(one)
+    assert host.is_gone(three)
+    assert not host.is_gone(two)
+
+
+def test_what_failed_stands_in_the_order_asked_and_once(host: HostWriter, caller: Caller) -> None:
+    host.execute("CREATE TABLE holds (run_id text REFERENCES run_metadata (thread_id))")
+    a, b, c = host.add_runs(3)
+    host.execute("INSERT INTO holds VALUES (%s)", b)
+    host.execute("UPDATE run_metadata SET status = 'running' WHERE thread_id = %s", c)
+    asked = ["z-unknown", c, a, b, a, "a-unknown", c, ""]
+    answer = caller.delete(*asked, include_running=False)
+    assert [one["thread_id"] for one in answer["failed"]] == ["z-unknown", c, b, "a-unknown", ""]
+    errors = {one["thread_id"]: one["error"] for one in answer["failed"]}
+    assert errors["z-unknown"] == errors["a-unknown"] == errors[""] == NOT_FOUND == "Run not found"
+    assert errors[c] == STILL_RUNNING == "Run is still running"
+    assert "holds" in errors[b]
+    assert answer["deleted_count"] == 1
+    assert list(answer) == ["deleted_count", "failed"]
+    assert list(answer["failed"][0]) == ["thread_id", "error"]
+
+
+def test_a_running_run_is_deleted_when_it_is_asked_for(host: HostWriter, caller: Caller) -> None:
+    run = host.add_run(status="running")
+    assert caller.delete(run) == {"deleted_count": 1, "failed": []}
+    assert host.is_gone(run)
+
+
+def test_ids_that_no_database_could_hold_are_unknown(host: HostWriter, caller: Caller) -> None:
+    strange = ["a\0b", "\n", "é" * 5000, "%00", "'; DROP TABLE run_metadata --", "9" * 50]
+    answer = caller.delete(*strange)
+    assert answer["deleted_count"] == 0
+    assert answer["failed"] == [{"thread_id": one, "error": "Run not found"} for one in strange]
+
+
+def test_half_a_character_is_unknown_too(caller: Caller) -> None:
+    response = caller.client.request(
+        "DELETE",
+        "/runs",
+        content=b'{"thread_ids":["\\ud800"]}',
+        headers={"Content-Type": "application/json"},
+    )
+    assert response.status_code == 200
+    assert response.content == (
+        b'{"deleted_count":0,"failed":[{"thread_id":"\\ud800","error":"Run not found"}]}'
+    )
+
+
+def test_as_many_ids_as_may_be_are_deleted_in_one_request(host: HostWriter, caller: Caller) -> None:
+    host.execute(
+        "INSERT INTO run_metadata (thread_id) SELECT 'r-' || n FROM generate_series(1, %s) n",
+        MAX_RUNS,
+    )
+    answer = caller.delete(*(f"r-{number}" for number in range(1, MAX_RUNS + 1)))
+    assert answer == {"deleted_count": MAX_RUNS, "failed": []}
+    assert caller.json("/runs")["total"] == 0
+
+
+def test_one_id_too_many_deletes_nothing(host: HostWriter, caller: Caller) -> None:
+    run = host.add_run()
+    assert (
+        "at most 10000" in caller.delete(*([run] * (MAX_RUNS + 1)), status=422)["detail"][0]["msg"]
+    )
+    assert not host.is_gone(run)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"thread_ids": []},
+        {"thread_ids": None},
+        {"thread_ids": "r-1"},
+        {"thread_ids": [1]},
+        {"thread_ids": [None]},
+        {"thread_ids": [["r-1"]]},
+        {"thread_ids": {"0": "r-1"}},
+        {"thread_ids": ["r-1"], "include_running": "no"},
+        {"thread_ids": ["r-1"], "include_running": None},
+        {"thread_ids": ["r-1"], "include_runing": False},
+        {"ids": ["r-1"]},
+        ["r-1"],
+        "r-1",
+        None,
+        7,
+    ],
+)
+def test_a_body_of_another_shape_deletes_nothing(
+    host: HostWriter, caller: Caller, body: object
+) -> None:
+    host.add_run("r-1")
+    caller.send("DELETE", "/runs", body, 422)
+    caller.send("POST", "/deletion-plan", body, 422)
+    assert not host.is_gone("r-1")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b'{"thread_ids":["r-1"]',
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"thread_ids":' + b"[" * 400_000,
+        b'{"thread_ids":[' + b"9" * 5000 + b"]}",
+        b'{"thread_ids":[NaN]}',
+        b'{"thread_ids":["r-1"]} x',
+    ],
+    ids=range(9),
+)
+def test_a_body_that_is_no_json_is_refused(host: HostWriter, caller: Caller, body: bytes) -> None:
+    host.add_run("r-1")
+    response = caller.client.request(
+        "DELETE", "/runs", content=body, headers={"Content-Type": "application/json"}
+    )
+    assert response.status_code == 422
+    assert list(response.json()) == ["detail"]
+    assert len(response.content) < 1000
+    assert not host.is_gone("r-1")
+
+
+def test_a_time_without_a_zone_is_utc(host: HostWriter, caller: Caller) -> None:
+    host.execute("ALTER TABLE run_metadata ALTER created_at TYPE timestamp")
+    host.add_run("r-1", created_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC).replace(tzinfo=None))
+    assert caller.json("/runs")["runs"][0]["time"] == "2026-01-02T03:04:05Z"

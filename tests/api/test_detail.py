@@ -1,0 +1,207 @@
+"""One run as JSON, its logs, checkpoints and stored values; the plan of a deletion; health."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import pytest
+
+from tests.conftest import every_shape
+from tests.hosts import LONG_AGO
+
+if TYPE_CHECKING:
+    from tests.api.conftest import Caller, OpenCaller
+    from tests.hosts import HostWriter
+
+PREFIX = "/admin/run-manager"
+
+
+def test_a_run_has_everything_the_database_has(host: HostWriter, caller: Caller) -> None:
+    parent = host.add_run("parent", name="First", status="failed")
+    host.add_run(
+        "r-1",
+        name=None,
+        user="kate",
+        workspace="Ops",
+        parent_thread_id=parent,
+        completed_at=LONG_AGO,
+        error_message="it broke",
+        llm_model="model",
+        initial_data='{"items": 3}',
+    )
+    host.add_run("rerun", parent_thread_id="r-1")
+    host.add_traces("r-1", checkpoints=2, writes=3, blobs=2, logs=4)
+    host.execute("CREATE TABLE billing (thread_id text)")
+    facts = caller.json("/runs/r-1")
+    tables = facts.pop("tables")
+    assert [(one["table"], one["rows"]) for one in tables] == [
+        ("run_metadata", 1),
+        ("checkpoint_blobs", 2),
+        ("checkpoint_writes", 6),
+        ("checkpoints", 2),
+        ("logs", 4),
+    ]
+    assert all(one["bytes"] > 0 for one in tables)
+    assert facts == {
+        "id": "r-1",
+        "name": "r-1",
+        "result": "completed",
+        "time": "2025-01-01T12:00:00Z",
+        "username": "kate",
+        "workspace": host.workspace("Ops"),
+        "has_row": True,
+        "workspace_name": "Ops",
+        "completed": "2025-01-01T12:00:00Z",
+        "error": "it broke",
+        "model": "model",
+        "sop": None,
+        "initial_data": {"text": '{"items": 3}', "length": 12},
+        "metadata": None,
+        "parent": {"id": "parent", "name": "First", "result": "failed", "exists": True},
+        "reruns": [
+            {"id": "rerun", "name": "Order processing", "result": "completed", "exists": True}
+        ],
+        "reruns_total": 1,
+        "others": {},
+        "left_behind": [],
+        "links": {
+            "logs": f"{PREFIX}/runs/r-1/logs",
+            "checkpoints": f"{PREFIX}/runs/r-1/checkpoints",
+            "blobs": f"{PREFIX}/runs/r-1/blobs",
+        },
+    }
+
+
+@every_shape
+def test_the_lists_of_a_run_come_in_pages(host: HostWriter, caller: Caller) -> None:
+    run = host.add_run()
+    host.add_traces(run, checkpoints=3, writes=1, blobs=3, logs=3)
+    total = 0 if host.shape.is_minimal else 3
+    for name in ("logs", "checkpoints", "blobs"):
+        first = caller.json(f"/runs/{run}/{name}", page_size=2)
+        assert (first["total"], first["page"], first["page_size"]) == (total, 1, 2)
+        assert len(first[name]) == min(total, 2)
+        assert len(caller.json(f"/runs/{run}/{name}", page=2, page_size=2)[name]) == total % 2
+        caller.json(f"/runs/{host.new_id(host.shape.thread_id)}/{name}", 404)
+
+
+def test_log_lines_by_level_and_in_either_order(host: HostWriter, caller: Caller) -> None:
+    host.add_run("r-1")
+    for level, message in (("INFO", "a"), ("ERROR", "b"), ("DEBUG", "c")):
+        host.execute(
+            "INSERT INTO logs (thread_id, level, message, created_at) VALUES ('r-1', %s, %s, %s)",
+            level,
+            message,
+            LONG_AGO,
+        )
+    lines = caller.json("/runs/r-1/logs", newest_first=False)["logs"]
+    assert lines[0] == {
+        "time": "2025-01-01T12:00:00Z",
+        "level": "INFO",
+        "message": "a",
+        "others": {},
+    }
+    assert [line["message"] for line in lines] == ["a", "b", "c"]
+    some = caller.json("/runs/r-1/logs", level=["DEBUG", "INFO"])
+    assert [line["message"] for line in some["logs"]] == ["c", "a"]
+    assert caller.json("/runs/r-1/logs", level="\0")["total"] == 0
+
+
+def test_a_checkpoint_is_opened_and_its_values_only_measured(
+    host: HostWriter, caller: Caller
+) -> None:
+    host.add_run("r-1")
+    host.add_traces("r-1", checkpoints=1, writes=1, blobs=1)
+    (line,) = caller.json("/runs/r-1/checkpoints")["checkpoints"]
+    opened = caller.json(f"/runs/r-1/checkpoints/{line['id']}")
+    assert opened["state"] == {"text": '{"ts": "2025-01-01"}', "length": 20}
+    assert opened["metadata"]["text"] == '{"step": 1}'
+    (written,) = opened["written"]
+    assert (written["channel"], written["bytes"]) == ("state", 3)
+    (blob,) = caller.json("/runs/r-1/blobs")["blobs"]
+    assert blob == {
+        "channel": "state", "namespace": "", "version": "1", "type": "msgpack", "bytes": 6,
+    }  # fmt: skip
+    for path in ("/runs/r-1/checkpoints/none", "/runs/none/checkpoints/c1"):
+        caller.json(path, 404)
+    caller.json("/runs/r-1/checkpoints/c1", 404, namespace="another")
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        "a/b", "a/logs", "a/checkpoints/c1", "a%2Fb", "a%2flogs", "/", "/a", "a/", "..", "a b",
+        "a?b=c", "a#b", "%", "%zz", "a\nb", "é", "🚚", "a;b", "a+b", "a:b", '"', "\\", "<a>",
+        "logs",
+    ],
+)  # fmt: skip
+def test_an_id_may_be_any_text(host: HostWriter, caller: Caller, run: str) -> None:
+    host.add_run("a")
+    host.add_run(run)
+    host.add_traces(run, checkpoints=1, logs=5)
+    path = f"/runs/{quote(run, safe='')}".replace("/..", "/%2E%2E")
+    facts = caller.json(path)
+    assert facts["id"] == run
+    if run != "..":  # a client takes that for a step up before it sends anything
+        for name, link in facts["links"].items():
+            (answer,) = [caller.json(link.removeprefix(PREFIX))]
+            assert answer["total"] == {"logs": 5, "checkpoints": 1, "blobs": 2}[name]
+    assert caller.delete(run) == {"deleted_count": 1, "failed": []}
+    assert not host.is_gone("a")
+
+
+def test_a_plain_slash_is_part_of_an_id_too(host: HostWriter, caller: Caller) -> None:
+    host.add_run("a/b")
+    assert caller.json("/runs/a/b")["id"] == "a/b"
+    assert caller.json("/runs/a/b/logs")["total"] == 0
+
+
+@pytest.mark.parametrize(
+    "path", ["", "%00", "a%00b", "%ff", "none", "none/", "%F0%9F", "%ED%A0%80"]
+)
+def test_an_id_that_nothing_has_is_not_found(caller: Caller, path: str) -> None:
+    assert caller.json(f"/runs/{path}", 404) == {"detail": "Run not found"}
+    for name in ("logs", "checkpoints", "blobs"):
+        assert caller.json(f"/runs/{path}/{name}", 404) == {"detail": "Run not found"}
+
+
+def test_orphan_traces_are_a_run_without_a_row(host: HostWriter, caller: Caller) -> None:
+    host.add_traces("ghost")
+    facts = caller.json("/runs/ghost")
+    assert (facts["has_row"], facts["result"]) == (False, None)
+    plan = caller.send("POST", "/deletion-plan", {"thread_ids": ["ghost"]})
+    assert (plan["orphans"], plan["total"]) == (["ghost"], 1)
+
+
+def test_a_plan_says_what_would_go_and_changes_nothing(
+    host: HostWriter, open_caller: OpenCaller
+) -> None:
+    host.execute("CREATE TABLE billing (thread_id text)")
+    caller = open_caller()
+    one, two, three = host.add_runs(3)
+    host.execute("UPDATE run_metadata SET status = 'Running' WHERE thread_id = %s", two)
+    host.execute("UPDATE run_metadata SET status = NULL WHERE thread_id = %s", three)
+    host.execute("INSERT INTO billing VALUES (%s)", one)
+    before = host.contents()
+    body = {"thread_ids": [three, "none", two, one, one]}
+    plan = caller.send("POST", "/deletion-plan", body | {"include_running": False})
+    tables = plan.pop("tables")
+    assert plan == {
+        "total": 2,
+        "by_status": {"": 1, "completed": 1},
+        "running_left_out": [two],
+        "missing": ["none"],
+        "orphans": [],
+        "left_behind": [{"table": "billing", "rows": 1}],
+    }
+    assert {one["table"]: one["rows"] for one in tables} == dict.fromkeys(host.shape.tables, 2)
+    whole = caller.send("POST", "/deletion-plan", body)
+    assert whole["by_status"] == {"": 1, "Running": 1, "completed": 1}
+    assert (whole["total"], whole["running_left_out"]) == (3, [])
+    assert host.contents() == before
+
+
+def test_health_needs_no_token_and_says_nothing_else(caller: Caller) -> None:
+    caller.client.headers.pop("Authorization")
+    assert caller.client.get("/health").json() == {"status": "ok", "database": True}

@@ -1,0 +1,107 @@
+"""``openapi.json``: what tools and people read before they call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import schemathesis
+
+from runmanager.api import create_api
+from tests.api.live import live
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.api.conftest import Caller
+    from tests.hosts import HostWriter
+
+OPEN = {("/token", "post"), ("/health", "get")}
+ERRORS = {"401", "403", "404", "413", "422", "429", "503"}
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    return create_api().openapi()
+
+
+def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    return [
+        (path, method, operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+def test_it_is_a_valid_document_of_openapi_3_1(document: dict[str, Any]) -> None:
+    assert document["openapi"].startswith("3.1.")
+    schemathesis.openapi.from_dict(document).validate()
+
+
+def test_it_lists_every_call_and_nothing_else(document: dict[str, Any]) -> None:
+    assert {(path, method) for path, method, _operation in operations(document)} == {
+        ("/runs", "get"),
+        ("/runs", "delete"),
+        ("/runs/{thread_id}", "get"),
+        ("/runs/{thread_id}/logs", "get"),
+        ("/runs/{thread_id}/checkpoints", "get"),
+        ("/runs/{thread_id}/checkpoints/{checkpoint_id}", "get"),
+        ("/runs/{thread_id}/blobs", "get"),
+        ("/usernames", "get"),
+        ("/workspaces", "get"),
+        ("/deletion-plan", "post"),
+        *OPEN,
+    }
+
+
+def test_every_call_names_its_security_but_the_two_that_need_none(document: dict[str, Any]) -> None:
+    (scheme,) = document["components"]["securitySchemes"].items()
+    assert (scheme[1]["type"], scheme[1]["scheme"]) == ("http", "bearer")
+    assert scheme[1]["bearerFormat"] == "JWT"
+    for path, method, operation in operations(document):
+        wanted: object = None if (path, method) in OPEN else [{scheme[0]: []}]
+        assert operation.get("security") == wanted, path
+
+
+def test_every_error_is_there_with_its_shape_and_its_words(document: dict[str, Any]) -> None:
+    for path, _method, operation in operations(document):
+        assert set(operation["responses"]) >= ERRORS | {"200"}, path
+        assert operation["summary"]
+        assert operation["description"]
+        for status in ERRORS:
+            answer = operation["responses"][status]
+            assert answer["description"]
+            shape = answer["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[1]
+            assert "detail" in document["components"]["schemas"][shape]["properties"]
+
+
+def test_what_is_sent_and_answered_has_examples(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    for name in ("Run", "Runs", "Usernames", "Workspaces", "ThreadIds", "Failure", "Problem"):
+        for field, shape in schemas[name]["properties"].items():
+            refers = "$ref" in str(shape) or shape.get("type") == "boolean"
+            assert refers or "examples" in shape, f"{name}.{field}"
+
+
+def test_it_is_served_under_the_prefix_and_no_page_is(caller: Caller, api_document: Any) -> None:
+    caller.client.headers.pop("Authorization")
+    assert caller.json("/openapi.json") == api_document
+    assert api_document["servers"] == [{"url": "/admin/run-manager"}]
+    for path in ("/docs", "/redoc", "/docs/oauth2-redirect"):
+        caller.json(path, 404)
+
+
+@pytest.fixture
+def api_document(document: dict[str, Any]) -> dict[str, Any]:
+    return document
+
+
+def test_the_live_process_serves_the_same(
+    host: HostWriter, tmp_path: Path, document: dict[str, Any]
+) -> None:
+    with live(host.url, tmp_path) as running:
+        schema = schemathesis.openapi.from_url(f"{running.api}/openapi.json")
+        assert schema.raw_schema["servers"] == document["servers"]
+        assert schema.raw_schema["paths"] == document["paths"]
+        assert len(list(schema.get_all_operations())) == 12
+        assert "is not set" not in running.log.read_text()

@@ -1,0 +1,84 @@
+"""The README's section on the API: its very lines are run against the real process."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.api.conftest import SECRET
+from tests.api.live import live
+from tests.passwords import set_password
+from tests.processes import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.hosts import HostWriter
+
+
+def api_section() -> str:
+    return (ROOT / "README.md").read_text().split("\n## API\n")[1].split("\n## ")[0]
+
+
+def calls() -> str:
+    """The shell block with the calls."""
+    (found,) = (
+        block for block in re.findall(r"```sh\n(.*?)```", api_section(), re.S) if "curl" in block
+    )
+    return str(found)
+
+
+def documents(text: str) -> list[Any]:
+    """The JSON documents that stand in ``text``, one after the other."""
+    decoder, found = json.JSONDecoder(), []
+    while text.strip():
+        document, end = decoder.raw_decode(text.lstrip())
+        text = text.lstrip()[end:]
+        found.append(document)
+    return found
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+def test_every_call_of_the_readme_works_as_it_stands(host: HostWriter, tmp_path: Path) -> None:
+    set_password(host, "ada", "demo-admin")
+    host.add_run(name="Old order", user="kate", workspace="Ops")
+    run = host.add_run(name="New order", created_at="2026-05-03 14:02:11Z", user="kate")
+    host.add_traces(run, checkpoints=2, writes=1, blobs=2, logs=1)
+    host.execute("UPDATE logs SET level = 'ERROR'")
+    with live(host.url, tmp_path, RUNMANAGER_JWT_SECRET=SECRET) as running:
+        done = subprocess.run(  # noqa: S603  our own README
+            ["/usr/bin/env", "bash", "-euo", "pipefail", "-c", calls()],
+            env={"PATH": os.environ["PATH"], "API": running.api},
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    health, listed, users, spaces, facts, log, checkpoints, blobs, plan, deleted = documents(
+        done.stdout
+    )
+    assert health == {"status": "ok", "database": True}
+    assert [one["name"] for one in listed["runs"]] == ["New order", "Old order"]
+    assert users == {"usernames": ["kate"]}
+    assert spaces == {"workspaces": [host.workspace("Ops")]}
+    assert facts["id"] == run
+    assert [line["level"] for line in log["logs"]] == ["ERROR"]
+    assert (checkpoints["total"], blobs["total"]) == (2, 2)
+    assert (plan["total"], plan["by_status"]) == (1, {"completed": 1})
+    assert deleted == {"deleted_count": 1, "failed": []}
+    assert host.is_gone(run)
+    audit = [line for line in running.log.read_text().splitlines() if "runmanager.audit" in line]
+    (line,) = audit
+    assert json.loads(line.split("runmanager.audit: ")[1])["asked"] == [run]
+    assert SECRET not in running.log.read_text()
+
+
+def test_every_call_is_in_the_readme() -> None:
+    for path in ("token", "health", "runs?", "usernames", "workspaces", "runs/$RUN -H",
+                 "runs/$RUN/logs", "runs/$RUN/checkpoints", "runs/$RUN/blobs", "deletion-plan",
+                 "-X DELETE $API/runs"):  # fmt: skip
+        assert path in calls()

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from runmanager.records import DeletionPlan
 
 MAX_AT_ONCE = 2
-MAX_KEPT = 200
+# A receipt of 10,000 runs takes some megabytes.
+MAX_KEPT = 20
 logger = logging.getLogger(__name__)
 
 
@@ -52,7 +53,7 @@ class _Operation:
 
 
 class Operations:
-    """The operations of this process: the running ones, and the last 200 that finished."""
+    """The operations of this process: the running ones, and the last 20 that finished."""
 
     def __init__(self, database: Database, host: Host) -> None:
         self._database = database
@@ -77,15 +78,21 @@ class Operations:
         return self._own(actor, operation_id).view()
 
     def receipt(self, actor: Actor, operation_id: str) -> Receipt:
-        """The receipt of the actor's operation, once it has finished."""
+        """The receipt of the actor's operation, once it has finished; it is forgotten with this."""
         operation = self._own(actor, operation_id)
         operation.finished.wait()
+        with self._lock:
+            self._known.pop(operation_id, None)
         return operation.receipt or _lost(operation)
 
     def running(self, actor: Actor) -> tuple[OperationView, ...]:
-        """The actor's operations that have not finished, oldest first."""
+        """The operations that the actor started from a page and that have not finished."""
         with self._lock:
-            own = [one for one in self._known.values() if one.actor.user_id == actor.user_id]
+            own = [
+                one
+                for one in self._known.values()
+                if one.actor.user_id == actor.user_id and one.door is Door.PAGE
+            ]
         return tuple(one.view() for one in own if one.receipt is None)
 
     def stop(self, actor: Actor, operation_id: str) -> None:

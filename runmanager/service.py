@@ -235,7 +235,7 @@ class RunManager:
         return self._operations.view(actor, operation_id)
 
     def running_operations(self, actor: Actor) -> tuple[OperationView, ...]:
-        """The actor's operations that have not finished."""
+        """The operations that the actor started from a page and that have not finished."""
         self._require_admin(actor)
         return self._operations.running(actor)
 

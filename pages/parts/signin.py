@@ -109,6 +109,7 @@ def _draw_form(authenticator: stauth.Authenticate) -> None:
         st.markdown("Find, review and delete workflow runs. For administrators.")
         started = time.monotonic()
         try:
+            cookie = authenticator.cookie_controller.get_cookie()
             authenticator.login(
                 location="main",
                 fields={
@@ -124,9 +125,10 @@ def _draw_form(authenticator: stauth.Authenticate) -> None:
             _refused_cookie(authenticator)
             return
         if session.signed_in_name() is not None:
-            # The form has done its part: the next run draws the page, and sets the cookie.
+            # The form has done its part: the next run draws the page, and sets the cookie, unless
+            # it was the cookie that signed them in: its frame's reruns could swallow a click.
             session.forget()
-            session.state().cookie_is_due = True
+            session.state().cookie_is_due = not cookie
             st.rerun()
         if session.sign_in_failed():
             _say_refused(started)

@@ -37,6 +37,7 @@ def test_filters_go_into_the_address_and_a_copied_link_restores_them(
 ) -> None:
     ada = tab().visit()
     ada.expect_total("12 runs")
+    ada.settle()
     ada.page.get_by_label("Search", exact=True).fill("order 1")
     ada.expect_ids("run-01", "run-10", "run-11")
     ada.choose("User", "linus")
@@ -105,6 +106,7 @@ def test_the_selected_run_is_opened_from_the_keyboard(
 def test_the_link_of_a_run_opens_it(tab: Callable[..., Dashboard], twelve: list[str]) -> None:
     ada = tab().visit("/run", id="run-07")
     expect(ada.area("run-title")).to_contain_text("Order 7")
+    ada.settle()
     ada.page.get_by_role("link", name="All runs").click()
     ada.expect_total("12 runs")
 

@@ -40,6 +40,7 @@ CALLS: dict[str, Callable[[RunManager, Actor], object]] = {
     "checkpoint": lambda m, a: m.checkpoint(a, "x", "", "c"),
     "blobs": lambda m, a: m.blobs(a, "x", PageRequest()),
     "plan_deletion": lambda m, a: m.plan_deletion(a, ["x"]),
+    "delete": lambda m, a: m.delete(a, ["x"], include_running=True),
     "operation": lambda m, a: m.operation(a, "x"),
     "running_operations": lambda m, a: m.running_operations(a),
     "stop_operation": lambda m, a: m.stop_operation(a, "x"),
@@ -70,7 +71,8 @@ def test_every_call_refuses_who_is_no_admin(
 
 def test_every_call_of_the_service_is_among_those_tested(manager: RunManager) -> None:
     public = {name for name in dir(manager) if not name.startswith("_")}
-    without_actor = {"open", "close", "sign_in_credentials", "actor_for", "log_tables"}
+    signing_in = {"sign_in_credentials", "actor_for", "actor_named", "sign_in"}
+    without_actor = {"open", "close", "log_tables", "is_database_reachable", *signing_in}
     assert public - without_actor - {"start_deletion"} == set(CALLS)
 
 

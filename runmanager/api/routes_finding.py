@@ -6,16 +6,22 @@ from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Query
+from pydantic import Field
 
 from runmanager.api import schemas
 from runmanager.api.context import REPEATED, CallingActor, ContextOf, admins_only
 from runmanager.api.ids import register_convertors
 from runmanager.errors import RunNotFoundError
-from runmanager.filters import MAX_SEARCH, RunFilter
+from runmanager.filters import RunFilter
 from runmanager.paging import DEFAULT_SIZE, MAX_NUMBER, MAX_SIZE, PageRequest
 
 register_convertors()
 router = APIRouter(tags=["finding"], dependencies=admins_only)
+
+# The web server takes 16 kB of address and headers, and a character may take twelve bytes of them.
+MAX_SEARCH = 1000
+MAX_NAME = 300
+MAX_LEVELS = 10
 
 PageNumber = Annotated[int, Query(ge=1, le=MAX_NUMBER, description="From 1")]
 PageSize = Annotated[int, Query(ge=1, le=MAX_SIZE, description="Rows a page")]
@@ -28,8 +34,10 @@ def list_runs(
     actor: CallingActor,
     page: PageNumber = 1,
     page_size: PageSize = DEFAULT_SIZE,
-    username: Annotated[str, Query(description="A user's name, to the letter")] = "",
-    workspace: Annotated[str, Query(description="A workspace's id")] = "",
+    username: Annotated[
+        str, Query(max_length=MAX_NAME, description="A user's name, to the letter")
+    ] = "",
+    workspace: Annotated[str, Query(max_length=MAX_NAME, description="A workspace's id")] = "",
     search: Annotated[
         str,
         Query(max_length=MAX_SEARCH, description="A part of the id or name, whatever its case"),
@@ -72,8 +80,12 @@ def list_logs(
     page: PageNumber = 1,
     page_size: PageSize = 100,
     level: Annotated[
-        tuple[str, ...],
-        Query(description="Only these levels; may be repeated", json_schema_extra=REPEATED),
+        tuple[Annotated[str, Field(max_length=MAX_NAME)], ...],
+        Query(
+            max_length=MAX_LEVELS,
+            description="Only these levels; may be repeated",
+            json_schema_extra=REPEATED,
+        ),
     ] = (),
     newest_first: Annotated[bool, Query(description="false: oldest first")] = True,
 ) -> schemas.Logs:
@@ -124,7 +136,9 @@ def open_checkpoint(
     actor: CallingActor,
     thread_id: ThreadId,
     checkpoint_id: str,
-    namespace: Annotated[str, Query(description="The checkpoint's namespace")] = "",
+    namespace: Annotated[
+        str, Query(max_length=MAX_SEARCH, description="The checkpoint's namespace")
+    ] = "",
 ) -> schemas.Checkpoint:
     """One checkpoint with its JSON state, its metadata and its writes."""
     found = context.service.checkpoint(actor, thread_id, namespace, checkpoint_id)

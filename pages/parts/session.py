@@ -67,6 +67,7 @@ class State:
     is_signing_out: bool = False
     cookie_is_due: bool = False
     cookie_is_leaving: bool = False
+    cookie_was_refused: bool = False
     was_drawn: bool = False
     list_query: dict[str, str] = field(default_factory=dict)
 

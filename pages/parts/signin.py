@@ -121,9 +121,12 @@ def _draw_form(authenticator: stauth.Authenticate) -> None:
                 key="sign_in_form",
             )
         except (LoginError, PyJWTError, KeyError, TypeError, ValueError):
-            # A cookie that was signed otherwise, or names somebody who is no admin any more.
-            _refused_cookie(authenticator)
-            return
+            # A cookie that was signed otherwise, or names somebody who is no admin any more: it
+            # signs nobody in, it leaves the browser, and the form stands in its place.
+            session.ignore_cookie()
+            session.state().cookie_is_leaving = True
+            session.state().cookie_was_refused = True
+            st.rerun()
         if session.signed_in_name() is not None:
             # The form has done its part: the next run draws the page, and sets the cookie, unless
             # it was the cookie that signed them in: its frame's reruns could swallow a click.
@@ -132,6 +135,11 @@ def _draw_form(authenticator: stauth.Authenticate) -> None:
             st.rerun()
         if session.sign_in_failed():
             _say_refused(started)
+        elif session.state().cookie_was_refused:
+            st.error(
+                "Your sign-in is no longer valid: only active administrators can use Run Manager.",
+                icon=":material/block:",
+            )
         _show_demo()
 
 
@@ -142,16 +150,6 @@ def _say_refused(started: float) -> None:
         "active administrator. Only administrators can use Run Manager.",
         icon=":material/block:",
     )
-
-
-def _refused_cookie(authenticator: stauth.Authenticate) -> None:
-    authenticator.cookie_controller.delete_cookie()
-    st.error(
-        "Your sign-in is no longer valid: only active administrators can use Run Manager.",
-        icon=":material/block:",
-    )
-    # What the browser sent with its connection stays the same until it is reloaded.
-    st.button("Sign in", key="sign_in_again", type="primary", on_click=session.ignore_cookie)
 
 
 def _show_demo() -> None:

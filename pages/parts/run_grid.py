@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from runmanager.records import RunSummary
 
 ROW_HEIGHT = 35
-MAX_HEIGHT = 15 * ROW_HEIGHT
+MAX_HEIGHT = 14 * ROW_HEIGHT + 3
 MAX_TEXT = 300
 NOTHING = "—"
 

@@ -141,7 +141,8 @@ class Dashboard:
     def press(self, label: str) -> None:
         """Click the button of that label."""
         self.settle()
-        self.button(label).click()
+        # The newer one, while a page takes another's place.
+        self.button(label).last.click()
 
     def turn_page(self, label: str = "Next page") -> None:
         """Click one of the buttons under the grid."""

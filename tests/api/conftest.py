@@ -64,6 +64,15 @@ def as_a_server_would(app: ASGIApp) -> ASGIApp:
     return serve
 
 
+def client_of(api: FastAPI) -> TestClient:
+    """A client whose paths are those under the prefix."""
+    return TestClient(
+        as_a_server_would(Starlette(routes=mounted(api))),
+        base_url=f"http://testserver{PREFIX}",
+        raise_server_exceptions=False,
+    )
+
+
 @dataclass
 class Caller:
     """A client of the API with an admin's token, and what stands behind it."""
@@ -118,13 +127,9 @@ def open_caller(host: HostWriter, open_manager: OpenManager, api: FastAPI) -> It
             manager = open_manager(**values)
             context = Context(manager, Tokens(Settings(**values)))
             open_api(api, context)
-            client = TestClient(
-                as_a_server_would(Starlette(routes=mounted(api))),
-                base_url=f"http://testserver{PREFIX}",
-                headers=bearer(authorization or token(host.admin.user_id)),
-                raise_server_exceptions=False,
-            )
-            return Caller(stack.enter_context(client), manager, context)
+            client = stack.enter_context(client_of(api))
+            client.headers.update(bearer(authorization or token(host.admin.user_id)))
+            return Caller(client, manager, context)
 
         yield open_one
 

@@ -46,7 +46,9 @@ class Fuzzed:
         return int(found[1].replace(",", "")) if found else 0
 
 
-def fuzz(running: Live, authorization: str, *, seed: int, examples: int, phases: str) -> Fuzzed:
+def fuzz(
+    running: Live, authorization: str, *options: str, seed: int, examples: int, phases: str
+) -> Fuzzed:
     """Send what ``seed`` makes to the process, and return what came of it."""
     command = [
         str(Path(sys.executable).with_name("schemathesis")), "--no-color", "run",
@@ -55,6 +57,7 @@ def fuzz(running: Live, authorization: str, *, seed: int, examples: int, phases:
         "--seed", str(seed), "--max-examples", str(examples), "--phases", phases,
         "--workers", "2", "--request-timeout", "30", "--continue-on-failure",
         "--generation-database", "none", "--suppress-health-check", "all", "--warnings", "off",
+        *options,
     ]  # fmt: skip
     done = subprocess.run(  # noqa: S603  our own arguments
         command, cwd=running.log.parent, capture_output=True, text=True, timeout=SECONDS,

@@ -9,7 +9,7 @@ import json
 import logging
 import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import jwt
 import pytest
@@ -21,24 +21,33 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from runmanager.api.application import open_api
+from runmanager.api.context import Context
 from runmanager.settings import Settings
 from runmanager.tokens import Tokens
-from tests.api.conftest import PASSWORD, SECRET, bearer, claims, token
+from tests.api.conftest import PASSWORD, SECRET, bearer, claims, client_of, token
 from tests.conftest import every_shape
 from tests.passwords import set_password
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+    from fastapi import FastAPI
+    from starlette.testclient import TestClient
 
+    from runmanager.service import RunManager
     from tests.api.conftest import Caller, OpenCaller
     from tests.hosts import HostWriter
 
 OTHER = "another secret, which is long enough as well"
 COOKIE_KEY = "the key that signs the dashboard's cookie"
 ISSUER, AUDIENCE = "https://host.example", "run-manager"
-SETTINGS = {"jwt_issuer": ISSUER, "jwt_audience": AUDIENCE, "cookie_key": COOKIE_KEY}
+SETTINGS: dict[str, Any] = {
+    "jwt_issuer": ISSUER,
+    "jwt_audience": AUDIENCE,
+    "cookie_key": COOKIE_KEY,
+}
 USER = "id-0001"  # of the admin that every host has
 
 
@@ -208,11 +217,26 @@ def strict(open_caller: OpenCaller) -> Caller:
     return open_caller(authorization=GOOD, **SETTINGS)
 
 
+class NobodyAsks:
+    """A service that fails the test by being asked anything."""
+
+    is_database_reachable = None
+
+
+@pytest.fixture
+def stranger(api: FastAPI) -> Iterator[TestClient]:
+    """A client without a token, of an API whose service must not be asked anything."""
+    service = cast("RunManager", NobodyAsks())
+    open_api(api, Context(service, Tokens(Settings(jwt_secret=SECRET, **SETTINGS))))
+    with client_of(api) as client:
+        yield client
+
+
 def assert_refused(
-    caller: Caller, headers: dict[str, str] | list[tuple[bytes, bytes]], log: Any = None
+    client: TestClient, headers: dict[str, str] | list[tuple[bytes, bytes]], log: Any = None
 ) -> None:
-    caller.client.headers.pop("Authorization", None)
-    response = caller.client.get("/runs", headers=headers)
+    client.headers.pop("Authorization", None)
+    response = client.get("/runs", headers=headers)
     assert response.status_code == 401
     assert response.headers["www-authenticate"] == "Bearer"
     assert response.json() == {
@@ -233,35 +257,35 @@ def test_a_good_token_is_let_in(strict: Caller) -> None:
 
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
 def test_a_bad_token_is_refused_with_a_short_reason(
-    strict: Caller, caplog: pytest.LogCaptureFixture, bad: Callable[[], str]
+    stranger: TestClient, caplog: pytest.LogCaptureFixture, bad: Callable[[], str]
 ) -> None:
     caplog.set_level(logging.DEBUG)
     text = bad()
     header = [(b"Authorization", b"Bearer " + text.encode("utf-8"))]
-    assert_refused(strict, header, caplog if text else None)
+    assert_refused(stranger, header, caplog if text else None)
     assert not text or text not in caplog.text
 
 
 @pytest.mark.parametrize(
     "header", ["Bearer", "Bearer ", "Basic YWRhOmFkYQ==", f"Token {GOOD}", GOOD, f"Bearer{GOOD}"]
 )
-def test_another_scheme_is_no_token(strict: Caller, header: str) -> None:
-    assert_refused(strict, {"Authorization": header})
+def test_another_scheme_is_no_token(stranger: TestClient, header: str) -> None:
+    assert_refused(stranger, {"Authorization": header})
 
 
-def test_no_header_is_no_token_nor_is_a_cookie_or_a_parameter(strict: Caller) -> None:
-    assert_refused(strict, {})
-    assert_refused(strict, {"Cookie": f"access_token={GOOD}; token={GOOD}"})
-    assert strict.client.get("/runs", params={"access_token": GOOD}).status_code == 401
+def test_no_header_is_no_token_nor_is_a_cookie_or_a_parameter(stranger: TestClient) -> None:
+    assert_refused(stranger, {})
+    assert_refused(stranger, {"Cookie": f"access_token={GOOD}; token={GOOD}"})
+    assert stranger.get("/runs", params={"access_token": GOOD}).status_code == 401
 
 
 def test_a_public_key_is_no_secret_to_sign_with(open_caller: OpenCaller) -> None:
     for pem in (public_pem(RSA_KEY), public_pem(EC_KEY)):
         caller = open_caller(jwt_secret="", jwt_public_key=pem)
-        assert_refused(caller, bearer(by_hand(good(), key=pem)))
-        assert_refused(caller, bearer(by_hand(good(), key=pem.strip())))
-        assert_refused(caller, bearer(by_hand(good(), {"alg": "RS256"}, key=pem)))
-        assert_refused(caller, bearer(GOOD))
+        assert_refused(caller.client, bearer(by_hand(good(), key=pem)))
+        assert_refused(caller.client, bearer(by_hand(good(), key=pem.strip())))
+        assert_refused(caller.client, bearer(by_hand(good(), {"alg": "RS256"}, key=pem)))
+        assert_refused(caller.client, bearer(GOOD))
 
 
 @pytest.mark.parametrize(
@@ -279,7 +303,7 @@ def test_another_key_or_algorithm_than_the_public_key_s(
     open_caller: OpenCaller, known: PrivateKeyTypes, sent: str, algorithm: str
 ) -> None:
     caller = open_caller(jwt_public_key=public_pem(known))
-    assert_refused(caller, bearer(jwt.encode(good(), sent, algorithm=algorithm)))
+    assert_refused(caller.client, bearer(jwt.encode(good(), sent, algorithm=algorithm)))
 
 
 @pytest.mark.parametrize(
@@ -386,7 +410,7 @@ def test_without_a_key_nobody_is_let_in_and_the_log_says_so_once(
     caplog.set_level(logging.DEBUG, "runmanager")
     caller = open_caller(jwt_secret="")
     for headers in ({}, bearer(GOOD), bearer(by_hand(good(), key="")), bearer("x")):
-        assert_refused(caller, headers)
+        assert_refused(caller.client, headers)
     sign_in = caller.client.post("/token", data={"username": "ada", "password": PASSWORD})
     assert sign_in.status_code == 401
     (record,) = (one for one in caplog.records if one.name.startswith("runmanager"))

@@ -26,7 +26,8 @@ def draw(actor: Actor) -> None:
     view, names = filter_form.draw_filters(actor, address.read_view())
     with top_line(actor):
         st.markdown("### Run Manager")
-    draw_operation(actor)
+    with st.container(gap=None):
+        draw_operation(actor)
     held.needs_reading = True
     _draw_list(actor, view, names.get(view.run_filter.workspace or ""))
 
@@ -38,8 +39,10 @@ def _draw_list(actor: Actor, view: View, workspace_name: str | None) -> None:
     if asked != view.request:
         view = replace(view, request=asked, notices=())
     grid = session.state().grid
+    # Always there: what comes and goes inside must not move what stands below.
+    waiting = st.container(gap=None)
     if session.state().needs_reading or grid is None:
-        with shown_errors(), st.skeleton(height=run_grid.MAX_HEIGHT):
+        with waiting, shown_errors(), st.skeleton(height=run_grid.MAX_HEIGHT):
             page = session.service().list_runs(actor, view.run_filter, view.request, nearest=True)
         grid = run_grid.hold(view, page)
     _draw_heading(view, grid.page, workspace_name)
@@ -56,8 +59,9 @@ def _draw_heading(view: View, page: Page[RunSummary], workspace_name: str | None
     notices = list(view.notices)
     if page.number != view.request.number:
         notices.append(f"There is no page {view.request.number:,}: showing the last.")
-    if notices:
-        st.info(" ".join(notices), icon=":material/info:")
+    with st.container(gap=None):
+        if notices:
+            st.info(" ".join(notices), icon=":material/info:")
     described = view.run_filter.describe(workspace_name)
     with st.container(key="heading", horizontal=True, vertical_alignment="center"):
         st.text(text.count(page.total, "run"))

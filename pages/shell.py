@@ -31,8 +31,9 @@ with shown_errors():
 
 with st.sidebar:
     st.page_link("runs.py", label="Run Manager", icon=":material/database:")
-if not session.state().was_drawn:
-    session.state().was_drawn = True
-    styles.fold_sidebar_where_narrow()
+with st.container(key="once"):
+    if not session.state().was_drawn:
+        session.state().was_drawn = True
+        styles.fold_sidebar_where_narrow()
 page.run()
 signin.draw_sign_out()

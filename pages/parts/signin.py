@@ -23,6 +23,8 @@ from runmanager.errors import NotAdminError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from streamlit.delta_generator import DeltaGenerator
+
     from runmanager.records import Actor, Credential
 
 COOKIE_NAME = "runmanager_session"
@@ -46,8 +48,10 @@ def require_admin() -> Actor:
 def require_sign_in() -> Actor:
     """The signed-in admin, after drawing the sign-in form until there is one."""
     held = session.state()
+    # Always there, so that its frames come and go without moving the page.
+    cookie_place = st.container(key="cookie")
     if session.signed_in_name() is None or held.is_signing_out or held.cookie_is_due:
-        _work_on_cookie()
+        _work_on_cookie(cookie_place)
     name = session.signed_in_name()
     if name is None:
         st.stop()
@@ -75,11 +79,11 @@ def top_line(actor: Actor) -> Iterator[None]:
             st.text(f"signed in as {actor.username}")
 
 
-def _work_on_cookie() -> None:
+def _work_on_cookie(place: DeltaGenerator) -> None:
     """Everything that needs the authenticator, which draws a frame for its cookie once a run."""
     with shown_errors():
         credentials = session.service().sign_in_credentials()
-    with st.container(key="cookie"):
+    with place:
         authenticator = _authenticator(credentials)
         # The frame reports the browser's cookies once it has loaded; until then this run's
         # successors must draw it again, or it would be gone before it could set ours or delete it.

@@ -33,7 +33,7 @@ _STYLESHEET = """
 <style>
 .stMainBlockContainer { padding: 3rem 2rem 3rem; max-width: 1500px; }
 [data-testid="stSidebarUserContent"] { padding-top: 0.5rem; }
-.st-key-cookie { position: absolute; height: 0; overflow: hidden; }
+.st-key-cookie, .st-key-once { position: absolute; height: 0; overflow: hidden; }
 [data-testid="stText"] { font-family: inherit; }
 .st-key-sign-in { max-width: 25rem; margin: 6vh auto 0; }
 .st-key-heading [data-testid="stText"], .st-key-run-title [data-testid="stText"] {

@@ -60,8 +60,9 @@ class Dashboard:
         self.page.get_by_role("button", name="Sign in", exact=True).click()
 
     def button(self, label: str) -> Locator:
-        """The button of that label."""
-        return self.page.get_by_test_id("stButton").get_by_role("button", name=label, exact=True)
+        """The button of that label; the newer one while it takes another's place."""
+        found = self.page.get_by_test_id("stButton").get_by_role("button", name=label, exact=True)
+        return found.last
 
     def area(self, key: str) -> Locator:
         """The part of the page that has this key; the newer one while it takes another's place."""
@@ -141,8 +142,7 @@ class Dashboard:
     def press(self, label: str) -> None:
         """Click the button of that label."""
         self.settle()
-        # The newer one, while a page takes another's place.
-        self.button(label).last.click()
+        self.button(label).click()
 
     def turn_page(self, label: str = "Next page") -> None:
         """Click one of the buttons under the grid."""

@@ -28,6 +28,10 @@ class PageRequest:
         """How many rows come before this page."""
         return (self.number - 1) * self.size
 
+    def within(self, total: int) -> PageRequest:
+        """This page, or the last one of ``total`` rows where it lies past the end."""
+        return PageRequest(min(self.number, page_count(total, self.size)), self.size)
+
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> tuple[PageRequest, tuple[str, ...]]:
         """The nearest valid page to what a URL asks for, and a notice for each value changed."""
@@ -61,7 +65,7 @@ class Page(Generic[T]):
     @property
     def pages(self) -> int:
         """How many pages there are; an empty list has one, empty, page."""
-        return max(1, -(-self.total // self.size))
+        return page_count(self.total, self.size)
 
     @property
     def first_row(self) -> int:
@@ -72,6 +76,11 @@ class Page(Generic[T]):
     def last_row(self) -> int:
         """The position of the last row shown; 0 when there is none."""
         return self.first_row + len(self.items) - 1 if self.items else 0
+
+
+def page_count(total: int, size: int) -> int:
+    """How many pages ``total`` rows fill; none at all still have one, empty, page."""
+    return max(1, -(-total // size))
 
 
 def _nearest(

@@ -38,8 +38,8 @@ _STYLESHEET = """
 .st-key-sign-in { max-width: 25rem; margin: 6vh auto 0; }
 .st-key-heading [data-testid="stText"], .st-key-run-title [data-testid="stText"] {
   font-size: 1.45rem; font-weight: 650; line-height: 1.25; overflow-wrap: anywhere; }
-.st-key-footer [data-testid="stText"], .st-key-signed-in [data-testid="stText"],
-.st-key-notices [data-testid="stText"] { font-size: 0.9rem; opacity: 0.78; }
+.st-key-footer [data-testid="stText"], .st-key-signed-in [data-testid="stText"] {
+  font-size: 0.9rem; opacity: 0.78; }
 .st-key-facts [data-testid="stText"] { overflow-wrap: anywhere; white-space: pre-wrap; }
 .st-key-facts [data-testid="stCaptionContainer"] { margin-bottom: -0.35rem; }
 .st-key-sign-in form h3, .st-key-sign-in [data-testid="stForm"] h3 { font-size: 1.2rem; }

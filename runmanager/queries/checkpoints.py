@@ -40,8 +40,7 @@ def list_checkpoints(
         return Page((), 0, 1, request.size)
     where = has_id(table.c.thread_id, [thread_id])
     total = connection.scalar(sa.select(sa.func.count()).select_from(table).where(where)) or 0
-    number = min(request.number, max(1, -(-total // request.size)))
-    window = PageRequest(number, request.size)
+    window = request.within(total)
     # checkpoint_id is a UUIDv6: its order is that of time.
     rows = connection.execute(
         _select_summaries(table)
@@ -50,7 +49,7 @@ def list_checkpoints(
         .limit(window.size)
         .offset(window.offset)
     ).all()
-    return Page(_summaries(connection, host, thread_id, rows), total, number, request.size)
+    return Page(_summaries(connection, host, thread_id, rows), total, window.number, window.size)
 
 
 def open_checkpoint(
@@ -94,8 +93,7 @@ def list_blobs(
         return Page((), 0, 1, request.size)
     where = has_id(table.c.thread_id, [thread_id])
     total = connection.scalar(sa.select(sa.func.count()).select_from(table).where(where)) or 0
-    number = min(request.number, max(1, -(-total // request.size)))
-    window = PageRequest(number, request.size)
+    window = request.within(total)
     namespace = _column(table, "checkpoint_ns", "")
     # octet_length knows a stored value's size from its pointer: 200 MB are not read to say so.
     rows = connection.execute(
@@ -111,7 +109,7 @@ def list_blobs(
         .limit(window.size)
         .offset(window.offset)
     )
-    return Page(tuple(Blob(*row) for row in rows), total, number, request.size)
+    return Page(tuple(Blob(*row) for row in rows), total, window.number, window.size)
 
 
 def _select_summaries(table: sa.Table) -> sa.Select[Any]:

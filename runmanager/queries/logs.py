@@ -46,8 +46,7 @@ def list_logs(
     if levels and level is not None:
         where.append(sa.cast(level, sa.Text).in_(filter(storable, levels)))
     total = connection.scalar(sa.select(sa.func.count()).select_from(table).where(*where)) or 0
-    number = min(request.number, max(1, -(-total // request.size)))
-    window = PageRequest(number, request.size)
+    window = request.within(total)
     # Seconds since 1970, or a time as text, order the log but are shown as they are.
     shown_time = time if time is not None and is_time(time) else None
     named = {one.name for one in (shown_time, level, message, logs.key) if one is not None}
@@ -69,7 +68,7 @@ def list_logs(
         .offset(window.offset)
     )
     entries = tuple(_entry(row, [column.name for column in others]) for row in rows)
-    return Page(entries, total, number, request.size)
+    return Page(entries, total, window.number, window.size)
 
 
 def _entry(row: sa.Row[Any], others: list[str]) -> LogEntry:

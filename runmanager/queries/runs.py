@@ -31,12 +31,11 @@ def list_runs(
     """
     where = conditions(connection, host, run_filter)
     total = connection.scalar(sa.select(sa.func.count()).select_from(host.runs).where(*where)) or 0
-    number = request.number
-    if nearest:
-        number = min(number, max(1, -(-total // request.size)))
-    offset = PageRequest(number, request.size).offset
-    rows = _read(connection, host, where, offset, request.size) if offset < total else []
-    return Page(tuple(as_summary(row) for row in rows), total, number, request.size)
+    window = request.within(total) if nearest else request
+    rows: list[sa.Row[Any]] = []
+    if window.offset < total:
+        rows = _read(connection, host, where, window.offset, window.size)
+    return Page(tuple(as_summary(row) for row in rows), total, window.number, window.size)
 
 
 def newest_first(runs: sa.FromClause) -> tuple[sa.ColumnElement[Any], ...]:

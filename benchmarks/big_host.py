@@ -1,0 +1,145 @@
+"""A host's database with a million runs or more, for the programs that measure.
+
+Users and workspaces are skewed (the first has about a fifth of all runs, the last a handful), runs
+come in ties of a few at the same second, one in a thousand has no time, and the newest 20,000 have
+the checkpoints, writes, stored values and log lines of a finished run: 111 rows each, their own
+included.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from runmanager.demo.postgres import EmbeddedPostgres
+from runmanager.demo.tables import create_tables
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import sqlalchemy as sa
+
+ADMIN = "0a0a0a0a-0000-4000-8000-000000000000"
+USERS = 400
+WORKSPACES = 60
+RUNS_WITH_TRACES = 20_000
+RARE_WORD = "Zanzibar"
+SERVER = {
+    "shared_buffers": "2GB",
+    "maintenance_work_mem": "1GB",
+    "max_wal_size": "8GB",
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "autovacuum": "off",
+    "random_page_cost": "1.1",
+}
+
+_PEOPLE = f"""
+    INSERT INTO users (id, username, password_hash, is_admin)
+    VALUES ('{ADMIN}', 'ada', '$2b$12$' || repeat('x', 53), true);
+    INSERT INTO users (id, username)
+    SELECT md5('user ' || n)::uuid, 'user ' || lpad(n::text, 3, '0')
+    FROM generate_series(1, {USERS}) n;
+    INSERT INTO workspaces (id, name)
+    SELECT md5('workspace ' || n)::uuid, 'Workspace ' || lpad(n::text, 2, '0')
+    FROM generate_series(1, {WORKSPACES}) n;
+"""
+# x^4 of an even chance: the first of 400 gets (1/400)^(1/4), 22 % of the runs; the last 0.06 %.
+_RUNS = f"""
+    INSERT INTO run_metadata (thread_id, run_name, status, created_at, completed_at, user_id,
+                              workspace_id, llm_model)
+    SELECT md5('run ' || n)::uuid::text,
+           (ARRAY['Order processing', 'Invoice matching', 'Contract review', 'Support triage',
+                  'Data extraction', 'Report writing'])[1 + floor(random() * 6)::int]
+             || ' ' || n || CASE WHEN n %% 200000 = 777 THEN ' {RARE_WORD}' ELSE '' END,
+           (ARRAY['completed', 'completed', 'completed', 'completed', 'failed', 'paused'])
+             [1 + floor(random() * 6)::int],
+           CASE WHEN n %% 1000 <> 500
+             THEN timestamptz '2026-11-01' - (%(runs)s - n) / 3 * interval '9 seconds' END,
+           CASE WHEN n %% 1000 <> 500
+             THEN timestamptz '2026-11-01' - (%(runs)s - n) / 3 * interval '9 seconds'
+               + random() * interval '5 minutes' END,
+           md5('user ' || (1 + floor({USERS - 20} * random() ^ 4)::int))::uuid,
+           md5('workspace ' || (1 + floor({WORKSPACES} * random() ^ 4)::int))::uuid,
+           'model-' || floor(random() * 4)::int
+    FROM generate_series(%(first)s::bigint, %(last)s::bigint) n;
+"""
+# A user with 200 runs only, spread over all the years.
+_SMALL_USER = """
+    UPDATE run_metadata SET user_id = md5('user 399')::uuid
+    WHERE thread_id IN (SELECT md5('run ' || n * (%(runs)s / 200))::uuid::text
+                        FROM generate_series(1, 200) n);
+"""
+SMALL_USER = "user 399"
+_TRACES = """
+    CREATE TEMPORARY TABLE newest AS
+    SELECT md5('run ' || n)::uuid::text AS thread_id
+    FROM generate_series(%(runs)s - %(with_traces)s + 1, %(runs)s) n;
+    INSERT INTO checkpoints (thread_id, checkpoint_id, checkpoint, metadata)
+    SELECT thread_id, 'c' || c, jsonb_build_object('v', 4, 'ts', now(), 'id', c,
+             'channel_values', jsonb_build_object('note', repeat('x', 200))),
+           jsonb_build_object('step', c, 'source', 'loop')
+    FROM newest, generate_series(1, 10) c;
+    INSERT INTO checkpoint_writes
+      (thread_id, checkpoint_id, task_id, idx, channel, type, blob)
+    SELECT thread_id, 'c' || c, 't' || c, i, 'state', 'msgpack', convert_to(repeat('w', 100), 'UTF8')
+    FROM newest, generate_series(1, 10) c, generate_series(1, 4) i;
+    INSERT INTO checkpoint_blobs (thread_id, channel, version, type, blob)
+    SELECT thread_id, 'state', c::text, 'msgpack', convert_to(repeat('b', 300), 'UTF8')
+    FROM newest, generate_series(1, 20) c;
+    INSERT INTO logs (thread_id, created_at, level, message)
+    SELECT thread_id, now(), 'INFO', 'Step ' || c || ' finished in 120 ms'
+    FROM newest, generate_series(1, 40) c;
+"""
+_CHUNK = 1_000_000
+
+
+def open_host(directory: Path, runs: int) -> tuple[EmbeddedPostgres, sa.URL]:
+    """The server in ``directory`` and its database with so many runs, made where it is not there."""
+    server = EmbeddedPostgres(directory, settings=SERVER).start()
+    name = f"host_{runs}"
+    with _connect(server.url()) as connection:
+        known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
+        if known.fetchone() is None:
+            connection.execute("DROP DATABASE IF EXISTS unfinished")
+            connection.execute("CREATE DATABASE unfinished")
+            with _connect(server.url("unfinished")) as unfinished:
+                _fill(unfinished, runs)
+            connection.execute(f"ALTER DATABASE unfinished RENAME TO {name}")
+    return server, server.url(name)
+
+
+def _connect(url: sa.URL) -> psycopg.Connection[Any]:
+    address = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    return psycopg.connect(address, autocommit=True)
+
+
+def _fill(connection: psycopg.Connection[Any], runs: int) -> None:
+    started = time.monotonic()
+    create_tables(connection)
+    # Built once at the end: a primary key in random order is slow to grow.
+    connection.execute("ALTER TABLE audit_holds DROP CONSTRAINT audit_holds_run_id_fkey")
+    connection.execute("ALTER TABLE run_metadata DROP CONSTRAINT run_metadata_pkey")
+    indexes = connection.execute(
+        "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'run_metadata'"
+    ).fetchall()
+    for name, _definition in indexes:
+        connection.execute(f"DROP INDEX {name}")
+    connection.execute("SELECT setseed(0.5)")
+    connection.execute(_PEOPLE)
+    for first in range(1, runs + 1, _CHUNK):
+        last = min(runs, first + _CHUNK - 1)
+        connection.execute(_RUNS, {"runs": runs, "first": first, "last": last})
+    connection.execute("ALTER TABLE run_metadata ADD PRIMARY KEY (thread_id)")
+    connection.execute(_SMALL_USER, {"runs": runs})
+    for _name, definition in indexes:
+        connection.execute(definition)
+    connection.execute(
+        "ALTER TABLE audit_holds ADD FOREIGN KEY (run_id) REFERENCES run_metadata (thread_id)"
+    )
+    with psycopg.ClientCursor(connection) as cursor:
+        cursor.execute(_TRACES, {"runs": runs, "with_traces": min(runs, RUNS_WITH_TRACES)})
+    connection.execute("VACUUM (ANALYZE)")
+    print(f"{runs:,} runs made in {time.monotonic() - started:.0f} s")

@@ -309,12 +309,14 @@ class _Listing:
         """How many runs there are, as far as it is known; ``total`` is what was known before."""
         if found.total is not None and place.after is None:
             return Total(found.total)
-        if total is not None:
+        if total is not None and total.is_exact:
             return total
         is_at_end = found.resume is None and len(found.rows) <= place.size
         before = request.offset + place.kept
         if is_at_end and place.direction is FORWARD and (found.rows or not before):
             return Total(before + len(found.rows))
+        if total is not None:
+            return total
         if self.in_full:
             return self._counted_in_full()
         if found.resume is not None:

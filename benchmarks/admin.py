@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 # The name in pages.parts.signin, whose import would start parts of Streamlit here.
 _COOKIE_NAME = "runmanager_session"
+# The columns of the grid that are looked at.
+_TICK, _NAME, _USER = "select", "name", "user"
 _FOOTER = re.compile(r"([\d,]+)–([\d,]+) of ")  # noqa: RUF001
 _SELECTED = re.compile(r"Delete ([\d,]+) selected")
 
@@ -48,9 +50,11 @@ class Admin:
 
     def likely_act(self) -> str:
         """What this admin does next: mostly they turn pages and tick boxes."""
-        acts = {"turn a page": 40, "tick a box": 25, "search": 12, "choose a user": 12}
-        if not self._pagers():
-            del acts["turn a page"]
+        acts = {"search": 12, "choose a user": 12}
+        if self._pagers():
+            acts["turn a page"] = 40
+        if self._free_rows():
+            acts["tick a box"] = 25
         if self._is_filtered:
             acts["clear filters"] = 20
         return self._dice.choices(list(acts), list(acts.values()))[0]
@@ -97,15 +101,9 @@ class Admin:
 
     async def tick(self) -> float:
         """Tick the box of a row that is not ticked."""
-        grid, fragment_id = self._tab_grids()[0]
-        held = self._tab.value(grid.id)
-        edits = json.loads(held.string_value)["edited_rows"] if held else {}
-        rows = self._rows()
-        column = str(rows.columns[[kind == bool for kind in rows.dtypes]][0])  # noqa: E721  numpy's
-        free = [n for n in range(len(rows)) if str(n) not in edits and not rows[column].iloc[n]]
-        if not free:
-            return await self.turn_page()
-        edits[str(self._dice.choice(free))] = {column: True}
+        grid, fragment_id = self._grids()[0]
+        edits = self._edits(grid.id)
+        edits[str(self._dice.choice(self._free_rows()))] = {_TICK: True}
         value: dict[str, Any] = {"edited_rows": edits, "added_rows": [], "deleted_rows": []}
         before = self._selected()
         seconds = await self._tab.set(
@@ -124,7 +122,7 @@ class Admin:
         self._is_filtered = True
         if self._is_empty():
             return seconds
-        names = self._rows()["name"]
+        names = self._rows()[_NAME]
         self._check(bool(names.str.contains(word, case=False).all()), f"rows without “{word}”")
         return seconds
 
@@ -138,7 +136,7 @@ class Admin:
         self._is_filtered = True
         if self._is_empty():
             return seconds
-        self._check(set(self._rows()["user"]) == {user}, f"rows of other users than {user}")
+        self._check(set(self._rows()[_USER]) == {user}, f"rows of other users than {user}")
         return seconds
 
     async def clear_filters(self) -> float:
@@ -179,11 +177,23 @@ class Admin:
                 return one
         raise WrongAnswerError(f"There is no {kind} “{label}”: {self._words()}")
 
-    def _tab_grids(self) -> list[tuple[Any, str]]:
+    def _free_rows(self) -> list[int]:
+        """The positions of the rows that are not ticked."""
+        if not self._grids():
+            return []
+        edits = self._edits(self._grid().id)
+        ticked = self._rows()[_TICK]
+        return [n for n in range(len(ticked)) if str(n) not in edits and not ticked.iloc[n]]
+
+    def _edits(self, grid_id: str) -> dict[str, dict[str, bool]]:
+        held = self._tab.value(grid_id)
+        return dict(json.loads(held.string_value)["edited_rows"]) if held else {}
+
+    def _grids(self) -> list[tuple[Any, str]]:
         return [one for one in self._tab.screen.elements("dataframe") if one[0].alt == "Runs"]
 
     def _grid(self) -> Any:
-        grids = self._tab_grids()
+        grids = self._grids()
         self._check(len(grids) == 1, f"{len(grids)} grids")
         return grids[0][0]
 
@@ -210,7 +220,7 @@ class Admin:
     def _is_empty(self) -> bool:
         """Whether the page says that no run matches; anything else without rows is wrong."""
         self._check(not self._tab.screen.errors, "")
-        return bool(self._buttons("Clear the filters")) and not self._tab_grids()
+        return bool(self._buttons("Clear the filters")) and not self._grids()
 
     def _check(self, is_right: bool, what: str) -> None:
         if self._tab.screen.errors:

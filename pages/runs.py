@@ -43,7 +43,7 @@ def _draw_list(actor: Actor, view: View, workspace_name: str | None) -> None:
     waiting = st.container(gap=None)
     if session.state().needs_reading or grid is None:
         with waiting, shown_errors(), st.skeleton(height=run_grid.MAX_HEIGHT):
-            page = session.service().list_runs(actor, view.run_filter, view.request, nearest=True)
+            page = session.service().browse(actor, view.run_filter, view.request)
         grid = run_grid.hold(view, page)
     _draw_heading(view, grid.page, workspace_name)
     if grid.page.items:

@@ -19,7 +19,7 @@ from runmanager.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from runmanager.settings import Settings
 
@@ -68,6 +68,11 @@ class Database:
         )
         sa.event.listen(self._engine, "connect", _register_loaders)
 
+    @property
+    def statement_timeout(self) -> float:
+        """Seconds after which a reading statement is stopped."""
+        return self._settings.statement_timeout
+
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A READ ONLY transaction on one snapshot; each statement has the settings' time limit.
@@ -99,13 +104,39 @@ class Database:
 
 
 def _limit(connection: sa.Connection, **seconds: float) -> None:
+    values = {name: _milliseconds(value) for name, value in seconds.items()}
+    # A host's own DateStyle could not be read at all. Compiling a statement first costs more than
+    # any of ours gains by it.
+    _set_locally(connection, values | {"datestyle": "ISO", "timezone": "UTC", "jit": "off"})
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{max(1, round(seconds * 1000))}ms"
+
+
+def _set_locally(connection: sa.Connection, values: Mapping[str, str]) -> None:
     # set_config(…, is_local => true) is SET LOCAL as a function: it ends with the transaction, so
-    # nothing leaks through a pooler. A host's own DateStyle could not be read at all.
-    values = {name: f"{max(1, round(value * 1000))}ms" for name, value in seconds.items()}
-    values |= {"datestyle": "ISO", "timezone": "UTC"}
+    # nothing leaks through a pooler.
     connection.execute(
         sa.select(*(sa.func.set_config(name, value, True) for name, value in values.items()))
     )
+
+
+@contextmanager
+def stopped_after(connection: sa.Connection, seconds: float) -> Iterator[None]:
+    """Give each statement inside the block so long; the transaction goes on whatever they do.
+
+    Raises DatabaseError, DatabaseTooSlowError above all, for one that fails. What is written inside
+    is not kept.
+    """
+    with translated():
+        savepoint = connection.begin_nested()
+        try:
+            _set_locally(connection, {"statement_timeout": _milliseconds(seconds)})
+            yield
+        finally:
+            # In any case: that gives the time limit from before back as well.
+            savepoint.rollback()
 
 
 @contextmanager

@@ -65,7 +65,9 @@ class Host:
     ``traces`` go with a run, in the order in which they can be deleted; ``left_behind`` hold rows
     of runs too and are never touched. ``refers_to_itself`` says that a run's row can hold another's
     in place; ``cascades`` are the pairs of columns, a rerun's and its parent's, by which deleting a
-    parent's row would make the database delete the rerun's as well.
+    parent's row would make the database delete the rerun's as well. ``indexed`` are the
+    columns of a run's row that an index begins with; ``has_trigrams`` says that a search can use
+    trigram indexes, on both of the columns that it looks into.
     """
 
     runs: sa.Table
@@ -76,6 +78,8 @@ class Host:
     logs: tuple[TraceTable, ...]
     cascades: tuple[tuple[str, str], ...] = ()
     refers_to_itself: bool = False
+    indexed: frozenset[str] = frozenset()
+    has_trigrams: bool = False
 
     def trace(self, name: str) -> sa.Table | None:
         """The trace table called ``name``, or None where the host has none."""
@@ -160,10 +164,31 @@ def has_id(column: sa.Column[Any], texts: Iterable[str]) -> sa.ColumnElement[boo
     values = native_ids(column, texts)
     if not values:
         return sa.false()
-    if isinstance(column.type, (sa.Uuid, sa.BigInteger, sa.Text)):
-        # One array parameter: an IN list stops at 65,535 values.
-        return column == sa.any_(sa.literal(values, sa.ARRAY(column.type)))
-    return sa.cast(column, sa.Text) == sa.any_(sa.literal(values, sa.ARRAY(sa.Text)))
+    kind = column.type if isinstance(column.type, (sa.Uuid, sa.BigInteger, sa.Text)) else sa.Text()
+    compared = column if kind is column.type else sa.cast(column, sa.Text)
+    if len(values) == 1:
+        # An index on (this column, a time) gives its rows in order only where it is one value.
+        return compared == sa.literal(values[0], kind)
+    # One array parameter: an IN list stops at 65,535 values.
+    return compared == sa.any_(sa.literal(values, sa.ARRAY(kind)))
+
+
+def printed_value(column: sa.Column[Any], text: str) -> sa.ColumnElement[Any]:
+    """A value of ``column`` that PostgreSQL printed as ``text``, back in the column's own type."""
+    return sa.cast(sa.literal(text, sa.Text), _TypeByName(column.info["type"]))
+
+
+class _TypeByName(sa.types.UserDefinedType[Any]):
+    """Any type of PostgreSQL's or the host's, by the name that the catalog gives it."""
+
+    cache_ok = True
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def get_col_spec(self, **_options: Any) -> str:
+        """The type's name."""
+        return self.name
 
 
 def same_id(one: sa.ColumnElement[Any], other: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
@@ -245,7 +270,7 @@ def _read_tables(connection: sa.Connection) -> dict[int, sa.Table]:
         )
     metadata = sa.MetaData()
     return {
-        oid: sa.Table(name, metadata, *columns[oid], schema=schema, info={"kind": kind})
+        oid: sa.Table(name, metadata, *columns[oid], schema=schema, info={"kind": kind, "oid": oid})
         for oid, (schema, name, kind) in named.items()
     }
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from runmanager.paging import Exactness, Page, PageRequest, RowKey, Total
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -71,6 +73,38 @@ class RunSummary:
     def title(self) -> str:
         """The run's name, or its thread_id where it has none."""
         return self.name or self.thread_id
+
+
+@dataclass(frozen=True)
+class RunPage(Page[RunSummary]):
+    """One page of the list of runs: its rows, its place, and what is known of the rest.
+
+    ``exactness`` is that of ``total``. Where ``from_end`` is set, ``number`` counts from the end.
+    ``first`` and ``last`` are the places of its rows, from which the pages beside it are read.
+    ``resume`` is set where the search was interrupted before the page was full: the place it has
+    come to, and ``searched_to`` its time (None: among the runs without a time). ``is_backward``
+    says that it went towards the newer runs.
+    """
+
+    exactness: Exactness = Exactness.EXACT
+    from_end: bool = False
+    has_next: bool = False
+    has_previous: bool = False
+    first: RowKey | None = None
+    last: RowKey | None = None
+    resume: RowKey | None = None
+    searched_to: datetime | None = None
+    is_backward: bool = False
+
+    @property
+    def counted(self) -> Total:
+        """The total with its exactness."""
+        return Total(self.total, self.exactness)
+
+    @property
+    def request(self) -> PageRequest:
+        """What asks for this page."""
+        return PageRequest(self.number, self.size, self.from_end)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ slow or refuses.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runmanager import accounts
@@ -19,6 +20,7 @@ from runmanager.filters import RunFilter
 from runmanager.host import Host, TraceTable, read_host
 from runmanager.operations import Operations
 from runmanager.queries import checkpoints, detail, facets, footprint, logs, runs
+from runmanager.queries.runs import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,23 +41,27 @@ if TYPE_CHECKING:
         OperationView,
         Receipt,
         RunDetail,
-        RunSummary,
+        RunPage,
         WorkspaceChoice,
     )
     from runmanager.settings import Settings
+
+SEARCH_ON_SECONDS = 1.0
+SEARCH_ON_SLICE = 50_000
 
 
 class RunManager:
     """Find, review and delete the runs of one host's database."""
 
-    def __init__(self, database: Database, host: Host) -> None:
+    def __init__(self, database: Database, host: Host, glance: Limits) -> None:
         self._database = database
         self._host = host
+        self._glance = glance
         self._operations = Operations(database, host)
 
     @classmethod
-    def open(cls, url: sa.URL, settings: Settings) -> RunManager:
-        """Connect and read the host's schema.
+    def open(cls, url: sa.URL, settings: Settings, glance: Limits | None = None) -> RunManager:
+        """Connect and read the host's schema; ``glance`` is what ``browse`` does while one waits.
 
         Raises StartError, in one sentence, when the database cannot be reached or lacks something.
         """
@@ -72,7 +78,7 @@ class RunManager:
         except StartError:
             database.close()
             raise
-        return cls(database, host)
+        return cls(database, host, glance or Limits())
 
     def close(self) -> None:
         """Let running deletions end after their batch, then close every connection."""
@@ -119,12 +125,37 @@ class RunManager:
 
     # Finding
 
-    def list_runs(
-        self, actor: Actor, run_filter: RunFilter, request: PageRequest, *, nearest: bool = False
-    ) -> Page[RunSummary]:
-        """One page of the runs; one past the end is empty, or the last where ``nearest``."""
+    def list_runs(self, actor: Actor, run_filter: RunFilter, request: PageRequest) -> RunPage:
+        """One page of the runs, found in full; one past the end is empty.
+
+        The total is exact wherever it can be counted within the time limit of a statement.
+        """
+        patient = replace(self._glance, count_seconds=self._database.statement_timeout)
         with self._reading(actor) as connection:
-            return runs.list_runs(connection, self._host, run_filter, request, nearest=nearest)
+            return runs.list_runs(connection, self._host, run_filter, request, patient)
+
+    def browse(
+        self,
+        actor: Actor,
+        run_filter: RunFilter,
+        request: PageRequest,
+        near: RunPage | None = None,
+    ) -> RunPage:
+        """One page as somebody who waits for it wants it: at once, the last one past the end.
+
+        ``near`` is a page of the same filter that was read before; the page beside it is read from
+        there. Totals above 10,000 are not counted, and a search that takes long stops part of the
+        way: ``search_on`` continues it.
+        """
+        with self._reading(actor) as connection:
+            return runs.browse(connection, self._host, run_filter, request, near, self._glance)
+
+    def search_on(self, actor: Actor, run_filter: RunFilter, page: RunPage) -> RunPage:
+        """``page`` with what a second of searching on has found."""
+        pace = replace(self._glance.pace, first=SEARCH_ON_SLICE, seconds=SEARCH_ON_SECONDS)
+        longer = replace(self._glance, pace=pace)
+        with self._reading(actor) as connection:
+            return runs.search_on(connection, self._host, run_filter, page, longer)
 
     def usernames(self, actor: Actor) -> tuple[str, ...]:
         """The names of users that have runs, sorted."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import psycopg
     import sqlalchemy as sa
 
+    from runmanager.queries.runs import Limits
     from runmanager.records import Actor
 
 hypothesis_settings.register_profile(
@@ -93,7 +94,9 @@ class Server:
 class OpenManager(Protocol):
     """Opens Run Manager on the test's host, with some settings of its own."""
 
-    def __call__(self, url: sa.URL | None = None, **settings: Any) -> RunManager:
+    def __call__(
+        self, url: sa.URL | None = None, glance: Limits | None = None, **settings: Any
+    ) -> RunManager:
         """Every one is closed at the end of the test."""
 
 
@@ -133,9 +136,11 @@ def open_manager(host: HostWriter) -> Iterator[OpenManager]:
     """Opens Run Manager on the host after the test has changed its schema or settings."""
     with ExitStack() as stack:
 
-        def open_one(url: sa.URL | None = None, **settings: Any) -> RunManager:
+        def open_one(
+            url: sa.URL | None = None, glance: Limits | None = None, **settings: Any
+        ) -> RunManager:
             values = {"pool_size": 4, "lock_timeout": 0.3} | settings
-            manager = RunManager.open(url or host.url, Settings(**values))
+            manager = RunManager.open(url or host.url, Settings(**values), glance)
             stack.callback(manager.close)
             return manager
 

@@ -11,7 +11,7 @@ from runmanager.database import utc
 from runmanager.errors import InvalidRequestError
 from runmanager.host import has_id
 from runmanager.queries.footprint import footprints, ids_with_traces, left_behind, run_tables
-from runmanager.queries.runs import or_none
+from runmanager.queries.summaries import or_none
 from runmanager.records import DeletionPlan, PlannedRun
 
 if TYPE_CHECKING:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from sqlalchemy.sql import visitors
 
 from runmanager.host import has_id, same_id, storable
 
@@ -12,32 +15,76 @@ if TYPE_CHECKING:
     from runmanager.filters import RunFilter
     from runmanager.host import Host
 
+# A trigram index has no whole trigram to look for in less, and reads all of itself.
+_HAS_TRIGRAM = re.compile(r"[^\W_]{3}")
 
-def conditions(
-    connection: sa.Connection, host: Host, run_filter: RunFilter
-) -> list[sa.ColumnElement[bool]]:
-    """The conditions on ``run_metadata`` that select exactly the runs of ``run_filter``.
+
+@dataclass(frozen=True)
+class Selection:
+    """The runs of one filter, as conditions on ``run_metadata``.
+
+    ``equalities`` compare an id, which a host's index can find; ``others`` have to be tried on
+    each row. ``search`` is the text searched for, "" for none.
+    """
+
+    host: Host
+    equalities: tuple[sa.ColumnElement[bool], ...] = ()
+    others: tuple[sa.ColumnElement[bool], ...] = ()
+    search: str = ""
+
+    @property
+    def where(self) -> tuple[sa.ColumnElement[bool], ...]:
+        """Every condition."""
+        return self.equalities + self.others
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether no run is left out."""
+        return not self.where
+
+    @property
+    def has_trigram(self) -> bool:
+        """Whether there is text enough in the search for a trigram index."""
+        return _HAS_TRIGRAM.search(self.search) is not None
+
+    def on(self, rows: sa.FromClause) -> list[sa.ColumnElement[bool]]:
+        """Every condition, asked of ``rows`` that were taken from ``run_metadata``."""
+
+        def moved(element: Any, **_: Any) -> Any:
+            is_own = isinstance(element, sa.Column) and element.table is self.host.runs
+            return rows.c[element.name] if is_own else None
+
+        return [visitors.replacement_traverse(one, {}, moved) for one in self.where]
+
+    def only_equalities(self) -> Selection:
+        """The runs of these ids, whatever else is asked of them."""
+        return replace(self, others=(), search="")
+
+
+def select_by(connection: sa.Connection, host: Host, run_filter: RunFilter) -> Selection:
+    """The selection of exactly the runs of ``run_filter``.
 
     The connection is used to find the ids behind a username: a join inside the statement was
     measured to hide the index on ``user_id``.
     """
     runs = host.runs.c
-    found: list[sa.ColumnElement[bool]] = []
-    if run_filter.search:
-        found.append(_matches(host, run_filter.search))
+    equalities: list[sa.ColumnElement[bool]] = []
+    others: list[sa.ColumnElement[bool]] = []
     if run_filter.username is not None:
-        found.append(has_id(runs.user_id, user_ids(connection, host, run_filter.username)))
-    if run_filter.without_user:
-        found.append(~_exists_in(host.users, runs.user_id))
+        equalities.append(has_id(runs.user_id, user_ids(connection, host, run_filter.username)))
     if run_filter.workspace is not None:
-        found.append(has_id(runs.workspace_id, [run_filter.workspace]))
+        equalities.append(has_id(runs.workspace_id, [run_filter.workspace]))
+    if run_filter.without_user:
+        others.append(~_exists_in(host.users, runs.user_id))
     if run_filter.without_workspace:
-        found.append(
+        others.append(
             runs.workspace_id.is_(None)
             if host.workspaces is None
             else ~_exists_in(host.workspaces, runs.workspace_id)
         )
-    return found
+    if run_filter.search:
+        others.append(_matches(host, run_filter.search))
+    return Selection(host, tuple(equalities), tuple(others), run_filter.search)
 
 
 def user_ids(connection: sa.Connection, host: Host, username: str) -> list[str]:

@@ -10,7 +10,8 @@ from runmanager.database import utc
 from runmanager.errors import RunNotFoundError
 from runmanager.host import has_id, is_time
 from runmanager.queries.footprint import ids_with_traces
-from runmanager.queries.runs import as_summary, newest_first, select_summaries
+from runmanager.queries.order import newest_first
+from runmanager.queries.summaries import as_summary, select_summaries
 from runmanager.records import JsonText, RunDetail, RunLink, RunSummary
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from runmanager.database import is_away
+from runmanager.database import stopped_after
+from runmanager.errors import DatabaseAwayError, DatabaseError
 from runmanager.host import TraceTable
 from runmanager.records import Footprint, LeftBehind
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from runmanager.host import Host
+
+LEFT_BEHIND_SECONDS = 1.0
 
 
 def run_tables(host: Host) -> tuple[TraceTable, ...]:
@@ -55,7 +58,6 @@ def left_behind(
     """
     if not host.left_behind or not thread_ids:
         return ()
-    connection.execute(sa.select(sa.func.set_config("statement_timeout", "1s", True)))
     counted = (
         LeftBehind(trace.name, _count_or_none(connection, trace, thread_ids))
         for trace in host.left_behind
@@ -68,11 +70,11 @@ def _count_or_none(
 ) -> int | None:
     statement = sa.select(sa.func.count()).where(trace.of(thread_ids))
     try:
-        with connection.begin_nested():
+        with stopped_after(connection, LEFT_BEHIND_SECONDS):
             return connection.scalar(statement) or 0
-    except sa.exc.DBAPIError as error:
-        if is_away(error):
-            raise
+    except DatabaseAwayError:
+        raise
+    except DatabaseError:
         return None
 
 

@@ -1,8 +1,8 @@
 """One script that lists runs by the API without a pause, in a process of its own.
 
 ``benchmarks.sessions`` starts it as ``python -m benchmarks.api_client URL NUMBER SECONDS RUNS``,
-waits for its line "ready", sends it an empty line, and reads the JSON that it prints in the end: the
-seconds of each answer, and what was wrong.
+waits for its line "ready", sends it an empty line, and reads the JSON that it prints in the end:
+the seconds of each answer, and what was wrong.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ USERS = 400
 WORKSPACES = 60
 RUNS_WITH_TRACES = 20_000
 RARE_WORD = "Zanzibar"
+COMMON_WORDS = ("Order", "invoice", "contract review", "triage", "Data extraction", "processing 12")
 SERVER = {
     "shared_buffers": "2GB",
     "maintenance_work_mem": "1GB",

@@ -1,0 +1,244 @@
+"""What an admin does on the runs page, through a tab without a browser, and whether it was right.
+
+Widgets are found by their labels and kinds. Every act looks at the rows it was answered with: a
+page that fails quickly must not pass for a fast one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import jwt
+from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
+from streamlit.proto.WidgetStates_pb2 import WidgetState
+
+from benchmarks.big_host import COMMON_WORDS
+from benchmarks.streamlit_client import open_tab
+from tests.processes import COOKIE_KEY
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import AsyncIterator
+
+    import pandas as pd
+
+    from benchmarks.streamlit_client import Tab
+
+# The name in pages.parts.signin, whose import would start parts of Streamlit here.
+_COOKIE_NAME = "runmanager_session"
+# The columns of the grid that are looked at.
+_TICK, _NAME, _USER = "select", "name", "user"
+_FOOTER = re.compile(r"([\d,]+)–([\d,]+) of ")  # noqa: RUF001
+_SELECTED = re.compile(r"Delete ([\d,]+) selected")
+
+
+class WrongAnswerError(Exception):
+    """The page did not show what was asked for; the message says what it showed."""
+
+
+class Admin:
+    """One signed-in admin at the runs page; each act returns its seconds or raises."""
+
+    def __init__(self, tab: Tab, dice: random.Random) -> None:
+        self._tab = tab
+        self._dice = dice
+        self._is_filtered = False
+
+    def likely_act(self) -> str:
+        """What this admin does next: mostly they turn pages and tick boxes."""
+        acts = {"search": 12, "choose a user": 12}
+        if self._pagers():
+            acts["turn a page"] = 40
+        if self._free_rows():
+            acts["tick a box"] = 25
+        if self._is_filtered:
+            acts["clear filters"] = 20
+        return self._dice.choices(list(acts), list(acts.values()))[0]
+
+    async def do(self, act: str) -> float:
+        """Do it, by its name."""
+        return await {
+            "open": self.open,
+            "turn a page": self.turn_page,
+            "tick a box": self.tick,
+            "search": self.search,
+            "choose a user": self.choose_user,
+            "clear filters": self.clear_filters,
+        }[act]()
+
+    async def open(self) -> float:
+        """Open the page, by the cookie of a sign-in before."""
+        seconds = await self._tab.load()
+        self._check(self._position()[0] >= 1, "no rows")
+        return seconds
+
+    async def turn_page(self, number: int | None = None) -> float:
+        """Go to a page: mostly the next one, now and then a near one or the last."""
+        pager, fragment_id = self._pagers()[0]
+        state = self._tab.value(pager.id)
+        current = state.int_value if state else 1
+        first, last = self._position()
+        if number is None:
+            number = self._likely_page(current, pager.num_pages)
+        if number == current:
+            number = max(1, number - 1) if number > 1 else 2
+        grid = self._grid().id
+        seconds = await self._tab.set(WidgetState(id=pager.id, int_value=number), fragment_id)
+        size = last - first + 1
+        now_first, now_last = self._position()
+        self._check(now_first != first, f"page {number} begins where page {current} did")
+        if number < pager.num_pages and current < pager.num_pages:
+            self._check(
+                (now_first, now_last) == ((number - 1) * size + 1, number * size),
+                f"page {number} has the rows {now_first} to {now_last}",
+            )
+        self._check(self._grid().id != grid, "the grid is that of the page before")
+        return seconds
+
+    async def tick(self) -> float:
+        """Tick the box of a row that is not ticked."""
+        grid, fragment_id = self._grids()[0]
+        edits = self._edits(grid.id)
+        edits[str(self._dice.choice(self._free_rows()))] = {_TICK: True}
+        value: dict[str, Any] = {"edited_rows": edits, "added_rows": [], "deleted_rows": []}
+        before = self._selected()
+        seconds = await self._tab.set(
+            WidgetState(id=grid.id, string_value=json.dumps(value)), fragment_id
+        )
+        self._check(self._selected() == before + 1, f"{self._selected()} selected after {before}")
+        return seconds
+
+    async def search(self) -> float:
+        """Search a word that many runs have in their names."""
+        box, fragment_id = self._labelled("text_input", "Search")
+        held = self._tab.value(box.id)
+        before = held.string_value if held else ""
+        word = self._dice.choice([one for one in COMMON_WORDS if one != before])
+        seconds = await self._tab.set(WidgetState(id=box.id, string_value=word), fragment_id)
+        self._is_filtered = True
+        if self._is_empty():
+            return seconds
+        names = self._rows()[_NAME]
+        self._check(bool(names.str.contains(word, case=False).all()), f"rows without “{word}”")
+        return seconds
+
+    async def choose_user(self) -> float:
+        """Narrow to the runs of one user."""
+        box, fragment_id = self._labelled("selectbox", "User")
+        held = self._tab.value(box.id)
+        users = [one for one in box.options if one.startswith("user")]
+        user = self._dice.choice([one for one in users if not held or one != held.string_value])
+        seconds = await self._tab.set(WidgetState(id=box.id, string_value=user), fragment_id)
+        self._is_filtered = True
+        if self._is_empty():
+            return seconds
+        self._check(set(self._rows()[_USER]) == {user}, f"rows of other users than {user}")
+        return seconds
+
+    async def clear_filters(self) -> float:
+        """See all runs again."""
+        buttons = [*self._buttons("Clear filters"), *self._buttons("Clear the filters")]
+        self._check(bool(buttons), "no button that clears the filters")
+        button, fragment_id = buttons[0]
+        seconds = await self._tab.press(button.id, fragment_id)
+        self._is_filtered = False
+        self._check(self._position()[0] == 1, "not the first page")
+        self._check(not self._buttons("Clear filters"), "the filters are still there")
+        return seconds
+
+    def rows(self) -> int:
+        """How many rows the grid has."""
+        return len(self._rows())
+
+    @property
+    def received(self) -> int:
+        """The bytes that the last act was answered with."""
+        return self._tab.received
+
+    def _likely_page(self, current: int, pages: int) -> int:
+        lot = self._dice.random()
+        if lot < 0.80:
+            return min(current + 1, pages)
+        return self._dice.randint(1, min(5, pages)) if lot < 0.95 else pages
+
+    def _pagers(self) -> list[tuple[Any, str]]:
+        return list(self._tab.screen.elements("pagination"))
+
+    def _buttons(self, label: str) -> list[tuple[Any, str]]:
+        return [one for one in self._tab.screen.elements("button") if one[0].label == label]
+
+    def _labelled(self, kind: str, label: str) -> tuple[Any, str]:
+        for one in self._tab.screen.elements(kind):
+            if one[0].label == label:
+                return one
+        raise WrongAnswerError(f"There is no {kind} “{label}”: {self._words()}")
+
+    def _free_rows(self) -> list[int]:
+        """The positions of the rows that are not ticked."""
+        if not self._grids():
+            return []
+        edits = self._edits(self._grid().id)
+        ticked = self._rows()[_TICK]
+        return [n for n in range(len(ticked)) if str(n) not in edits and not ticked.iloc[n]]
+
+    def _edits(self, grid_id: str) -> dict[str, dict[str, bool]]:
+        held = self._tab.value(grid_id)
+        return dict(json.loads(held.string_value)["edited_rows"]) if held else {}
+
+    def _grids(self) -> list[tuple[Any, str]]:
+        return [one for one in self._tab.screen.elements("dataframe") if one[0].alt == "Runs"]
+
+    def _grid(self) -> Any:
+        grids = self._grids()
+        self._check(len(grids) == 1, f"{len(grids)} grids")
+        return grids[0][0]
+
+    def _rows(self) -> pd.DataFrame:
+        return convert_arrow_bytes_to_pandas_df(self._grid().arrow_data.data)
+
+    def _position(self) -> tuple[int, int]:
+        """The numbers of the first and the last row, as the footer says, once the grid is there."""
+        self._grid()
+        for text, _fragment_id in self._tab.screen.elements("text"):
+            found = _FOOTER.match(text.body)
+            if found:
+                first, last = (int(number.replace(",", "")) for number in found.groups())
+                return first, last
+        raise WrongAnswerError(f"There is no footer: {self._words()}")
+
+    def _selected(self) -> int:
+        for button, _fragment_id in self._tab.screen.elements("button"):
+            found = _SELECTED.fullmatch(button.label)
+            if found:
+                return int(found[1].replace(",", ""))
+        return 0
+
+    def _is_empty(self) -> bool:
+        """Whether the page says that no run matches; anything else without rows is wrong."""
+        self._check(not self._tab.screen.errors, "")
+        return bool(self._buttons("Clear the filters")) and not self._grids()
+
+    def _check(self, is_right: bool, what: str) -> None:
+        if self._tab.screen.errors:
+            raise WrongAnswerError(f"An exception: {self._tab.screen.errors[0]}")
+        if not is_right:
+            raise WrongAnswerError(f"{what}: {self._words()}")
+
+    def _words(self) -> str:
+        bodies = [text.body for text, _fragment_id in self._tab.screen.elements("text")]
+        return f"the page says {bodies}"
+
+
+@asynccontextmanager
+async def admin_at(
+    url: str, name: str, dice: random.Random, query: str = ""
+) -> AsyncIterator[Admin]:
+    """An admin whose browser has the cookie of a sign-in, before the page is asked for."""
+    claims = {"username": name, "exp_date": time.time() + 3600}
+    cookies = {_COOKIE_NAME: jwt.encode(claims, COOKIE_KEY, "HS256")}
+    async with open_tab(url, cookies, query) as tab:
+        yield Admin(tab, dice)

@@ -1,0 +1,152 @@
+"""Many admins at the dashboard at once, while scripts call the API.
+
+Run as ``python -m benchmarks.sessions``. It starts the real process on a host's database and lets
+``SESSIONS`` admins (50) turn pages, tick boxes, search and filter for ``SECONDS`` (60), each with
+one to five seconds between two acts, while ``API_CLIENTS`` (2) list runs one after the other
+without a pause. So many browsers would not fit beside the process: each session speaks Streamlit's
+protocol itself, and the time of an act is from its message until the last run that it caused has
+ended. ``RUNS`` and ``BENCH_DIR`` say which database: see ``benchmarks.big_process``.
+
+The target: 95 of 100 acts within half a second, and no wrong answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from benchmarks.admin import WrongAnswerError, admin_at
+from benchmarks.big_process import RUNS, serving
+
+if TYPE_CHECKING:
+    from benchmarks.big_process import Serving
+
+SESSIONS = int(os.environ.get("SESSIONS", "50"))
+SECONDS = float(os.environ.get("SECONDS", "60"))
+API_CLIENTS = int(os.environ.get("API_CLIENTS", "2"))
+THINK = (1.0, 5.0)
+TARGET = 0.5
+ADMIN_NAME = "ada"
+
+
+@dataclass
+class Measured:
+    """The seconds of every act by its kind, and what went wrong."""
+
+    seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    wrong: Counter[str] = field(default_factory=Counter)
+
+    def all(self) -> list[float]:
+        """The seconds of every act."""
+        return [one for kind in self.seconds.values() for one in kind]
+
+
+async def one_session(url: str, number: int, until: float, measured: Measured) -> None:
+    """One admin who comes some time in the first seconds, and works until the time is over."""
+    dice = random.Random(number)  # noqa: S311  no secret
+    await asyncio.sleep(dice.uniform(0, THINK[1]))
+    async with admin_at(url, ADMIN_NAME, dice) as admin:
+        act = "open"
+        while time.monotonic() < until:
+            try:
+                measured.seconds[act].append(await admin.do(act))
+            except WrongAnswerError as error:
+                measured.wrong[f"{act}: {error}"] += 1
+                act = "open"
+            else:
+                act = admin.likely_act()
+            await asyncio.sleep(dice.uniform(*THINK))
+
+
+async def all_sessions(url: str, until: float, measured: Measured) -> None:
+    """Every session at once; one that breaks is counted, and the others go on."""
+    sessions = (one_session(url, number, until, measured) for number in range(SESSIONS))
+    for outcome in await asyncio.gather(*sessions, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            measured.wrong[f"session over: {outcome!r}"] += 1
+
+
+async def first_visit(url: str) -> float:
+    """The first page that the process draws: much of what it needs is only loaded then."""
+    async with admin_at(url, ADMIN_NAME, random.Random(0)) as admin:  # noqa: S311  no secret
+        return await admin.open()
+
+
+def measure(process: Serving) -> tuple[Measured, Measured]:
+    """Sessions and API clients at work on the process, until the time is over."""
+    command = [sys.executable, "-m", "benchmarks.api_client", process.url]
+    clients = [
+        subprocess.Popen(  # noqa: S603  our own program
+            [*command, str(number), str(SECONDS), str(RUNS)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        for number in range(API_CLIENTS)
+    ]
+    for client in clients:
+        assert client.stdout is not None  # noqa: S101  piped above
+        client.stdout.readline()
+    for client in clients:
+        assert client.stdin is not None  # noqa: S101  piped above
+        client.stdin.write(b"\n")
+        client.stdin.flush()
+    pages, api = Measured(), Measured()
+    asyncio.run(all_sessions(process.url, time.monotonic() + SECONDS, pages))
+    for client in clients:
+        found = json.loads(client.communicate()[0])
+        api.seconds["API lists"] += found["seconds"]
+        api.wrong.update(found["wrong"])
+    return pages, api
+
+
+def percentile(seconds: list[float], share: float) -> float:
+    """The time within which this share of the answers came."""
+    ordered = sorted(seconds) or [float("nan")]
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def print_line(kind: str, seconds: list[float]) -> None:
+    """The times of one kind."""
+    p50, p95, worst = (1000 * percentile(seconds, share) for share in (0.5, 0.95, 1.0))
+    print(
+        f"{kind:<14} {len(seconds):>6}   p50 {p50:>6.0f}   p95 {p95:>6.0f}   max {worst:>6.0f} ms"
+    )
+
+
+def main() -> None:
+    """Measure, and print what came of it."""
+    with serving() as process:
+        at_start = process.resident()
+        first = asyncio.run(first_visit(process.url))
+        pages, api = measure(process)
+        at_end = process.resident()
+        complaints = process.log.read_text(errors="replace").splitlines()[-3:]
+    print(f"{SESSIONS} sessions and {API_CLIENTS} API clients, {RUNS:,} runs, {SECONDS:.0f} s")
+    print(f"the first visit after the start, counted nowhere else: {1000 * first:.0f} ms")
+    for kind, seconds in sorted(pages.seconds.items()):
+        print_line(kind, seconds)
+    every = pages.all()
+    print_line("all acts", every)
+    lists = api.all()
+    print_line("API lists", lists)
+    print(f"{len(every) / SECONDS:.1f} acts and {len(lists) / SECONDS:.1f} API lists a second")
+    print(f"memory of the process: {at_start} MB at first, {at_end} MB at the end")
+    wrong = pages.wrong + api.wrong
+    for what, count in wrong.most_common(5):
+        print(f"WRONG, {count} times: {what}")
+    if wrong:
+        print("The process said last:", *complaints, sep="\n  ")
+    verdict = "met" if percentile(every, 0.95) <= TARGET and not wrong else "MISSED"
+    print(f"target, p95 of all acts within {TARGET * 1000:.0f} ms and no wrong answer: {verdict}")
+
+
+if __name__ == "__main__":
+    main()

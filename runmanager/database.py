@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,20 @@ RESTRICT_VIOLATION = "23001"
 SERIALIZATION_FAILURE = "40001"
 READ_ONLY_SQL_TRANSACTION = "25006"
 TOO_MANY_CONNECTIONS = "53300"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A transaction that another thread can cancel."""
+
+    connection: sa.Connection
+
+    def cancel(self) -> None:
+        """End the statement at work; it raises DatabaseTooSlowError where it was called."""
+        driver = self.connection.connection.dbapi_connection
+        assert isinstance(driver, psycopg.Connection)  # noqa: S101  the only driver there is
+        with translated():
+            driver.cancel_safe(timeout=CONNECT_TIMEOUT_SECONDS)
 
 
 class Database:
@@ -79,9 +94,15 @@ class Database:
 
         Raises DatabaseError, whose subclasses say whether it was away, too slow or denied.
         """
+        with self.read_for(self._settings.statement_timeout) as reading:
+            yield reading.connection
+
+    @contextmanager
+    def read_for(self, seconds: float) -> Iterator[Reading]:
+        """A READ ONLY transaction whose statements have so long, and that others can cancel."""
         with translated(), self._reading.connect() as connection, connection.begin():
-            _limit(connection, statement_timeout=self._settings.statement_timeout)
-            yield connection
+            _limit(connection, statement_timeout=seconds)
+            yield Reading(connection)
 
     @contextmanager
     def write(self, *, lock_timeout: float | None = None) -> Iterator[sa.Connection]:

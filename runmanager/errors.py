@@ -12,6 +12,7 @@
     ├── NotAdminError         the actor may not (or no longer) act
     ├── RunNotFoundError      no run and no trace with this id
     ├── OperationNotFoundError
+    ├── CountNotFoundError
     └── DatabaseError         the database did not do what was asked
         ├── DatabaseAwayError      it cannot be reached
         ├── DatabaseTooSlowError   it was stopped by a time limit
@@ -76,6 +77,10 @@ class RunNotFoundError(RunManagerError):
 
 class OperationNotFoundError(RunManagerError):
     """This deletion is no longer known here: the dashboard was restarted since it ran."""
+
+
+class CountNotFoundError(RunManagerError):
+    """This count is no longer known here: start it again."""
 
 
 class DatabaseError(RunManagerError):

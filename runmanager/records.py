@@ -327,6 +327,25 @@ class Receipt:
         return sum(rows for _table, rows in self.tables)
 
 
+class CountState(Enum):
+    """Where a count is between its start and its end."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class CountView:
+    """A count as it stood when it was asked about; ``total`` is there once it finished."""
+
+    count_id: str
+    state: CountState
+    total: int | None
+    message: str
+
+
 class OperationState(Enum):
     """Where an operation is between its start and its receipt."""
 

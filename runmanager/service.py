@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from runmanager import accounts
 from runmanager.audit import Door
+from runmanager.counting import Counts
 from runmanager.database import Database, translated
 from runmanager.deletion import plan_deletion
 from runmanager.errors import DatabaseError, InvalidRequestError, StartError
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         Blob,
         CheckpointDetail,
         CheckpointSummary,
+        CountView,
         Credential,
         DeletionPlan,
         Footprint,
@@ -57,6 +59,7 @@ class RunManager:
         self._database = database
         self._host = host
         self._glance = glance
+        self._counts = Counts(database, host)
         self._operations = Operations(database, host)
 
     @classmethod
@@ -82,6 +85,7 @@ class RunManager:
 
     def close(self) -> None:
         """Let running deletions end after their batch, then close every connection."""
+        self._counts.close()
         self._operations.close()
         self._database.close()
 
@@ -168,6 +172,21 @@ class RunManager:
         """The workspaces that the runs of ``run_filter`` name, sorted by name."""
         with self._reading(actor) as connection:
             return facets.workspaces(connection, self._host, run_filter or RunFilter())
+
+    def start_count(self, actor: Actor, run_filter: RunFilter) -> CountView:
+        """Start counting all runs of ``run_filter``, for a minute at the most."""
+        self._require_admin(actor)
+        return self._counts.start(actor, run_filter)
+
+    def count(self, actor: Actor, count_id: str) -> CountView:
+        """One of the actor's counts. Raises CountNotFoundError for any other."""
+        self._require_admin(actor)
+        return self._counts.view(actor, count_id)
+
+    def stop_count(self, actor: Actor, count_id: str) -> None:
+        """Stop one of the actor's counts."""
+        self._require_admin(actor)
+        self._counts.stop(actor, count_id)
 
     # Looking over
 

@@ -9,7 +9,7 @@ import pytest
 from runmanager.errors import NotAdminError
 from runmanager.filters import RunFilter
 from runmanager.paging import PageRequest
-from runmanager.records import Actor
+from runmanager.records import Actor, RunPage
 from tests.conftest import every_shape
 from tests.hosts import HASH
 
@@ -39,6 +39,11 @@ CALLS: dict[str, Callable[[RunManager, Actor], object]] = {
     "checkpoints": lambda m, a: m.checkpoints(a, "x", PageRequest()),
     "checkpoint": lambda m, a: m.checkpoint(a, "x", "", "c"),
     "blobs": lambda m, a: m.blobs(a, "x", PageRequest()),
+    "browse": lambda m, a: m.browse(a, RunFilter(), PageRequest()),
+    "search_on": lambda m, a: m.search_on(a, RunFilter(), RunPage((), 0, 1, 50)),
+    "start_count": lambda m, a: m.start_count(a, RunFilter()),
+    "count": lambda m, a: m.count(a, "x"),
+    "stop_count": lambda m, a: m.stop_count(a, "x"),
     "plan_deletion": lambda m, a: m.plan_deletion(a, ["x"]),
     "delete": lambda m, a: m.delete(a, ["x"], include_running=True),
     "operation": lambda m, a: m.operation(a, "x"),

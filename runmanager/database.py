@@ -35,6 +35,9 @@ RESTRICT_VIOLATION = "23001"
 SERIALIZATION_FAILURE = "40001"
 READ_ONLY_SQL_TRANSACTION = "25006"
 TOO_MANY_CONNECTIONS = "53300"
+_REFUSED_BY_POOLER = (
+    "unsupported startup parameter"  # pgbouncer's words; it sends no code of its own
+)
 
 
 class Database:
@@ -128,6 +131,11 @@ def translate(error: Exception) -> RunManagerError:
         return DatabaseTooSlowError()
     if state == INSUFFICIENT_PRIVILEGE:
         return DatabaseDeniedError()
+    if _REFUSED_BY_POOLER in str(error):
+        return DatabaseError(
+            "The pooler in front of the database takes no options: leave them out of the address, "
+            "and set the search_path of the role instead."
+        )
     if is_away(error):
         return DatabaseAwayError()
     return DatabaseError()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import threading
+from collections import Counter
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_SECONDS = 5
 WRITE_TIMEOUT_SECONDS = 60.0
+MAX_DELETIONS = 2
 # SQLSTATE values, https://www.postgresql.org/docs/current/errcodes-appendix.html
 QUERY_CANCELED = "57014"
 LOCK_NOT_AVAILABLE = "55P03"
@@ -41,13 +44,21 @@ _REFUSED_BY_POOLER = (
 
 
 class Database:
-    """One bounded pool of connections to the host's database."""
+    """One bounded pool of connections to the host's database.
+
+    Each deletion at work holds one of them; ``max_deletions`` is how many may be at work.
+    """
 
     def __init__(self, url: sa.URL, settings: Settings) -> None:
         self._settings = settings
+        size = settings.pool_size
+        self.max_deletions = min(MAX_DELETIONS, size // 2)
+        # Beside one slow reader and all deletions there is a connection left (in a pool of two,
+        # there is none to leave).
+        self._shares = Shares(max(1, min(size // 2, size - self.max_deletions - 1)))
         self._engine = sa.create_engine(
             url,
-            pool_size=settings.pool_size,
+            pool_size=size,
             max_overflow=0,
             pool_timeout=CONNECT_TIMEOUT_SECONDS,
             pool_pre_ping=True,
@@ -72,12 +83,14 @@ class Database:
         sa.event.listen(self._engine, "connect", _register_loaders)
 
     @contextmanager
-    def read(self) -> Iterator[sa.Connection]:
+    def read(self, reader: str | None = None) -> Iterator[sa.Connection]:
         """A READ ONLY transaction on one snapshot; each statement has the settings' time limit.
 
-        Raises DatabaseError, whose subclasses say whether it was away, too slow or denied.
+        A ``reader`` who is named gets no more than their share of the pool. Raises DatabaseError,
+        whose subclasses say whether it was away, too slow or denied.
         """
-        with translated(), self._reading.connect() as connection, connection.begin():
+        share = nullcontext() if reader is None else self._shares.held_by(reader)
+        with share, translated(), self._reading.connect() as connection, connection.begin():
             _limit(connection, statement_timeout=self._settings.statement_timeout)
             yield connection
 
@@ -99,6 +112,40 @@ class Database:
     def close(self) -> None:
         """Close every connection that is not in use."""
         self._engine.dispose()
+
+
+class Shares:
+    """Who holds how many connections of a pool: nobody more than ``at_most`` at a time."""
+
+    def __init__(self, at_most: int) -> None:
+        self._at_most = at_most
+        self._held: Counter[str] = Counter()
+        self._given_back = threading.Condition()
+
+    @contextmanager
+    def held_by(self, reader: str) -> Iterator[None]:
+        """One of the reader's connections; where they hold all of theirs, once one is given back.
+
+        Raises DatabaseTooSlowError where none is for as long as the pool itself is waited for.
+        """
+        with self._given_back:
+            is_free = self._given_back.wait_for(
+                lambda: self._held[reader] < self._at_most, CONNECT_TIMEOUT_SECONDS
+            )
+            if not is_free:
+                raise DatabaseTooSlowError(
+                    "Your earlier requests are still being answered, and hold your share of the "
+                    "connections to the database. Wait a moment, then try again."
+                )
+            self._held[reader] += 1
+        try:
+            yield
+        finally:
+            with self._given_back:
+                self._held[reader] -= 1
+                if not self._held[reader]:
+                    del self._held[reader]
+                self._given_back.notify_all()
 
 
 def _limit(connection: sa.Connection, **seconds: float) -> None:
@@ -129,6 +176,11 @@ def translate(error: Exception) -> RunManagerError:
     state = sqlstate(error)
     if state in {QUERY_CANCELED, LOCK_NOT_AVAILABLE}:
         return DatabaseTooSlowError()
+    if state in {SERIALIZATION_FAILURE, DEADLOCK_DETECTED}:
+        # A reader of one snapshot meets them on a standby only, which replays its primary's VACUUM.
+        return DatabaseTooSlowError(
+            "The database stopped this so that its replica could keep up. Try again."
+        )
     if state == INSUFFICIENT_PRIVILEGE:
         return DatabaseDeniedError()
     if _REFUSED_BY_POOLER in str(error):

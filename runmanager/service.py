@@ -246,7 +246,7 @@ class RunManager:
 
     @contextmanager
     def _reading(self, actor: Actor) -> Iterator[sa.Connection]:
-        with self._database.read() as connection:
+        with self._database.read(actor.user_id) as connection:
             accounts.require_admin(connection, self._host, actor)
             with translated():
                 yield connection

@@ -65,7 +65,8 @@ class Host:
     ``traces`` go with a run, in the order in which they can be deleted; ``left_behind`` hold rows
     of runs too and are never touched. ``refers_to_itself`` says that a run's row can hold another's
     in place; ``cascades`` are the pairs of columns, a rerun's and its parent's, by which deleting a
-    parent's row would make the database delete the rerun's as well.
+    parent's row would make the database delete the rerun's as well. ``hidden`` are the ids of runs
+    that are deleted, though the replica that is read may still show them.
     """
 
     runs: sa.Table
@@ -76,6 +77,7 @@ class Host:
     logs: tuple[TraceTable, ...]
     cascades: tuple[tuple[str, str], ...] = ()
     refers_to_itself: bool = False
+    hidden: frozenset[str] = frozenset()
 
     def trace(self, name: str) -> sa.Table | None:
         """The trace table called ``name``, or None where the host has none."""

@@ -22,7 +22,7 @@ def conditions(
     measured to hide the index on ``user_id``.
     """
     runs = host.runs.c
-    found: list[sa.ColumnElement[bool]] = []
+    found = not_hidden(host)
     if run_filter.search:
         found.append(_matches(host, run_filter.search))
     if run_filter.username is not None:
@@ -38,6 +38,11 @@ def conditions(
             else ~_exists_in(host.workspaces, runs.workspace_id)
         )
     return found
+
+
+def not_hidden(host: Host) -> list[sa.ColumnElement[bool]]:
+    """The conditions that leave out runs which only a lagging replica still has; mostly none."""
+    return [~has_id(host.runs.c.thread_id, host.hidden)] if host.hidden else []
 
 
 def user_ids(connection: sa.Connection, host: Host, username: str) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from runmanager.host import same_id
-from runmanager.queries.conditions import conditions
+from runmanager.queries.conditions import conditions, not_hidden
 from runmanager.records import WorkspaceChoice
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def usernames(connection: sa.Connection, host: Host) -> tuple[str, ...]:
     # LATERAL … LIMIT 1 asks the index on user_id once a user; DISTINCT over the runs read them all.
     one_run = (
         sa.select(sa.literal(1).label("one"))
-        .where(same_id(host.runs.c.user_id, host.users.c.id))
+        .where(same_id(host.runs.c.user_id, host.users.c.id), *not_hidden(host))
         .limit(1)
         .lateral()
     )

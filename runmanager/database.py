@@ -38,9 +38,8 @@ RESTRICT_VIOLATION = "23001"
 SERIALIZATION_FAILURE = "40001"
 READ_ONLY_SQL_TRANSACTION = "25006"
 TOO_MANY_CONNECTIONS = "53300"
-_REFUSED_BY_POOLER = (
-    "unsupported startup parameter"  # pgbouncer's words; it sends no code of its own
-)
+# pgbouncer's words for it, which come without a code.
+_REFUSED_BY_POOLER = "unsupported startup parameter"
 
 
 class Database:
@@ -183,7 +182,7 @@ def translate(error: Exception) -> RunManagerError:
         )
     if state == INSUFFICIENT_PRIVILEGE:
         return DatabaseDeniedError()
-    if _REFUSED_BY_POOLER in str(error):
+    if state is None and _REFUSED_BY_POOLER in str(getattr(error, "orig", error)):
         return DatabaseError(
             "The pooler in front of the database takes no options: leave them out of the address, "
             "and set the search_path of the role instead."

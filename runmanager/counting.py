@@ -8,15 +8,19 @@ import uuid
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from runmanager.database import cancel
 from runmanager.errors import CountNotFoundError, RunManagerError
 from runmanager.queries.conditions import select_by
 from runmanager.queries.counts import count_all
 from runmanager.records import CountState, CountView
 
 if TYPE_CHECKING:
-    from runmanager.database import Database, Reading
+    from contextlib import AbstractContextManager
+
+    import sqlalchemy as sa
+
     from runmanager.filters import RunFilter
     from runmanager.host import Host
     from runmanager.records import Actor
@@ -27,6 +31,15 @@ MAX_SECONDS = 60.0
 logger = logging.getLogger(__name__)
 
 
+class OpenReading(Protocol):
+    """Opens a transaction for the actor, and says what the host looks like in it."""
+
+    def __call__(
+        self, actor: Actor, *, seconds: float
+    ) -> AbstractContextManager[tuple[sa.Connection, Host]]:
+        """Raises NotAdminError for somebody who is no admin any more."""
+
+
 @dataclass
 class _Count:
     count_id: str
@@ -35,32 +48,37 @@ class _Count:
     total: int | None = None
     message: str = ""
     is_stopped: bool = False
-    reading: Reading | None = None
+    connection: sa.Connection | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def view(self) -> CountView:
         with self.lock:
             return CountView(self.count_id, self.state, self.total, self.message)
 
+    def begin(self, connection: sa.Connection) -> bool:
+        """Let ``connection`` be cancelled from now on; False where it was stopped before."""
+        with self.lock:
+            self.connection = None if self.is_stopped else connection
+            return not self.is_stopped
+
     def end(self, state: CountState, total: int | None = None, message: str = "") -> None:
         with self.lock:
-            self.reading = None
+            self.connection = None
             self.state, self.total, self.message = state, total, message
 
     def stop(self) -> None:
         with self.lock:
             self.is_stopped = True
             # Under the lock: the connection must not be somebody else's by now.
-            if self.reading is not None:
-                self.reading.cancel()
+            if self.connection is not None:
+                cancel(self.connection)
 
 
 class Counts:
     """The counts of this process: at most two at work, and one for each actor."""
 
-    def __init__(self, database: Database, host: Host) -> None:
-        self._database = database
-        self._host = host
+    def __init__(self, open_reading: OpenReading) -> None:
+        self._open_reading = open_reading
         self._lock = threading.Lock()
         self._known: OrderedDict[str, _Count] = OrderedDict()
         self._threads = ThreadPoolExecutor(MAX_AT_ONCE, thread_name_prefix="count")
@@ -103,15 +121,12 @@ class Counts:
 
     def _run(self, count: _Count, run_filter: RunFilter) -> None:
         try:
-            with self._database.read_for(MAX_SECONDS) as reading:
-                with count.lock:
-                    count.reading = None if count.is_stopped else reading
-                if count.is_stopped:
+            with self._open_reading(count.actor, seconds=MAX_SECONDS) as (connection, host):
+                if count.begin(connection):
+                    total = count_all(connection, select_by(connection, host, run_filter))
+                    count.end(CountState.FINISHED, total)
+                else:
                     count.end(CountState.STOPPED)
-                    return
-                selection = select_by(reading.connection, self._host, run_filter)
-                total = count_all(reading.connection, selection)
-                count.end(CountState.FINISHED, total)
         except RunManagerError as error:
             state = CountState.STOPPED if count.is_stopped else CountState.FAILED
             count.end(state, message=error.message)

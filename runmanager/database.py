@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from dataclasses import dataclass
+import threading
+from collections import Counter
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_SECONDS = 5
 WRITE_TIMEOUT_SECONDS = 60.0
+MAX_DELETIONS = 2
 # SQLSTATE values, https://www.postgresql.org/docs/current/errcodes-appendix.html
 QUERY_CANCELED = "57014"
 LOCK_NOT_AVAILABLE = "55P03"
@@ -36,30 +38,26 @@ RESTRICT_VIOLATION = "23001"
 SERIALIZATION_FAILURE = "40001"
 READ_ONLY_SQL_TRANSACTION = "25006"
 TOO_MANY_CONNECTIONS = "53300"
-
-
-@dataclass(frozen=True)
-class Reading:
-    """A transaction that another thread can cancel."""
-
-    connection: sa.Connection
-
-    def cancel(self) -> None:
-        """End the statement at work; it raises DatabaseTooSlowError where it was called."""
-        driver = self.connection.connection.dbapi_connection
-        assert isinstance(driver, psycopg.Connection)  # noqa: S101  the only driver there is
-        with translated():
-            driver.cancel_safe(timeout=CONNECT_TIMEOUT_SECONDS)
+# pgbouncer's words for it, which come without a code.
+_REFUSED_BY_POOLER = "unsupported startup parameter"
 
 
 class Database:
-    """One bounded pool of connections to the host's database."""
+    """One bounded pool of connections to the host's database.
+
+    Each deletion at work holds one of them; ``max_deletions`` is how many may be at work.
+    """
 
     def __init__(self, url: sa.URL, settings: Settings) -> None:
         self._settings = settings
+        size = settings.pool_size
+        self.max_deletions = min(MAX_DELETIONS, size // 2)
+        # Beside one slow reader and all deletions there is a connection left (in a pool of two,
+        # there is none to leave).
+        self._shares = Shares(max(1, min(size // 2, size - self.max_deletions - 1)))
         self._engine = sa.create_engine(
             url,
-            pool_size=settings.pool_size,
+            pool_size=size,
             max_overflow=0,
             pool_timeout=CONNECT_TIMEOUT_SECONDS,
             pool_pre_ping=True,
@@ -89,20 +87,20 @@ class Database:
         return self._settings.statement_timeout
 
     @contextmanager
-    def read(self) -> Iterator[sa.Connection]:
-        """A READ ONLY transaction on one snapshot; each statement has the settings' time limit.
+    def read(
+        self, reader: str | None = None, *, seconds: float | None = None
+    ) -> Iterator[sa.Connection]:
+        """A READ ONLY transaction on one snapshot; each statement has so long.
 
-        Raises DatabaseError, whose subclasses say whether it was away, too slow or denied.
+        ``seconds`` are the settings' unless others are given. A ``reader`` who is named gets no
+        more than their share of the pool. Raises DatabaseError, whose subclasses say whether it was
+        away, too slow or denied.
         """
-        with self.read_for(self._settings.statement_timeout) as reading:
-            yield reading.connection
-
-    @contextmanager
-    def read_for(self, seconds: float) -> Iterator[Reading]:
-        """A READ ONLY transaction whose statements have so long, and that others can cancel."""
-        with translated(), self._reading.connect() as connection, connection.begin():
-            _limit(connection, statement_timeout=seconds)
-            yield Reading(connection)
+        share = nullcontext() if reader is None else self._shares.held_by(reader)
+        timeout = self._settings.statement_timeout if seconds is None else seconds
+        with share, translated(), self._reading.connect() as connection, connection.begin():
+            _limit(connection, statement_timeout=timeout)
+            yield connection
 
     @contextmanager
     def write(self, *, lock_timeout: float | None = None) -> Iterator[sa.Connection]:
@@ -122,6 +120,40 @@ class Database:
     def close(self) -> None:
         """Close every connection that is not in use."""
         self._engine.dispose()
+
+
+class Shares:
+    """Who holds how many connections of a pool: nobody more than ``at_most`` at a time."""
+
+    def __init__(self, at_most: int) -> None:
+        self._at_most = at_most
+        self._held: Counter[str] = Counter()
+        self._given_back = threading.Condition()
+
+    @contextmanager
+    def held_by(self, reader: str) -> Iterator[None]:
+        """One of the reader's connections; where they hold all of theirs, once one is given back.
+
+        Raises DatabaseTooSlowError where none is for as long as the pool itself is waited for.
+        """
+        with self._given_back:
+            is_free = self._given_back.wait_for(
+                lambda: self._held[reader] < self._at_most, CONNECT_TIMEOUT_SECONDS
+            )
+            if not is_free:
+                raise DatabaseTooSlowError(
+                    "Your earlier requests are still being answered, and hold your share of the "
+                    "connections to the database. Wait a moment, then try again."
+                )
+            self._held[reader] += 1
+        try:
+            yield
+        finally:
+            with self._given_back:
+                self._held[reader] -= 1
+                if not self._held[reader]:
+                    del self._held[reader]
+                self._given_back.notify_all()
 
 
 def _limit(connection: sa.Connection, **seconds: float) -> None:
@@ -160,6 +192,14 @@ def stopped_after(connection: sa.Connection, seconds: float) -> Iterator[None]:
             savepoint.rollback()
 
 
+def cancel(connection: sa.Connection) -> None:
+    """End the statement that another thread has at work; it fails there as one that is too slow."""
+    driver = connection.connection.dbapi_connection
+    assert isinstance(driver, psycopg.Connection)  # noqa: S101  the only driver there is
+    with translated():
+        driver.cancel_safe(timeout=CONNECT_TIMEOUT_SECONDS)
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Turn what the driver raises inside the block into the error tree, without its text."""
@@ -178,8 +218,18 @@ def translate(error: Exception) -> RunManagerError:
     state = sqlstate(error)
     if state in {QUERY_CANCELED, LOCK_NOT_AVAILABLE}:
         return DatabaseTooSlowError()
+    if state in {SERIALIZATION_FAILURE, DEADLOCK_DETECTED}:
+        # A reader of one snapshot meets them on a standby only, which replays its primary's VACUUM.
+        return DatabaseTooSlowError(
+            "The database stopped this so that its replica could keep up. Try again."
+        )
     if state == INSUFFICIENT_PRIVILEGE:
         return DatabaseDeniedError()
+    if state is None and _REFUSED_BY_POOLER in str(getattr(error, "orig", error)):
+        return DatabaseError(
+            "The pooler in front of the database takes no options: leave them out of the address, "
+            "and set the search_path of the role instead."
+        )
     if is_away(error):
         return DatabaseAwayError()
     return DatabaseError()

@@ -67,7 +67,8 @@ class Host:
     in place; ``cascades`` are the pairs of columns, a rerun's and its parent's, by which deleting a
     parent's row would make the database delete the rerun's as well. ``indexed`` are the
     columns of a run's row that an index begins with; ``has_trigrams`` says that a search can use
-    trigram indexes, on both of the columns that it looks into.
+    trigram indexes, on both of the columns that it looks into. ``hidden`` are the ids of runs
+    that are deleted, though the replica that is read may still show them.
     """
 
     runs: sa.Table
@@ -80,6 +81,7 @@ class Host:
     refers_to_itself: bool = False
     indexed: frozenset[str] = frozenset()
     has_trigrams: bool = False
+    hidden: frozenset[str] = frozenset()
 
     def trace(self, name: str) -> sa.Table | None:
         """The trace table called ``name``, or None where the host has none."""

@@ -17,11 +17,12 @@ from runmanager.errors import DatabaseError, OperationNotFoundError
 from runmanager.records import Actor, FailedRun, OperationState, OperationView, Receipt
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from runmanager.database import Database
     from runmanager.host import Host
     from runmanager.records import DeletionPlan
 
-MAX_AT_ONCE = 2
 # A receipt of 10,000 runs takes some megabytes.
 MAX_KEPT = 20
 logger = logging.getLogger(__name__)
@@ -55,12 +56,19 @@ class _Operation:
 class Operations:
     """The operations of this process: the running ones, and the last 20 that finished."""
 
-    def __init__(self, database: Database, host: Host) -> None:
+    def __init__(
+        self,
+        database: Database,
+        host: Host,
+        *,
+        on_deleted: Callable[[Iterable[str]], None] = lambda _thread_ids: None,
+    ) -> None:
         self._database = database
         self._host = host
+        self._on_deleted = on_deleted
         self._lock = threading.Lock()
         self._known: OrderedDict[str, _Operation] = OrderedDict()
-        self._threads = ThreadPoolExecutor(MAX_AT_ONCE, thread_name_prefix="deletion")
+        self._threads = ThreadPoolExecutor(database.max_deletions, thread_name_prefix="deletion")
 
     def start(self, actor: Actor, plan: DeletionPlan, door: Door = Door.PAGE) -> OperationView:
         """Start deleting what ``plan`` says; at most two run at once, others wait their turn."""
@@ -125,6 +133,7 @@ class Operations:
                 operation.plan,
                 on_progress=on_progress,
                 should_stop=operation.stop.is_set,
+                on_deleted=self._on_deleted,
             )
         except Exception as error:  # noqa: BLE001  see below
             # Nobody waits for this thread: whatever it met must end in a receipt, or the page

@@ -1,7 +1,8 @@
 """RunManager: the one door that pages and API go through.
 
 Every call takes the actor and asks the database, in the call's own transaction, whether they are
-still an admin. Each raises NotAdminError if not, and DatabaseError where the database is away, too
+still an admin; where runs are read from a replica, it asks the primary just before, because a
+replica lags. Each raises NotAdminError if not, and DatabaseError where the database is away, too
 slow or refuses.
 """
 
@@ -16,12 +17,19 @@ from runmanager.audit import Door
 from runmanager.counting import Counts
 from runmanager.database import Database, translated
 from runmanager.deletion import plan_deletion
-from runmanager.errors import DatabaseError, InvalidRequestError, StartError
+from runmanager.errors import (
+    DatabaseError,
+    HostError,
+    InvalidRequestError,
+    RunNotFoundError,
+    StartError,
+)
 from runmanager.filters import RunFilter
 from runmanager.host import Host, TraceTable, read_host
 from runmanager.operations import Operations
 from runmanager.queries import checkpoints, detail, facets, footprint, logs, runs
 from runmanager.queries.runs import Limits
+from runmanager.replica import Replica
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -55,12 +63,19 @@ SEARCH_ON_SLICE = 50_000
 class RunManager:
     """Find, review and delete the runs of one host's database."""
 
-    def __init__(self, database: Database, host: Host, glance: Limits) -> None:
+    def __init__(
+        self, database: Database, host: Host, glance: Limits, replica: Replica | None = None
+    ) -> None:
         self._database = database
         self._host = host
         self._glance = glance
-        self._counts = Counts(database, host)
-        self._operations = Operations(database, host)
+        self._replica = replica
+        self._counts = Counts(self._reading)
+        self._operations = (
+            Operations(database, host)
+            if replica is None
+            else Operations(database, host, on_deleted=replica.remember)
+        )
 
     @classmethod
     def open(cls, url: sa.URL, settings: Settings, glance: Limits | None = None) -> RunManager:
@@ -68,26 +83,23 @@ class RunManager:
 
         Raises StartError, in one sentence, when the database cannot be reached or lacks something.
         """
-        database = Database(url, settings)
+        database, host = _open(url, settings, "DATABASE_URL")
+        if settings.read_url is None:
+            return cls(database, host, glance or Limits())
         try:
-            with database.read() as connection:
-                host = read_host(connection, settings.trace_tables)
-        except DatabaseError as error:
-            database.close()
-            raise StartError(
-                f"Cannot start: {error.message[0].lower()}{error.message[1:]} "
-                "It is the one that DATABASE_URL names."
-            ) from None
+            replica, _host = _open(settings.read_url, settings, "RUNMANAGER_READ_URL")
         except StartError:
             database.close()
             raise
-        return cls(database, host, glance or Limits())
+        return cls(database, host, glance or Limits(), Replica(replica))
 
     def close(self) -> None:
         """Let running deletions end after their batch, then close every connection."""
         self._counts.close()
         self._operations.close()
         self._database.close()
+        if self._replica is not None:
+            self._replica.close()
 
     # Signing in: the only calls without an actor, because they are what makes one.
 
@@ -123,9 +135,13 @@ class RunManager:
         """Whether the database answers; the one call that anybody may make."""
         try:
             with self._database.read():
-                return True
+                pass
+            if self._replica is not None:
+                with self._replica.read():
+                    pass
         except DatabaseError:
             return False
+        return True
 
     # Finding
 
@@ -135,8 +151,8 @@ class RunManager:
         The total is exact wherever it can be counted within the time limit of a statement.
         """
         patient = replace(self._glance, count_seconds=self._database.statement_timeout)
-        with self._reading(actor) as connection:
-            return runs.list_runs(connection, self._host, run_filter, request, patient)
+        with self._reading(actor) as (connection, host):
+            return runs.list_runs(connection, host, run_filter, request, patient)
 
     def browse(
         self,
@@ -151,27 +167,27 @@ class RunManager:
         there. Totals above 10,000 are not counted, and a search that takes long stops part of the
         way: ``search_on`` continues it.
         """
-        with self._reading(actor) as connection:
-            return runs.browse(connection, self._host, run_filter, request, near, self._glance)
+        with self._reading(actor) as (connection, host):
+            return runs.browse(connection, host, run_filter, request, near, self._glance)
 
     def search_on(self, actor: Actor, run_filter: RunFilter, page: RunPage) -> RunPage:
         """``page`` with what a second of searching on has found."""
         pace = replace(self._glance.pace, first=SEARCH_ON_SLICE, seconds=SEARCH_ON_SECONDS)
         longer = replace(self._glance, pace=pace)
-        with self._reading(actor) as connection:
-            return runs.search_on(connection, self._host, run_filter, page, longer)
+        with self._reading(actor) as (connection, host):
+            return runs.search_on(connection, host, run_filter, page, longer)
 
     def usernames(self, actor: Actor) -> tuple[str, ...]:
         """The names of users that have runs, sorted."""
-        with self._reading(actor) as connection:
-            return facets.usernames(connection, self._host)
+        with self._reading(actor) as (connection, host):
+            return facets.usernames(connection, host)
 
     def workspaces(
         self, actor: Actor, run_filter: RunFilter | None = None
     ) -> tuple[WorkspaceChoice, ...]:
         """The workspaces that the runs of ``run_filter`` name, sorted by name."""
-        with self._reading(actor) as connection:
-            return facets.workspaces(connection, self._host, run_filter or RunFilter())
+        with self._reading(actor) as (connection, host):
+            return facets.workspaces(connection, host, run_filter or RunFilter())
 
     def start_count(self, actor: Actor, run_filter: RunFilter) -> CountView:
         """Start counting all runs of ``run_filter``, for a minute at the most."""
@@ -192,16 +208,16 @@ class RunManager:
 
     def run(self, actor: Actor, thread_id: str) -> RunDetail:
         """Everything about one run. Raises RunNotFoundError for an id with no row anywhere."""
-        with self._reading(actor) as connection:
-            return detail.run_detail(connection, self._host, thread_id)
+        with self._reading(actor, thread_id) as (connection, host):
+            return detail.run_detail(connection, host, thread_id)
 
     def footprint(
         self, actor: Actor, thread_id: str
     ) -> tuple[tuple[Footprint, ...], tuple[LeftBehind, ...]]:
         """One run's rows and stored bytes by table: what goes with it, and what is left behind."""
-        with self._reading(actor) as connection:
-            going = footprint.footprints(connection, footprint.run_tables(self._host), [thread_id])
-            return going, footprint.left_behind(connection, self._host, [thread_id])
+        with self._reading(actor, thread_id) as (connection, host):
+            going = footprint.footprints(connection, footprint.run_tables(host), [thread_id])
+            return going, footprint.left_behind(connection, host, [thread_id])
 
     @property
     def log_tables(self) -> tuple[str, ...]:
@@ -210,7 +226,7 @@ class RunManager:
 
     def log_levels(self, actor: Actor, thread_id: str, table: str) -> tuple[str, ...]:
         """The levels that appear in one run's log, sorted."""
-        with self._reading(actor) as connection:
+        with self._reading(actor, thread_id) as (connection, _host):
             return logs.log_levels(connection, self._log_table(table), thread_id)
 
     def logs(
@@ -224,7 +240,7 @@ class RunManager:
         newest_first: bool = True,
     ) -> Page[LogEntry]:
         """One page of one run's log in ``table``, the last one past the end."""
-        with self._reading(actor) as connection:
+        with self._reading(actor, thread_id) as (connection, _host):
             return logs.list_logs(
                 connection,
                 self._log_table(table),
@@ -238,22 +254,22 @@ class RunManager:
         self, actor: Actor, thread_id: str, request: PageRequest
     ) -> Page[CheckpointSummary]:
         """One page of one run's checkpoints, newest first, the last one past the end."""
-        with self._reading(actor) as connection:
-            return checkpoints.list_checkpoints(connection, self._host, thread_id, request)
+        with self._reading(actor, thread_id) as (connection, host):
+            return checkpoints.list_checkpoints(connection, host, thread_id, request)
 
     def checkpoint(
         self, actor: Actor, thread_id: str, namespace: str, checkpoint_id: str
     ) -> CheckpointDetail:
         """One checkpoint opened. Raises RunNotFoundError when it is gone."""
-        with self._reading(actor) as connection:
+        with self._reading(actor, thread_id) as (connection, host):
             return checkpoints.open_checkpoint(
-                connection, self._host, thread_id, namespace, checkpoint_id
+                connection, host, thread_id, namespace, checkpoint_id
             )
 
     def blobs(self, actor: Actor, thread_id: str, request: PageRequest) -> Page[Blob]:
         """One page of one run's stored channel values, measured and never decoded."""
-        with self._reading(actor) as connection:
-            return checkpoints.list_blobs(connection, self._host, thread_id, request)
+        with self._reading(actor, thread_id) as (connection, host):
+            return checkpoints.list_blobs(connection, host, thread_id, request)
 
     # Deleting
 
@@ -261,7 +277,7 @@ class RunManager:
         self, actor: Actor, thread_ids: Sequence[str], *, include_running: bool = False
     ) -> DeletionPlan:
         """What deleting these runs would do. Raises InvalidRequestError for none or too many."""
-        with self._reading(actor) as connection:
+        with self._reading_primary(actor) as connection:
             return plan_deletion(
                 connection, self._host, thread_ids, include_running=include_running
             )
@@ -295,14 +311,43 @@ class RunManager:
         self._operations.stop(actor, operation_id)
 
     @contextmanager
-    def _reading(self, actor: Actor) -> Iterator[sa.Connection]:
-        with self._database.read() as connection:
+    def _reading(
+        self, actor: Actor, thread_id: str | None = None, *, seconds: float | None = None
+    ) -> Iterator[tuple[sa.Connection, Host]]:
+        """Where to read runs, and the host without those that are deleted.
+
+        ``seconds`` is a statement's time limit where it is not the settings'. Raises
+        RunNotFoundError where ``thread_id`` is one of them.
+        """
+        hidden = self._hidden(actor)
+        if self._replica is None or hidden is None:
+            with self._reading_primary(actor, seconds) as connection:
+                yield connection, self._host
+            return
+        if thread_id in hidden:
+            raise RunNotFoundError
+        with self._replica.read(actor.user_id, seconds) as connection, translated():
+            yield connection, replace(self._host, hidden=hidden)
+
+    def _hidden(self, actor: Actor) -> frozenset[str] | None:
+        """What to leave out of the replica's answer; None where the primary is to be asked."""
+        if self._replica is None:
+            return None
+        with self._reading_primary(actor) as primary:
+            self._replica.note_position(primary)
+        return self._replica.hidden(actor.user_id)
+
+    @contextmanager
+    def _reading_primary(
+        self, actor: Actor, seconds: float | None = None
+    ) -> Iterator[sa.Connection]:
+        with self._database.read(actor.user_id, seconds=seconds) as connection:
             accounts.require_admin(connection, self._host, actor)
             with translated():
                 yield connection
 
     def _require_admin(self, actor: Actor) -> None:
-        with self._reading(actor):
+        with self._reading_primary(actor):
             pass
 
     def _log_table(self, name: str) -> TraceTable:
@@ -310,3 +355,22 @@ class RunManager:
             if trace.name == name:
                 return trace
         raise InvalidRequestError(f"The database has no log table “{name}”.")
+
+
+def _open(url: sa.URL, settings: Settings, variable: str) -> tuple[Database, Host]:
+    """Connect to the database that ``variable`` names, and read the host's schema there."""
+    database = Database(url, settings)
+    try:
+        with database.read() as connection:
+            return database, read_host(connection, settings.trace_tables)
+    except DatabaseError as error:
+        database.close()
+        raise StartError(
+            f"Cannot start: {error.message[0].lower()}{error.message[1:]} "
+            f"It is the one that {variable} names."
+        ) from None
+    except HostError as error:
+        database.close()
+        if variable == "DATABASE_URL":
+            raise
+        raise HostError(f"{error.message} It is the database that {variable} names.") from None

@@ -40,6 +40,13 @@ class Settings:
         default=None,
         secret=True,
     )
+    read_url: sa.URL | None = _setting(
+        "RUNMANAGER_READ_URL",
+        "A read replica of it. Runs are read there; deletions, and who is an admin, stay with "
+        "`DATABASE_URL`.",
+        default=None,
+        secret=True,
+    )
     cookie_key: str = _setting(
         "RUNMANAGER_COOKIE_KEY",
         "Signs the sign-in cookie: a secret of 32 bytes or more. Needed with `DATABASE_URL`.",
@@ -63,7 +70,8 @@ class Settings:
     )
     pool_size: int = _setting(
         "RUNMANAGER_POOL_SIZE",
-        "Most connections to the database at once.",
+        "Most connections to the database at once, and to its replica. One admin reads with half "
+        "of them at the most.",
         default=10,
     )
     jwt_secret: str = _setting(
@@ -117,6 +125,10 @@ class Settings:
             raise SettingsError(
                 f"RUNMANAGER_COOKIE_KEY must be a secret of {KEY_BYTES} bytes or more when "
                 "DATABASE_URL is set: for example the output of `openssl rand -hex 32`."
+            )
+        if settings.read_url is not None and settings.database_url is None:
+            raise SettingsError(
+                "RUNMANAGER_READ_URL needs DATABASE_URL, the database that it is a replica of."
             )
         settings.require_safe_keys()
         return settings
@@ -218,6 +230,7 @@ def _id_or_username(env: str, text: str) -> str:
 
 _PARSERS: dict[str, Any] = {
     "database_url": _database_url,
+    "read_url": _database_url,
     "cookie_key": lambda _env, text: text,
     "trace_tables": _names,
     "jwt_secret": lambda _env, text: text,

@@ -64,14 +64,16 @@ def execute(
     *,
     on_progress: Callable[[int, int], None] = lambda _done, _failed: None,
     should_stop: Callable[[], bool] = lambda: False,
+    on_deleted: Callable[[Iterable[str]], None] = lambda _thread_ids: None,
 ) -> Receipt:
     """Delete exactly what ``plan`` says, and account for every id of it.
 
     ``on_progress`` is told after each batch how many runs are done and how many of those failed;
-    ``should_stop`` is asked before each batch. Nothing is raised for what the database refuses: it
-    stands in the receipt, and what had gone by then stays gone.
+    ``should_stop`` is asked before each batch; ``on_deleted`` is told the ids of the runs that each
+    commit took away. Nothing is raised for what the database refuses: it stands in the receipt, and
+    what had gone by then stays gone.
     """
-    return _Execution(database, host, actor, plan, on_progress, should_stop).run()
+    return _Execution(database, host, actor, plan, on_progress, should_stop, on_deleted).run()
 
 
 @dataclass
@@ -82,6 +84,7 @@ class _Execution:
     plan: DeletionPlan
     on_progress: Callable[[int, int], None]
     should_stop: Callable[[], bool]
+    on_deleted: Callable[[Iterable[str]], None]
     outcome: Outcome = field(default_factory=Outcome)
     was_stopped: bool = False
 
@@ -140,6 +143,7 @@ class _Execution:
             logger.error("A deletion met an error of its own: %s", type(error).__name__)  # noqa: TRY400  a traceback could carry values
             raise AbortedError(UNEXPECTED) from None
         else:
+            self.on_deleted(outcome.deleted)
             for thread_id in outcome.deleted:
                 self.outcome.failed.pop(thread_id, None)
             self.outcome.add(outcome)

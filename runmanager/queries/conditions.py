@@ -35,12 +35,12 @@ class Selection:
     @property
     def where(self) -> tuple[sa.ColumnElement[bool], ...]:
         """Every condition."""
-        return self.equalities + self.others
+        return self.equalities + self.others + not_hidden(self.host)
 
     @property
     def is_everything(self) -> bool:
         """Whether no run is left out."""
-        return not self.where
+        return not (self.equalities or self.others)
 
     @property
     def has_trigram(self) -> bool:
@@ -85,6 +85,11 @@ def select_by(connection: sa.Connection, host: Host, run_filter: RunFilter) -> S
     if run_filter.search:
         others.append(_matches(host, run_filter.search))
     return Selection(host, tuple(equalities), tuple(others), run_filter.search)
+
+
+def not_hidden(host: Host) -> tuple[sa.ColumnElement[bool], ...]:
+    """The conditions that leave out runs which only a lagging replica still has; mostly none."""
+    return (~has_id(host.runs.c.thread_id, host.hidden),) if host.hidden else ()
 
 
 def user_ids(connection: sa.Connection, host: Host, username: str) -> list[str]:

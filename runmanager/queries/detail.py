@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from runmanager.database import utc
 from runmanager.errors import RunNotFoundError
 from runmanager.host import has_id, is_time
+from runmanager.queries.conditions import not_hidden
 from runmanager.queries.footprint import ids_with_traces
 from runmanager.queries.order import newest_first
 from runmanager.queries.summaries import as_summary, select_summaries
@@ -101,7 +102,8 @@ def _orphan(thread_id: str) -> RunDetail:
 def _parent(connection: sa.Connection, host: Host, thread_id: str | None) -> RunLink | None:
     if not thread_id:
         return None
-    found = _links(connection, host, has_id(host.runs.c.thread_id, [thread_id]), limit=1)
+    where = sa.and_(has_id(host.runs.c.thread_id, [thread_id]), *not_hidden(host))
+    found = _links(connection, host, where, limit=1)
     return found[0] if found else RunLink(thread_id, thread_id, None, exists=False)
 
 
@@ -110,7 +112,7 @@ def _reruns(
 ) -> tuple[tuple[RunLink, ...], int]:
     if "parent_thread_id" not in host.runs.c:
         return (), 0
-    where = has_id(host.runs.c.parent_thread_id, [thread_id])
+    where = sa.and_(has_id(host.runs.c.parent_thread_id, [thread_id]), *not_hidden(host))
     found = _links(connection, host, where, limit=MAX_RERUNS)
     if len(found) < MAX_RERUNS:
         return found, len(found)

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from runmanager.database import stopped_after
 from runmanager.errors import DatabaseTooSlowError
 from runmanager.host import same_id
-from runmanager.queries.conditions import select_by
+from runmanager.queries.conditions import not_hidden, select_by
 from runmanager.queries.counts import count_up_to
 from runmanager.records import WorkspaceChoice
 
@@ -38,7 +38,7 @@ def usernames(connection: sa.Connection, host: Host) -> tuple[str, ...]:
         # LATERAL … LIMIT 1 asks the index on user_id once a user.
         one_run = (
             sa.select(sa.literal(1).label("one"))
-            .where(same_id(host.runs.c.user_id, host.users.c.id))
+            .where(same_id(host.runs.c.user_id, host.users.c.id), *not_hidden(host))
             .limit(1)
             .lateral()
         )
@@ -119,7 +119,8 @@ def _few_have_runs(connection: sa.Connection, host: Host) -> bool:
 def _distinct(host: Host, column: sa.Column[Any]) -> sa.FromClause:
     """The distinct values of an id column of ``run_metadata``, as ``id``."""
     if column.name not in host.indexed:
-        return sa.select(column.label("id")).where(column.is_not(None)).distinct().subquery("used")
+        some = sa.select(column.label("id")).where(column.is_not(None), *not_hidden(host))
+        return some.distinct().subquery("used")
     # A loose index scan: the least value, then again and again the least that is greater.
     # https://wiki.postgresql.org/wiki/Loose_indexscan
     least = sa.select(column.label("id")).where(column.is_not(None)).order_by(column).limit(1)
@@ -130,4 +131,8 @@ def _distinct(host: Host, column: sa.Column[Any]) -> sa.FromClause:
         sa.select(further).where(further > found.c.id).order_by(further).limit(1).scalar_subquery()
     )
     found = found.union_all(sa.select(greater).where(found.c.id.is_not(None)))
-    return sa.select(found.c.id).where(found.c.id.is_not(None)).subquery("used")
+    used = sa.select(found.c.id).where(found.c.id.is_not(None))
+    if host.hidden:
+        shown = sa.select(sa.literal(1)).where(column == found.c.id, *not_hidden(host))
+        used = used.where(sa.exists(shown))
+    return used.subquery("used")

@@ -27,8 +27,8 @@ def is_counting(host: HostWriter) -> bool:
     """Whether a count waits for the table that the test holds."""
     return bool(
         host.execute(
-            "SELECT FROM pg_stat_activity WHERE application_name = 'runmanager'"
-            " AND wait_event_type = 'Lock' AND query LIKE '%%count(*)%%'"
+            "SELECT 1 FROM pg_stat_activity WHERE application_name = 'runmanager'"
+            " AND wait_event_type = 'Lock' AND query LIKE '%count(*)%'"
         )
     )
 

@@ -50,6 +50,19 @@ def test_a_bad_address_is_refused_in_one_sentence_without_its_password(text: str
     assert caught.value.__cause__ is None
 
 
+def test_a_replica_is_read_as_the_database_is_and_needs_one() -> None:
+    replica = f"postgres://kate:{SECRET}@replica/host"
+    found = settings(DATABASE_URL="postgresql://db/host", RUNMANAGER_READ_URL=replica)
+    assert found.read_url is not None
+    assert (found.read_url.drivername, found.read_url.host) == ("postgresql+psycopg", "replica")
+    assert SECRET not in repr(found)
+    with pytest.raises(SettingsError, match="RUNMANAGER_READ_URL needs DATABASE_URL") as caught:
+        settings(RUNMANAGER_READ_URL=replica)
+    assert SECRET not in caught.value.message
+    with pytest.raises(SettingsError, match="RUNMANAGER_READ_URL is not the address"):
+        settings(DATABASE_URL="postgresql://db/host", RUNMANAGER_READ_URL="mysql://db/host")
+
+
 @pytest.mark.parametrize("key", ["", "short", "k" * 31])
 def test_a_short_cookie_key_is_refused_with_a_database_of_the_hosts(key: str) -> None:
     with pytest.raises(SettingsError, match="32 bytes") as caught:
@@ -127,7 +140,13 @@ def test_the_readme_has_every_setting_with_its_sentence_and_default() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["DATABASE_URL", "RUNMANAGER_COOKIE_KEY", "RUNMANAGER_JWT_SECRET", "RUNMANAGER_JWT_CLAIM"],
+    [
+        "DATABASE_URL",
+        "RUNMANAGER_READ_URL",
+        "RUNMANAGER_COOKIE_KEY",
+        "RUNMANAGER_JWT_SECRET",
+        "RUNMANAGER_JWT_CLAIM",
+    ],
 )
 def test_bytes_that_are_no_text_are_refused(name: str) -> None:
     with pytest.raises(SettingsError, match=rf"^{name} is not UTF-8 text\.$"):

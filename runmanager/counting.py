@@ -25,17 +25,21 @@ if TYPE_CHECKING:
     from runmanager.host import Host
     from runmanager.records import Actor
 
-MAX_AT_ONCE = 2
+MAX_AT_ONCE = 1
 MAX_KEPT = 50
 MAX_SECONDS = 60.0
+READER = "counts"
 logger = logging.getLogger(__name__)
 
 
 class OpenReading(Protocol):
-    """Opens a transaction for the actor, and says what the host looks like in it."""
+    """Opens a transaction for the actor, and says what the host looks like in it.
+
+    ``reader`` is whose share of the connections it takes: not the actor's, who looks on meanwhile.
+    """
 
     def __call__(
-        self, actor: Actor, *, seconds: float
+        self, actor: Actor, *, seconds: float, reader: str
     ) -> AbstractContextManager[tuple[sa.Connection, Host]]:
         """Raises NotAdminError for somebody who is no admin any more."""
 
@@ -75,7 +79,7 @@ class _Count:
 
 
 class Counts:
-    """The counts of this process: at most two at work, and one for each actor."""
+    """The counts of this process: one at work, and one for each actor; others wait their turn."""
 
     def __init__(self, open_reading: OpenReading) -> None:
         self._open_reading = open_reading
@@ -121,7 +125,8 @@ class Counts:
 
     def _run(self, count: _Count, run_filter: RunFilter) -> None:
         try:
-            with self._open_reading(count.actor, seconds=MAX_SECONDS) as (connection, host):
+            opened = self._open_reading(count.actor, seconds=MAX_SECONDS, reader=READER)
+            with opened as (connection, host):
                 if count.begin(connection):
                     total = count_all(connection, select_by(connection, host, run_filter))
                     count.end(CountState.FINISHED, total)

@@ -7,7 +7,7 @@ Read once at the start from PostgreSQL's catalog, which is why the only SQL outs
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
@@ -59,15 +59,28 @@ class TraceTable:
 
 
 @dataclass(frozen=True)
+class Hints:
+    """What the indexes on ``run_metadata`` are good for when it is read.
+
+    ``indexed`` are the columns that an index begins with, ``ordered`` those behind which one has
+    the order of the list. ``nulls_last`` is the form in which that order is asked for. With
+    ``has_trigrams`` a part of an id or a name can be looked up.
+    """
+
+    indexed: frozenset[str] = frozenset()
+    ordered: frozenset[str] = frozenset()
+    nulls_last: bool = False
+    has_trigrams: bool = False
+
+
+@dataclass(frozen=True)
 class Host:
     """The tables of the host that Run Manager works with.
 
     ``traces`` go with a run, in the order in which they can be deleted; ``left_behind`` hold rows
     of runs too and are never touched. ``refers_to_itself`` says that a run's row can hold another's
     in place; ``cascades`` are the pairs of columns, a rerun's and its parent's, by which deleting a
-    parent's row would make the database delete the rerun's as well. ``indexed`` are the
-    columns of a run's row that an index begins with; ``has_trigrams`` says that a search can use
-    trigram indexes, on both of the columns that it looks into. ``hidden`` are the ids of runs
+    parent's row would make the database delete the rerun's as well. ``hidden`` are the ids of runs
     that are deleted, though the replica that is read may still show them.
     """
 
@@ -79,8 +92,7 @@ class Host:
     logs: tuple[TraceTable, ...]
     cascades: tuple[tuple[str, str], ...] = ()
     refers_to_itself: bool = False
-    indexed: frozenset[str] = frozenset()
-    has_trigrams: bool = False
+    hints: Hints = field(default_factory=Hints)
     hidden: frozenset[str] = frozenset()
 
     def trace(self, name: str) -> sa.Table | None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from runmanager.database import Database
+    from runmanager.host import Hints
 
 # As many as the largest deletion has. Each reading statement carries the ids that are remembered.
 MAX_HIDDEN = 10_000
@@ -39,8 +40,9 @@ class _Deletion:
 class Replica:
     """Reads a replica without the runs that were deleted on the primary and it still has."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, hints: Hints) -> None:
         self._database = database
+        self.hints = hints
         self._lock = threading.Lock()
         self._deletions: list[_Deletion] = []
 

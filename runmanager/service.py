@@ -28,6 +28,7 @@ from runmanager.filters import RunFilter
 from runmanager.host import Host, TraceTable, read_host
 from runmanager.operations import Operations
 from runmanager.queries import checkpoints, detail, facets, footprint, logs, runs
+from runmanager.queries.indexes import with_hints
 from runmanager.queries.runs import Limits
 from runmanager.replica import Replica
 
@@ -87,11 +88,11 @@ class RunManager:
         if settings.read_url is None:
             return cls(database, host, glance or Limits())
         try:
-            replica, _host = _open(settings.read_url, settings, "RUNMANAGER_READ_URL")
+            replica, replicated = _open(settings.read_url, settings, "RUNMANAGER_READ_URL")
         except StartError:
             database.close()
             raise
-        return cls(database, host, glance or Limits(), Replica(replica))
+        return cls(database, host, glance or Limits(), Replica(replica, replicated.hints))
 
     def close(self) -> None:
         """Let running deletions end after their batch, then close every connection."""
@@ -312,22 +313,28 @@ class RunManager:
 
     @contextmanager
     def _reading(
-        self, actor: Actor, thread_id: str | None = None, *, seconds: float | None = None
+        self,
+        actor: Actor,
+        thread_id: str | None = None,
+        *,
+        seconds: float | None = None,
+        reader: str | None = None,
     ) -> Iterator[tuple[sa.Connection, Host]]:
         """Where to read runs, and the host without those that are deleted.
 
-        ``seconds`` is a statement's time limit where it is not the settings'. Raises
-        RunNotFoundError where ``thread_id`` is one of them.
+        ``seconds`` is a statement's time limit where it is not the settings', ``reader`` whose
+        share of the connections it takes, by default the actor's. Raises RunNotFoundError where
+        ``thread_id`` is one of those deleted.
         """
         hidden = self._hidden(actor)
         if self._replica is None or hidden is None:
-            with self._reading_primary(actor, seconds) as connection:
+            with self._reading_primary(actor, seconds, reader) as connection:
                 yield connection, self._host
             return
         if thread_id in hidden:
             raise RunNotFoundError
-        with self._replica.read(actor.user_id, seconds) as connection, translated():
-            yield connection, replace(self._host, hidden=hidden)
+        with self._replica.read(reader or actor.user_id, seconds) as connection, translated():
+            yield connection, replace(self._host, hidden=hidden, hints=self._replica.hints)
 
     def _hidden(self, actor: Actor) -> frozenset[str] | None:
         """What to leave out of the replica's answer; None where the primary is to be asked."""
@@ -339,9 +346,9 @@ class RunManager:
 
     @contextmanager
     def _reading_primary(
-        self, actor: Actor, seconds: float | None = None
+        self, actor: Actor, seconds: float | None = None, reader: str | None = None
     ) -> Iterator[sa.Connection]:
-        with self._database.read(actor.user_id, seconds=seconds) as connection:
+        with self._database.read(reader or actor.user_id, seconds=seconds) as connection:
             accounts.require_admin(connection, self._host, actor)
             with translated():
                 yield connection
@@ -362,7 +369,8 @@ def _open(url: sa.URL, settings: Settings, variable: str) -> tuple[Database, Hos
     database = Database(url, settings)
     try:
         with database.read() as connection:
-            return database, read_host(connection, settings.trace_tables)
+            host = read_host(connection, settings.trace_tables)
+            return database, with_hints(connection, host)
     except DatabaseError as error:
         database.close()
         raise StartError(

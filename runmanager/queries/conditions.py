@@ -24,13 +24,15 @@ class Selection:
     """The runs of one filter, as conditions on ``run_metadata``.
 
     ``equalities`` compare an id, which a host's index can find; ``others`` have to be tried on
-    each row. ``search`` is the text searched for, "" for none.
+    each row. ``search`` is the text searched for, "" for none. ``by_one`` is the column where one
+    id is all that is asked for.
     """
 
     host: Host
     equalities: tuple[sa.ColumnElement[bool], ...] = ()
     others: tuple[sa.ColumnElement[bool], ...] = ()
     search: str = ""
+    by_one: str | None = None
 
     @property
     def where(self) -> tuple[sa.ColumnElement[bool], ...]:
@@ -41,6 +43,11 @@ class Selection:
     def is_everything(self) -> bool:
         """Whether no run is left out."""
         return not (self.equalities or self.others)
+
+    @property
+    def is_in_order(self) -> bool:
+        """Whether an index of the host has exactly these runs in the order of the list."""
+        return self.is_everything or self.by_one in self.host.hints.ordered
 
     @property
     def has_trigram(self) -> bool:
@@ -70,10 +77,14 @@ def select_by(connection: sa.Connection, host: Host, run_filter: RunFilter) -> S
     runs = host.runs.c
     equalities: list[sa.ColumnElement[bool]] = []
     others: list[sa.ColumnElement[bool]] = []
+    by: list[str] = []
     if run_filter.username is not None:
-        equalities.append(has_id(runs.user_id, user_ids(connection, host, run_filter.username)))
+        ids = user_ids(connection, host, run_filter.username)
+        equalities.append(has_id(runs.user_id, ids))
+        by += ["user_id"] * len(ids)
     if run_filter.workspace is not None:
         equalities.append(has_id(runs.workspace_id, [run_filter.workspace]))
+        by.append("workspace_id")
     if run_filter.without_user:
         others.append(~_exists_in(host.users, runs.user_id))
     if run_filter.without_workspace:
@@ -84,7 +95,8 @@ def select_by(connection: sa.Connection, host: Host, run_filter: RunFilter) -> S
         )
     if run_filter.search:
         others.append(_matches(host, run_filter.search))
-    return Selection(host, tuple(equalities), tuple(others), run_filter.search)
+    by_one = by[0] if len(by) == len(equalities) == 1 and not others else None
+    return Selection(host, tuple(equalities), tuple(others), run_filter.search, by_one)
 
 
 def not_hidden(host: Host) -> tuple[sa.ColumnElement[bool], ...]:

@@ -93,7 +93,7 @@ def _used_workspaces(connection: sa.Connection, host: Host, run_filter: RunFilte
 
 def _few_have_runs(connection: sa.Connection, host: Host) -> bool:
     """Whether far more users are known than have runs, as far as the statistics say."""
-    if "user_id" not in host.indexed:
+    if "user_id" not in host.hints.indexed:
         return False
     stats = sa.table(
         "pg_stats", *map(sa.column, ("schemaname", "tablename", "attname", "n_distinct"))
@@ -118,7 +118,7 @@ def _few_have_runs(connection: sa.Connection, host: Host) -> bool:
 
 def _distinct(host: Host, column: sa.Column[Any]) -> sa.FromClause:
     """The distinct values of an id column of ``run_metadata``, as ``id``."""
-    if column.name not in host.indexed:
+    if column.name not in host.hints.indexed:
         some = sa.select(column.label("id")).where(column.is_not(None), *not_hidden(host))
         return some.distinct().subquery("used")
     # A loose index scan: the least value, then again and again the least that is greater.

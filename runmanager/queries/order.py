@@ -84,7 +84,11 @@ class Segment:
         return RowKey(None, first_key, is_included)
 
     def _directed(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-        return column.desc() if self.is_forward else column.asc()
+        directed = column.desc() if self.is_forward else column.asc()
+        if not self.host.hints.nulls_last or column.name != "created_at":
+            return directed
+        # There are none in this segment, but an index that puts them there has no other order.
+        return directed.nulls_last() if self.is_forward else directed.nulls_first()
 
 
 def segments(

@@ -162,6 +162,8 @@ class _Listing:
             return None
         if count > self.limits.exact_to:
             return None
+        if self.selection.is_in_order and not self.in_full:
+            return self._page(self.request.within(count), Total(count))
         return self._gathered(None if self.selection.others else count)
 
     @cached_property
@@ -235,7 +237,7 @@ class _Listing:
         size = place.size + 1
         if place.skip:
             return jump(self.connection, self.selection, place.direction, place.skip, size)
-        if self.selection.is_everything:
+        if self.selection.is_in_order:
             return walk(self.connection, self.selection, place.direction, size, place.after)
         return self._search(place)
 
@@ -246,7 +248,7 @@ class _Listing:
             # Most likely the one that was meant: it is shown at once, and others if they are near.
             found = self._slices(place, replace(pace, seconds=0.0))
             return replace(found, by_whole_id=by_whole_id) if found.resume is not None else found
-        has_trigrams = self.selection.has_trigram and self.selection.host.has_trigrams
+        has_trigrams = self.selection.has_trigram and self.selection.host.hints.has_trigrams
         found = self._slices(place, replace(pace, seconds=0.0) if has_trigrams else pace)
         if found.resume is not None and has_trigrams:
             gathered = self._gather(place, at_most=self.limits.exact_to)

@@ -2,69 +2,89 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.parts import address, filter_form, run_grid, session, text
+from pages.parts import address, filter_form, run_grid, session
 from pages.parts.delete_dialog import ask_to_delete, draw_dialog
+from pages.parts.filter_form import current_view
 from pages.parts.messages import shown_errors
 from pages.parts.operation import draw_operation
+from pages.parts.pager import draw_nothing_found_yet, draw_pager
+from pages.parts.run_total import draw_total, with_counted
 from pages.parts.signin import require_admin, top_line
 
 if TYPE_CHECKING:
     from pages.parts.address import View
     from pages.parts.session import GridState
-    from runmanager.paging import Page
-    from runmanager.records import Actor, RunSummary
+    from runmanager.records import Actor, RunPage
 
 
 def draw(actor: Actor) -> None:
     """Draw the page for ``actor``."""
     held = session.state()
-    view, names = filter_form.draw_filters(actor, address.read_view())
+    held.choices = None
+    held.needs_reading, held.is_searching = True, False
+    filter_form.draw_filters(actor)
     with top_line(actor):
         st.markdown("### Run Manager")
     with st.container(gap=None):
         draw_operation(actor)
-    held.needs_reading = True
-    _draw_list(actor, view, names.get(view.run_filter.workspace or ""))
+    _draw_list(actor)
 
 
-@st.fragment
-def _draw_list(actor: Actor, view: View, workspace_name: str | None) -> None:
-    """Heading, actions, grid and pager: a tick or a page change draws only these anew."""
-    asked = address.read_view().request
-    if asked != view.request:
-        view = replace(view, request=asked, notices=())
-    grid = session.state().grid
+@st.fragment(key=filter_form.LIST)
+def _draw_list(actor: Actor) -> None:
+    """Heading, actions, grid and pager: what is asked for anew draws only these."""
+    view, choices = current_view(actor)
     # Always there: what comes and goes inside must not move what stands below.
     waiting = st.container(gap=None)
-    if session.state().needs_reading or grid is None:
-        with waiting, shown_errors(), st.skeleton(height=run_grid.MAX_HEIGHT):
-            page = session.service().browse(actor, view.run_filter, view.request)
-        grid = run_grid.hold(view, page)
-    _draw_heading(view, grid.page, workspace_name)
+    with waiting:
+        grid = run_grid.hold(view, _read(actor, view))
+    _draw_heading(actor, view, grid.page, choices.workspace_name(view.run_filter))
     if grid.page.items:
         _draw_actions(grid)
         run_grid.draw_grid(grid, address.open_run)
-        _draw_pager(grid.page)
+        draw_pager(grid.page)
+    elif grid.page.resume is not None:
+        draw_nothing_found_yet(grid.page)
     else:
         _draw_empty(view)
     draw_dialog(actor)
+    if session.state().is_searching:
+        # A second at a time, so that what is found is seen and Stop is heard.
+        st.rerun(scope="fragment")
 
 
-def _draw_heading(view: View, page: Page[RunSummary], workspace_name: str | None) -> None:
+def _read(actor: Actor, view: View) -> RunPage:
+    """The page to show: as it was drawn before, searched on, or read from the database."""
+    held, old = session.state(), session.state().grid
+    known = old.page if old is not None and old.view.run_filter == view.run_filter else None
+    if known is not None and not held.needs_reading:
+        if not held.is_searching or known.resume is None:
+            held.is_searching = False
+            return with_counted(view.run_filter, known)
+        with shown_errors():
+            page = session.service().search_on(actor, view.run_filter, known)
+        held.is_searching = page.resume is not None
+        return page
+    with shown_errors(), st.skeleton(height=run_grid.MAX_HEIGHT):
+        page = session.service().browse(actor, view.run_filter, view.request, known)
+    return with_counted(view.run_filter, page)
+
+
+def _draw_heading(actor: Actor, view: View, page: RunPage, workspace_name: str | None) -> None:
     notices = list(view.notices)
-    if page.number != view.request.number:
+    is_last = page.from_end or (page.counted.is_exact and page.number == page.pages)
+    if is_last and page.request != view.request and not view.request.from_end:
         notices.append(f"There is no page {view.request.number:,}: showing the last.")
     with st.container(gap=None):
         if notices:
             st.info(" ".join(notices), icon=":material/info:")
     described = view.run_filter.describe(workspace_name)
     with st.container(key="heading", horizontal=True, vertical_alignment="center"):
-        st.text(text.count(page.total, "run"))
+        draw_total(actor, view.run_filter, page)
         if described:
             # A username or search is the host's or the viewer's text: never Markdown.
             with st.container(key="filtered-by", width="content"):
@@ -72,7 +92,7 @@ def _draw_heading(view: View, page: Page[RunSummary], workspace_name: str | None
             st.button(
                 "Clear filters",
                 key="clear_filters",
-                on_click=_clear_filters,
+                on_click=filter_form.clear_filters,
                 type="tertiary",
                 icon=":material/close:",
             )
@@ -119,45 +139,23 @@ def _draw_actions(grid: GridState) -> None:
             st.caption(f"{elsewhere:,} of them on other pages")
 
 
-def _draw_pager(page: Page[RunSummary]) -> None:
-    with st.container(
-        key="pager", horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
-    ):
-        with st.container(key="footer", width="content"):
-            st.text(f"{page.first_row:,}–{page.last_row:,} of {page.total:,}")  # noqa: RUF001
-        if page.pages > 1:
-            session.seed("page_number", page.number)
-            st.pagination(page.pages, default=page.number, key="page_number", on_change=_turn_page)
-
-
 def _draw_empty(view: View) -> None:
     with st.container(border=True, key="empty", horizontal_alignment="center"):
         if view.run_filter:
             st.markdown("**No runs match**", width="content")
             st.markdown("Look for less, or for all of them.", width="content")
-            st.button("Clear the filters", key="clear_filters_empty", on_click=_clear_filters)
+            st.button(
+                "Clear the filters", key="clear_filters_empty", on_click=filter_form.clear_filters
+            )
         else:
             st.markdown("**No runs yet**", width="content")
             st.markdown("They appear here as soon as the application writes them.", width="content")
             st.button("Look again", key="look_again", on_click=_read_again)
 
 
-def _turn_page() -> None:
-    number = session.value("page_number")
-    view = address.read_view()
-    if isinstance(number, int):
-        address.write_view(replace(view, request=replace(view.request, number=number)))
-    session.state().needs_reading = True
-
-
-def _clear_filters() -> None:
-    filter_form.clear_filters()
-    # The sidebar stands outside of the list's fragment.
-    st.rerun()
-
-
 def _read_again() -> None:
     session.state().needs_reading = True
+    session.state().counted = None
 
 
 def _ask_to_delete_selected() -> None:

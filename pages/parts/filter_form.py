@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 from pages.parts import session
 from pages.parts.address import View, read_view, write_view
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from runmanager.records import Actor, WorkspaceChoice
 
 SIZES = (10, 25, 50, 100, 200)
+# The fragments of the runs page: a change draws anew what depends on it, and nothing else.
+FILTERS, LIST = "filters", "list"
 
 
 @dataclass(frozen=True)
@@ -28,44 +32,55 @@ class Choice:
     label: str
 
 
-def draw_filters(actor: Actor, view: View) -> tuple[View, dict[str, str]]:
-    """Draw the form; the view it stands for, and the labels of the workspaces by id.
+@dataclass(frozen=True)
+class Choices:
+    """What the filters offer: all users, and the workspaces of the runs that ``narrowed`` selects.
 
-    The view is the given one without a user or workspace that has no runs; a notice says so.
+    They are read once for each run of the whole page, and for each choice of a user.
     """
-    with shown_errors():
-        users = _user_choices(session.service().usernames(actor))
+
+    users: tuple[Choice, ...]
+    workspaces: tuple[Choice, ...]
+    narrowed: RunFilter
+
+    def workspace_name(self, run_filter: RunFilter) -> str | None:
+        """The label of the workspace that is filtered by."""
+        value = run_filter.workspace
+        return next((one.label for one in self.workspaces if one.value == value), None)
+
+
+def current_view(actor: Actor) -> tuple[View, Choices]:
+    """What the address asks for, and what there is to choose from.
+
+    The view is without a user or workspace that has no runs; a notice says so.
+    """
+    held = session.state()
+    view = read_view()
     notices = list(view.notices)
     run_filter = view.run_filter
-    if (
-        run_filter.username is not None
-        and Choice(run_filter.username, run_filter.username) not in users
-    ):
+    with shown_errors():
+        users = held.choices.users if held.choices is not None else _user_choices(actor)
+    if run_filter.username is not None and _chosen(users, run_filter.username) is None:
         notices.append("The user in the address has no runs: showing all users.")
         run_filter = replace(run_filter, username=None)
-    with shown_errors():
-        narrowed = RunFilter(username=run_filter.username, without_user=run_filter.without_user)
-        workspaces = _workspace_choices(session.service().workspaces(actor, narrowed))
-    if run_filter.workspace is not None and not any(
-        one.value == run_filter.workspace for one in workspaces
-    ):
+    narrowed = RunFilter(username=run_filter.username, without_user=run_filter.without_user)
+    if held.choices is None or held.choices.narrowed != narrowed:
+        with shown_errors():
+            held.choices = Choices(users, _workspace_choices(actor, narrowed), narrowed)
+    choices = held.choices
+    if run_filter.workspace is not None and choices.workspace_name(run_filter) is None:
         notices.append("The workspace in the address has no such runs: showing all workspaces.")
         run_filter = replace(run_filter, workspace=None)
-    view = View(run_filter, view.request, tuple(notices))
-    _draw(view, users, workspaces)
-    return view, {one.value: one.label for one in workspaces if one.value is not None}
+    return View(run_filter, view.request, tuple(notices)), choices
 
 
-def clear_filters() -> None:
-    """Show all runs again, with as many rows as before."""
-    write_view(View(RunFilter(), PageRequest(size=read_view().request.size)))
-    session.state().needs_reading = True
-
-
-def _draw(view: View, users: list[Choice], workspaces: list[Choice]) -> None:
+@st.fragment(key=FILTERS)
+def draw_filters(actor: Actor) -> None:
+    """Draw the form in the sidebar."""
+    view, choices = current_view(actor)
     chosen = view.run_filter
-    user = _chosen(users, chosen.username, is_without=chosen.without_user)
-    workspace = _chosen(workspaces, chosen.workspace, is_without=chosen.without_workspace)
+    user = _chosen(choices.users, chosen.username, is_without=chosen.without_user)
+    workspace = _chosen(choices.workspaces, chosen.workspace, is_without=chosen.without_workspace)
     # Each value is given twice: seeded, for what changed in the address, and as the default, for a
     # browser that missed the seed because its first run was interrupted by a second.
     # What is typed keeps its spaces at the end: a word may follow.
@@ -87,19 +102,21 @@ def _draw(view: View, users: list[Choice], workspaces: list[Choice]) -> None:
         )
         st.selectbox(
             "User",
-            users,
+            choices.users,
             key="user_choice",
             format_func=_label,
-            index=None if user is None else users.index(user),
+            index=None if user is None else choices.users.index(user),
             placeholder="All users",
             on_change=_changed,
+            # The workspaces are those of the user's runs.
+            kwargs={"redrawn": (FILTERS, LIST)},
         )
         st.selectbox(
             "Workspace",
-            workspaces,
+            choices.workspaces,
             key="workspace_choice",
             format_func=_label,
-            index=None if workspace is None else workspaces.index(workspace),
+            index=None if workspace is None else choices.workspaces.index(workspace),
             placeholder="All workspaces",
             on_change=_changed,
         )
@@ -112,7 +129,13 @@ def _draw(view: View, users: list[Choice], workspaces: list[Choice]) -> None:
         )
 
 
-def _changed() -> None:
+def clear_filters() -> None:
+    """Show all runs again, with as many rows as before: for a button to call."""
+    write_view(View(RunFilter(), PageRequest(size=read_view().request.size)))
+    _show_anew((FILTERS, LIST))
+
+
+def _changed(redrawn: tuple[str, ...] = (LIST,)) -> None:
     """Write what the form says to the address; any change returns to page 1."""
     user, workspace = session.value("user_choice"), session.value("workspace_choice")
     size = session.value("rows_per_page")
@@ -125,23 +148,34 @@ def _changed() -> None:
     )
     request = PageRequest(size=size) if isinstance(size, int) else PageRequest()
     write_view(View(run_filter, request))
-    session.state().needs_reading = True
+    _show_anew(redrawn)
+
+
+def _show_anew(fragments: tuple[str, ...]) -> None:
+    held = session.state()
+    held.needs_reading = True
+    held.is_searching = False
+    # Where the page broke off before its list, there is none to draw: the whole page runs.
+    with suppress(StreamlitAPIException):
+        st.rerun(fragments)
 
 
 def _searched() -> str:
     return str(session.value("search_text") or "").strip()[:MAX_SEARCH]
 
 
-def _user_choices(usernames: tuple[str, ...]) -> list[Choice]:
-    return [*(Choice(name, name) for name in usernames), Choice(None, "(no known user)")]
+def _user_choices(actor: Actor) -> tuple[Choice, ...]:
+    usernames = session.service().usernames(actor)
+    return (*(Choice(name, name) for name in usernames), Choice(None, "(no known user)"))
 
 
-def _workspace_choices(workspaces: tuple[WorkspaceChoice, ...]) -> list[Choice]:
+def _workspace_choices(actor: Actor, narrowed: RunFilter) -> tuple[Choice, ...]:
+    workspaces = session.service().workspaces(actor, narrowed)
     names = Counter(one.name for one in workspaces)
-    return [
+    return (
         *(Choice(one.workspace_id, _workspace_label(one, names)) for one in workspaces),
         Choice(None, "(no known workspace)"),
-    ]
+    )
 
 
 def _workspace_label(one: WorkspaceChoice, names: Counter[str | None]) -> str:
@@ -151,7 +185,9 @@ def _workspace_label(one: WorkspaceChoice, names: Counter[str | None]) -> str:
     return one.name if names[one.name] == 1 else f"{one.name} · {one.workspace_id}"
 
 
-def _chosen(choices: list[Choice], value: str | None, *, is_without: bool) -> Choice | None:
+def _chosen(
+    choices: tuple[Choice, ...], value: str | None, *, is_without: bool = False
+) -> Choice | None:
     if value is None and not is_without:
         return None
     return next((one for one in choices if one.value == value), None)

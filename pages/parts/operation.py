@@ -68,6 +68,7 @@ def _finish(operation: OperationView) -> None:
     held = session.state()
     held.operation_id = None
     held.finished = operation
+    held.counted = None
     if operation.receipt is not None:
         # What failed stays selected: it can be looked at and tried again.
         failed = {run.thread_id for run in operation.receipt.failed}

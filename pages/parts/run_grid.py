@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -13,11 +14,10 @@ from pages.parts.session import GridState
 from runmanager.filters import shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pages.parts.address import View
-    from runmanager.paging import Page
-    from runmanager.records import RunSummary
+    from runmanager.records import RunPage, RunSummary
 
 ROW_HEIGHT = 35
 MAX_HEIGHT = 14 * ROW_HEIGHT + 3
@@ -33,7 +33,7 @@ def viewer_zone() -> ZoneInfo:
         return ZoneInfo("UTC")
 
 
-def hold(view: View, page: Page[RunSummary]) -> GridState:
+def hold(view: View, page: RunPage) -> GridState:
     """Keep ``page`` as the rows that the grid is drawn from.
 
     The grid gets a new key, and so forgets its edits, only where rows or selection have changed.
@@ -41,9 +41,15 @@ def hold(view: View, page: Page[RunSummary]) -> GridState:
     held = session.state()
     selected = frozenset(run.thread_id for run in page.items) & held.selection.keys()
     old = held.grid
-    if old is None or old.page != page or old.view != view or session.checked_rows(old) != selected:
+    is_same = old is not None and old.page.items == page.items and old.view == view
+    if old is None or not is_same or session.checked_rows(old) != selected:
         held.grids += 1
-        held.grid = GridState(f"grid-{held.grids}", view, page, selected)
+        # Made once: a tick draws the same frame again, which the browser has already.
+        held.grid = GridState(
+            f"grid-{held.grids}", view, page, selected, _frame(page.items, selected)
+        )
+    else:
+        old.page = page
     held.needs_reading = False
     assert held.grid is not None  # noqa: S101  set just above, or it was there
     return held.grid
@@ -57,12 +63,8 @@ def draw_grid(grid: GridState, open_run: Callable[[str], None]) -> None:
     runs = grid.page.items
     statuses = styles.pill_colors(run.status for run in runs)
 
-    def clicked() -> None:
-        click = session.value(f"{grid.key}-open")
-        open_run(runs[click["row"]].thread_id)  # type: ignore[index]  # Streamlit has no type for it
-
     st.data_editor(
-        _frame(grid),
+        grid.frame,
         key=grid.key,
         hide_index=True,
         height=min(MAX_HEIGHT, (len(runs) + 1) * ROW_HEIGHT + 3),
@@ -75,7 +77,11 @@ def draw_grid(grid: GridState, open_run: Callable[[str], None]) -> None:
         column_config={
             "select": st.column_config.CheckboxColumn("", width=36, pinned=True),
             "open": st.column_config.ButtonColumn(
-                "Open", width=60, type="tertiary", key=f"{grid.key}-open", on_click=clicked
+                "Open",
+                width=60,
+                type="tertiary",
+                key=f"{grid.key}-open",
+                on_click=partial(_open_clicked, open_run),
             ),
             "thread_id": st.column_config.TextColumn("ID", width=84),
             "name": st.column_config.TextColumn("Name", width=236),
@@ -116,11 +122,18 @@ def clear_selection() -> None:
     session.select([])
 
 
-def _frame(grid: GridState) -> pd.DataFrame:
-    runs = grid.page.items
+def _open_clicked(open_run: Callable[[str], None]) -> None:
+    # A session keeps its callbacks for ever: one that held rows would keep every page ever shown.
+    grid = session.state().grid
+    click = session.value(f"{grid.key}-open") if grid is not None else None
+    if grid is not None and click is not None:
+        open_run(grid.page.items[click["row"]].thread_id)  # type: ignore[index]  # no type for it
+
+
+def _frame(runs: Sequence[RunSummary], selected: frozenset[str]) -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "select": [run.thread_id in grid.selected_at_first for run in runs],
+            "select": [run.thread_id in selected for run in runs],
             "open": ["Open"] * len(runs),
             "name": pd.Series([shorten(run.title, MAX_TEXT) for run in runs], dtype="str"),
             "status": [[styles.status_word(run.status)] for run in runs],

@@ -10,11 +10,17 @@ import streamlit as st
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from runmanager.paging import Page
+    import pandas as pd
+
+    from pages.parts.address import View
+    from pages.parts.filter_form import Choices
+    from runmanager.filters import RunFilter
     from runmanager.records import (
+        Actor,
         DeletionPlan,
         OperationView,
         PlannedRun,
+        RunPage,
         RunSummary,
     )
     from runmanager.service import RunManager
@@ -46,9 +52,10 @@ class GridState:
     """
 
     key: str
-    view: object
-    page: Page[RunSummary]
+    view: View
+    page: RunPage
     selected_at_first: frozenset[str]
+    frame: pd.DataFrame
 
 
 @dataclass
@@ -59,6 +66,11 @@ class State:
     grid: GridState | None = None
     grids: int = 0
     needs_reading: bool = True
+    is_searching: bool = False
+    admitted: Actor | None = None
+    choices: Choices | None = None
+    count_id: str | None = None
+    counted: tuple[RunFilter, int] | None = None
     to_delete: tuple[str, ...] = ()
     plan: DeletionPlan | None = None
     operation_id: str | None = None
@@ -158,6 +170,4 @@ def chosen_rows(key: str) -> tuple[int, ...]:
 
 def select(runs: Iterable[RunSummary | PlannedRun]) -> None:
     """Make ``runs`` the whole selection; the grid is drawn anew with it."""
-    held = state()
-    held.selection = {run.thread_id: run for run in runs}
-    held.needs_reading = True
+    state().selection = {run.thread_id: run for run in runs}

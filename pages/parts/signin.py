@@ -41,6 +41,10 @@ def require_admin() -> Actor:
     if name is None:
         st.error("Sign in to use Run Manager.")
         st.stop()
+    # The shell has asked the database a moment ago, in this same script run.
+    admitted, session.state().admitted = session.state().admitted, None
+    if admitted is not None:
+        return admitted
     with shown_errors():
         return session.service().actor_for(name)
 
@@ -56,9 +60,11 @@ def require_sign_in() -> Actor:
     if name is None:
         st.stop()
     try:
-        return session.service().actor_for(name)
+        held.admitted = session.service().actor_for(name)
     except NotAdminError as error:
+        held.admitted = None
         _refuse(name, error)
+    return held.admitted
 
 
 def draw_sign_out() -> None:

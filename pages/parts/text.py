@@ -5,10 +5,15 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+from runmanager.paging import Exactness
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime, tzinfo
 
+    from runmanager.paging import Total
+
+_MILLION = 1_000_000
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 _STEP = 1000
 _MINUTE = 60
@@ -19,6 +24,19 @@ _DAY = 86_400
 def count(number: int, one: str, many: str | None = None) -> str:
     """Such as "1 run" and "12,408 runs"."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def total(known: Total) -> str:
+    """Such as "12,408", "about 2.6 M" and "10,000+"."""
+    if known.exactness is Exactness.ABOUT:
+        return f"about {_roughly(known.count)}"
+    return f"{known.count:,}" if known.is_exact else f"{known.count:,}+"
+
+
+def _roughly(number: int) -> str:
+    if number >= _MILLION:
+        return f"{number / _MILLION:.1f} M"
+    return f"{round(number, -3):,}"
 
 
 def size(number: int) -> str:

@@ -1,0 +1,117 @@
+"""Under the grid: which rows these are, the way to other pages, and on with a search."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.parts import address, session, text
+from pages.parts.run_grid import viewer_zone
+from runmanager.paging import PageRequest
+
+if TYPE_CHECKING:
+    from runmanager.records import RunPage
+
+
+def draw_pager(page: RunPage) -> None:
+    """Draw the position, and the ways to other pages."""
+    with st.container(
+        key="pager", horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
+    ):
+        with st.container(key="footer", width="content"):
+            st.text(position(page))
+        if page.resume is not None:
+            _draw_search_on(page)
+        elif page.counted.is_exact and not page.from_end:
+            if page.pages > 1:
+                session.seed("page_number", page.number)
+                st.pagination(
+                    page.pages, default=page.number, key="page_number", on_change=_turn_page
+                )
+        elif page.has_next or page.has_previous:
+            _draw_steps(page)
+
+
+def draw_nothing_found_yet(page: RunPage) -> None:
+    """Draw what stands in the grid's place while a search has found nothing."""
+    with st.container(border=True, key="nothing-yet", horizontal_alignment="center"):
+        st.markdown("**Nothing found yet**", width="content")
+        with st.container(horizontal=True, horizontal_alignment="center", key="nothing-yet-on"):
+            _draw_search_on(page)
+
+
+def position(page: RunPage) -> str:
+    """Such as "1–50 of 12,408", "the last 50 of about 2.6 M" or "1–3 so far"."""  # noqa: RUF002
+    if page.from_end and page.number == 1:
+        return f"the last {len(page.items):,} of {text.total(page.counted)}"
+    rows = f"{page.first_row:,}–{page.last_row:,}"  # noqa: RUF001
+    if page.from_end:
+        return f"{rows} from the end of {text.total(page.counted)}"
+    return f"{rows} so far" if page.resume is not None else f"{rows} of {text.total(page.counted)}"
+
+
+def _draw_steps(page: RunPage) -> None:
+    """Four steps, where nobody knows how many pages there are."""
+    size = page.size
+    with st.container(key="steps", horizontal=True, width="content", gap="xxsmall"):
+        _draw_step("First", "first_page", PageRequest(1, size), enabled=page.has_previous)
+        _draw_step("Previous", "chevron_left", page.request.turned(-1), enabled=page.has_previous)
+        _draw_step("Next", "chevron_right", page.request.turned(1), enabled=page.has_next)
+        _draw_step("Last", "last_page", PageRequest(1, size, from_end=True), enabled=page.has_next)
+
+
+def _draw_step(label: str, icon: str, request: PageRequest, *, enabled: bool) -> None:
+    st.button(
+        label,
+        key=f"{label.lower()}_page",
+        on_click=_go_to,
+        args=(request,),
+        icon=f":material/{icon}:",
+        type="tertiary",
+        disabled=not enabled,
+    )
+
+
+def _draw_search_on(page: RunPage) -> None:
+    is_searching = session.state().is_searching
+    back = "among those without a time"
+    if page.searched_to is not None:
+        back = f"back to {text.moment(page.searched_to, viewer_zone())}"
+    with st.container(
+        key="searched", horizontal=True, width="content", vertical_alignment="center"
+    ):
+        st.text(f"{'Searching …' if is_searching else 'Searched'} {back}")
+        if is_searching:
+            st.button(
+                "Stop", key="stop_searching", on_click=_stop_searching, icon=":material/stop:"
+            )
+        else:
+            st.button(
+                "Search on",
+                key="search_on",
+                on_click=_search_on,
+                icon=":material/history:",
+                type="primary",
+            )
+
+
+def _turn_page() -> None:
+    number = session.value("page_number")
+    if isinstance(number, int):
+        _go_to(PageRequest(number, address.read_view().request.size))
+
+
+def _go_to(request: PageRequest) -> None:
+    address.write_view(replace(address.read_view(), request=request))
+    session.state().needs_reading = True
+    session.state().is_searching = False
+
+
+def _search_on() -> None:
+    session.state().is_searching = True
+
+
+def _stop_searching() -> None:
+    session.state().is_searching = False

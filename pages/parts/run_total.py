@@ -1,0 +1,93 @@
+"""How many runs there are: as far as it is known at once, and exactly where that is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.parts import session, text
+from pages.parts.messages import shown_errors
+from runmanager.errors import CountNotFoundError
+from runmanager.paging import Exactness
+from runmanager.records import CountState
+
+if TYPE_CHECKING:
+    from runmanager.filters import RunFilter
+    from runmanager.records import Actor, RunPage
+
+POLL_SECONDS = 0.5
+
+
+def with_counted(run_filter: RunFilter, page: RunPage) -> RunPage:
+    """``page`` with the exact total, where all runs of the filter were counted on request."""
+    counted = session.state().counted
+    if counted is None or counted[0] != run_filter or page.counted.is_exact:
+        return page
+    return replace(page, total=counted[1], exactness=Exactness.EXACT)
+
+
+def draw_total(actor: Actor, run_filter: RunFilter, page: RunPage) -> None:
+    """Say how many runs there are, and offer to count them where that is not known."""
+    if page.resume is not None:
+        st.text(f"{text.count(page.total, 'run')} so far")
+        return
+    one = page.total == 1 and page.counted.is_exact
+    st.text(f"{text.total(page.counted)} {'run' if one else 'runs'}")
+    if page.counted.is_exact:
+        return
+    if session.state().count_id is not None:
+        _watch_count(actor, run_filter)
+    else:
+        st.button(
+            "Count exactly",
+            key="count_exactly",
+            on_click=_start,
+            args=(actor, run_filter),
+            type="tertiary",
+            icon=":material/tag:",
+            help="Count every run of this list: up to a minute, and it can be stopped",
+        )
+
+
+@st.fragment(run_every=POLL_SECONDS)
+def _watch_count(actor: Actor, run_filter: RunFilter) -> None:
+    held = session.state()
+    if held.count_id is None:
+        return
+    with shown_errors():
+        try:
+            count = session.service().count(actor, held.count_id)
+        except CountNotFoundError:
+            held.count_id = None
+            raise
+    if count.state is CountState.RUNNING:
+        with st.container(key="counting", horizontal=True, vertical_alignment="center"):
+            st.text("counting …")
+            st.button(
+                "Stop counting",
+                key="stop_count",
+                on_click=_stop,
+                args=(actor, held.count_id),
+                type="tertiary",
+                icon=":material/stop:",
+            )
+        return
+    held.count_id = None
+    if count.state is CountState.FINISHED and count.total is not None:
+        held.counted = (run_filter, count.total)
+    if count.state is CountState.FAILED:
+        st.toast(f"Not counted. {count.message}", icon=":material/error:")
+    # The pages are numbered by it.
+    st.rerun()
+
+
+def _start(actor: Actor, run_filter: RunFilter) -> None:
+    with shown_errors():
+        session.state().count_id = session.service().start_count(actor, run_filter).count_id
+
+
+def _stop(actor: Actor, count_id: str) -> None:
+    with shown_errors():
+        session.service().stop_count(actor, count_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -20,13 +21,16 @@ if TYPE_CHECKING:
     from pages.parts.session import GridState
     from runmanager.records import Actor, RunPage
 
+SENDING_SECONDS = 0.1
+
 
 def draw(actor: Actor) -> None:
     """Draw the page for ``actor``."""
     held = session.state()
     held.choices = None
     held.needs_reading, held.is_searching = True, False
-    filter_form.draw_filters(actor)
+    with st.container(key="form"):
+        filter_form.draw_filters(actor)
     with top_line(actor):
         st.markdown("### Run Manager")
     with st.container(gap=None):
@@ -53,7 +57,9 @@ def _draw_list(actor: Actor) -> None:
         _draw_empty(view)
     draw_dialog(actor)
     if session.state().is_searching:
-        # A second at a time, so that what is found is seen and Stop is heard.
+        # Half a second at a time, so that what is found is seen and Stop is heard. A rerun throws away
+        # what has not been sent to the browser yet.
+        time.sleep(SENDING_SECONDS)
         st.rerun(scope="fragment")
 
 
@@ -62,6 +68,8 @@ def _read(actor: Actor, view: View) -> RunPage:
     held, old = session.state(), session.state().grid
     known = old.page if old is not None and old.view.run_filter == view.run_filter else None
     if known is not None and not held.needs_reading:
+        # In the place of the skeleton, which leaves as much behind.
+        st.empty()
         if not held.is_searching or known.resume is None:
             held.is_searching = False
             return with_counted(view.run_filter, known)

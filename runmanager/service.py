@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     )
     from runmanager.settings import Settings
 
-SEARCH_ON_SECONDS = 1.0
+SEARCH_ON_SECONDS = 0.5
 SEARCH_ON_SLICE = 50_000
 
 
@@ -172,7 +172,7 @@ class RunManager:
             return runs.browse(connection, host, run_filter, request, near, self._glance)
 
     def search_on(self, actor: Actor, run_filter: RunFilter, page: RunPage) -> RunPage:
-        """``page`` with what a second of searching on has found."""
+        """``page`` with what half a second of searching on has found."""
         pace = replace(self._glance.pace, first=SEARCH_ON_SLICE, seconds=SEARCH_ON_SECONDS)
         longer = replace(self._glance, pace=pace)
         with self._reading(actor) as (connection, host):

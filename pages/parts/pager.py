@@ -46,7 +46,9 @@ def position(page: RunPage) -> str:
     """Such as "1–50 of 12,408", "the last 50 of about 2.6 M" or "1–3 so far"."""  # noqa: RUF002
     if page.from_end and page.number == 1:
         return f"the last {len(page.items):,} of {text.total(page.counted)}"
-    rows = f"{page.first_row:,}–{page.last_row:,}"  # noqa: RUF001
+    rows = f"{page.first_row:,}"
+    if page.last_row > page.first_row:
+        rows += f"–{page.last_row:,}"  # noqa: RUF001
     if page.from_end:
         return f"{rows} from the end of {text.total(page.counted)}"
     return f"{rows} so far" if page.resume is not None else f"{rows} of {text.total(page.counted)}"
@@ -55,7 +57,7 @@ def position(page: RunPage) -> str:
 def _draw_steps(page: RunPage) -> None:
     """Four steps, where nobody knows how many pages there are."""
     size = page.size
-    with st.container(key="steps", horizontal=True, width="content", gap="xxsmall"):
+    with st.container(key="steps", horizontal=True, width="content", gap="small"):
         _draw_step("First", "first_page", PageRequest(1, size), enabled=page.has_previous)
         _draw_step("Previous", "chevron_left", page.request.turned(-1), enabled=page.has_previous)
         _draw_step("Next", "chevron_right", page.request.turned(1), enabled=page.has_next)

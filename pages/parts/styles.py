@@ -33,7 +33,9 @@ _STYLESHEET = """
 <style>
 .stMainBlockContainer { padding: 3rem 2rem 3rem; max-width: 1500px; }
 [data-testid="stSidebarUserContent"] { padding-top: 0.5rem; }
-.st-key-cookie, .st-key-once { position: absolute; height: 0; overflow: hidden; }
+.st-key-cookie, .st-key-once, .st-key-form { height: 0; overflow: hidden; }
+[data-testid="stLayoutWrapper"]:has(> .st-key-cookie, > .st-key-once, > .st-key-form) {
+  position: absolute; }
 [data-testid="stText"] { font-family: inherit; }
 .st-key-sign-in { max-width: 25rem; margin: 6vh auto 0; }
 .st-key-heading [data-testid="stText"], .st-key-run-title [data-testid="stText"] {
@@ -43,6 +45,8 @@ _STYLESHEET = """
 .st-key-facts [data-testid="stText"] { overflow-wrap: anywhere; white-space: pre-wrap; }
 .st-key-facts [data-testid="stCaptionContainer"] { margin-bottom: -0.35rem; }
 .st-key-sign-in form h3, .st-key-sign-in [data-testid="stForm"] h3 { font-size: 1.2rem; }
+.st-key-counting [data-testid="stText"], .st-key-searched [data-testid="stText"] {
+  font-size: 0.95rem; font-weight: 400; opacity: 0.8; }
 .st-key-filtered-by [data-testid="stText"] { font-size: 1rem; font-weight: 400; opacity: 0.8; }
 [data-testid="stHeaderActionElements"] { display: none; }
 [role="dialog"] [data-testid="stElementToolbar"] { display: none; }

@@ -57,8 +57,8 @@ def _draw_list(actor: Actor) -> None:
         _draw_empty(view)
     draw_dialog(actor)
     if session.state().is_searching:
-        # Half a second at a time, so that what is found is seen and Stop is heard. A rerun throws away
-        # what has not been sent to the browser yet.
+        # Half a second at a time, so that what is found is seen and Stop is heard. A rerun throws
+        # away what has not been sent to the browser yet.
         time.sleep(SENDING_SECONDS)
         st.rerun(scope="fragment")
 

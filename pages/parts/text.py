@@ -34,9 +34,10 @@ def total(known: Total) -> str:
 
 
 def _roughly(number: int) -> str:
+    """In millions with a tenth, or to two digits, such as "about 63,000": it is a guess."""
     if number >= _MILLION:
         return f"{number / _MILLION:.1f} M"
-    return f"{round(number, -3):,}"
+    return f"{round(number, -max(0, len(str(number)) - 2)):,}"
 
 
 def size(number: int) -> str:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import pytest
 import streamlit as st
-from streamlit.testing.v1 import AppTest
+from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
+from streamlit.testing.v1 import AppTest, local_script_runner
 
 from pages.parts import session, signin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import pandas as pd
 
@@ -61,6 +65,17 @@ class Visitor:
         self.app._run(states)
         assert not self.app.exception, self.app.exception[0].message
         return self
+
+    @contextmanager
+    def only(self, fragment: str) -> Iterator[None]:
+        """Let what is done inside the block run this fragment only, as the browser asks for it.
+
+        AppTest itself runs the whole script, whatever was touched.
+        """
+        fragment_ids = self.app._fragment_storage.resolve_target(fragment)
+        asked = partial(RerunData, fragment_id_queue=fragment_ids)
+        with patch.object(local_script_runner, "RerunData", asked):
+            yield
 
     def press(self, key: str) -> Visitor:
         """Click the button of that key."""

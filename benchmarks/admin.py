@@ -10,13 +10,14 @@ import json
 import re
 import time
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import jwt
 from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
-from benchmarks.big_host import COMMON_WORDS
+from benchmarks.big_host import COMMON_WORDS, OLD_WORD
 from benchmarks.streamlit_client import open_tab
 from tests.processes import COOKIE_KEY
 
@@ -32,12 +33,32 @@ if TYPE_CHECKING:
 _COOKIE_NAME = "runmanager_session"
 # The columns of the grid that are looked at.
 _TICK, _NAME, _USER = "select", "name", "user"
-_FOOTER = re.compile(r"([\d,]+)–([\d,]+) of ")  # noqa: RUF001
+# The rows from one number to another "of about 10.0 M", "from the end of 10,000+", or "so far".
+_FOOTER = re.compile(r"([\d,]+)–([\d,]+) (of|from the end of|so far)\b")  # noqa: RUF001
+_LAST = re.compile(r"the last ([\d,]+) of ")
 _SELECTED = re.compile(r"Delete ([\d,]+) selected")
 
 
 class WrongAnswerError(Exception):
     """The page did not show what was asked for; the message says what it showed."""
+
+
+@dataclass(frozen=True)
+class Position:
+    """The numbers of the first and the last row; counted from the end where that is said.
+
+    ``is_open`` where the search that found them has not ended.
+    """
+
+    first: int
+    last: int
+    from_end: bool = False
+    is_open: bool = False
+
+    def turned(self, pages: int) -> tuple[int, bool]:
+        """The first row's number so many full pages later, and whether it counts from the end."""
+        size = self.last - self.first + 1
+        return self.first + (-pages if self.from_end else pages) * size, self.from_end
 
 
 class Admin:
@@ -51,7 +72,7 @@ class Admin:
     def likely_act(self) -> str:
         """What this admin does next: mostly they turn pages and tick boxes."""
         acts = {"search": 12, "choose a user": 12}
-        if self._pagers():
+        if self._pagers() or self._steps():
             acts["turn a page"] = 40
         if self._free_rows():
             acts["tick a box"] = 25
@@ -73,29 +94,61 @@ class Admin:
     async def open(self) -> float:
         """Open the page, by the cookie of a sign-in before."""
         seconds = await self._tab.load()
-        self._check(self._position()[0] >= 1, "no rows")
+        self._check(self._position().first >= 1, "no rows")
         return seconds
 
-    async def turn_page(self, number: int | None = None) -> float:
+    async def turn_page(self) -> float:
         """Go to a page: mostly the next one, now and then a near one or the last."""
+        return await (self._turn_by_number() if self._pagers() else self._turn_by_step())
+
+    async def next_page(self) -> float:
+        """Go to the page behind this one."""
+        if not self._pagers():
+            return await self._turn_by_step("Next")
+        pager = self._pagers()[0][0]
+        return await self._turn_by_number(self._current(pager) + 1)
+
+    async def _turn_by_number(self, number: int | None = None) -> float:
+        """Where all pages are numbered."""
         pager, fragment_id = self._pagers()[0]
-        state = self._tab.value(pager.id)
-        current = state.int_value if state else 1
-        first, last = self._position()
+        current, before = self._current(pager), self._position()
         if number is None:
             number = self._likely_page(current, pager.num_pages)
         if number == current:
             number = max(1, number - 1) if number > 1 else 2
         grid = self._grid().id
         seconds = await self._tab.set(WidgetState(id=pager.id, int_value=number), fragment_id)
-        size = last - first + 1
-        now_first, now_last = self._position()
-        self._check(now_first != first, f"page {number} begins where page {current} did")
+        now = self._position()
+        self._check(now.first != before.first, f"page {number} begins where page {current} did")
         if number < pager.num_pages and current < pager.num_pages:
+            size = before.last - before.first + 1
             self._check(
-                (now_first, now_last) == ((number - 1) * size + 1, number * size),
-                f"page {number} has the rows {now_first} to {now_last}",
+                (now.first, now.last) == ((number - 1) * size + 1, number * size),
+                f"page {number} has the rows {now.first} to {now.last}",
             )
+        self._check(self._grid().id != grid, "the grid is that of the page before")
+        return seconds
+
+    async def _turn_by_step(self, step: str | None = None) -> float:
+        """Where nobody knows how many pages there are."""
+        steps = self._steps()
+        before = self._position()
+        if step is None:
+            likely = {"Next": 80, "Previous": 10, "First": 5, "Last": 5}
+            step = self._dice.choices(list(steps), [likely[one] for one in steps])[0]
+        self._check(step in steps, f"no button “{step}”")
+        button, fragment_id = steps[step]
+        grid = self._grid().id
+        seconds = await self._tab.press(button.id, fragment_id)
+        now = self._position()
+        if step in ("First", "Last"):
+            expected = (1, step == "Last")
+        else:
+            expected = before.turned(1 if step == "Next" else -1)
+        self._check(
+            (now.first, now.from_end) == expected,
+            f"“{step}” of {before} leads to {now}",
+        )
         self._check(self._grid().id != grid, "the grid is that of the page before")
         return seconds
 
@@ -113,15 +166,16 @@ class Admin:
         return seconds
 
     async def search(self) -> float:
-        """Search a word that many runs have in their names."""
+        """Search a word that many runs have in their names; the newest of them, mostly."""
         box, fragment_id = self._labelled("text_input", "Search")
         held = self._tab.value(box.id)
         before = held.string_value if held else ""
-        word = self._dice.choice([one for one in COMMON_WORDS if one != before])
+        word = self._dice.choice([one for one in (*COMMON_WORDS, OLD_WORD) if one != before])
         seconds = await self._tab.set(WidgetState(id=box.id, string_value=word), fragment_id)
         self._is_filtered = True
         if self._is_empty():
             return seconds
+        self._check(self._position().is_open == bool(self._buttons("Search on")), "half a search")
         names = self._rows()[_NAME]
         self._check(bool(names.str.contains(word, case=False).all()), f"rows without “{word}”")
         return seconds
@@ -146,7 +200,7 @@ class Admin:
         button, fragment_id = buttons[0]
         seconds = await self._tab.press(button.id, fragment_id)
         self._is_filtered = False
-        self._check(self._position()[0] == 1, "not the first page")
+        self._check(self._position().first == 1, "not the first page")
         self._check(not self._buttons("Clear filters"), "the filters are still there")
         return seconds
 
@@ -167,6 +221,18 @@ class Admin:
 
     def _pagers(self) -> list[tuple[Any, str]]:
         return list(self._tab.screen.elements("pagination"))
+
+    def _current(self, pager: Any) -> int:
+        state = self._tab.value(pager.id)
+        return int(state.int_value) if state else 1
+
+    def _steps(self) -> dict[str, tuple[Any, str]]:
+        """The buttons under the grid that lead to other pages and can be pressed."""
+        return {
+            one[0].label: one
+            for one in self._tab.screen.elements("button")
+            if one[0].label in ("First", "Previous", "Next", "Last") and not one[0].disabled
+        }
 
     def _buttons(self, label: str) -> list[tuple[Any, str]]:
         return [one for one in self._tab.screen.elements("button") if one[0].label == label]
@@ -200,14 +266,16 @@ class Admin:
     def _rows(self) -> pd.DataFrame:
         return convert_arrow_bytes_to_pandas_df(self._grid().arrow_data.data)
 
-    def _position(self) -> tuple[int, int]:
-        """The numbers of the first and the last row, as the footer says, once the grid is there."""
+    def _position(self) -> Position:
+        """Which rows these are, as the footer says, once the grid is there."""
         self._grid()
         for text, _fragment_id in self._tab.screen.elements("text"):
-            found = _FOOTER.match(text.body)
-            if found:
-                first, last = (int(number.replace(",", "")) for number in found.groups())
-                return first, last
+            if found := _FOOTER.match(text.body):
+                first, last = (int(number.replace(",", "")) for number in found.groups()[:2])
+                how = found[3]
+                return Position(first, last, how.startswith("from"), how.startswith("so"))
+            if found := _LAST.match(text.body):
+                return Position(1, int(found[1].replace(",", "")), from_end=True)
         raise WrongAnswerError(f"There is no footer: {self._words()}")
 
     def _selected(self) -> int:
@@ -218,9 +286,10 @@ class Admin:
         return 0
 
     def _is_empty(self) -> bool:
-        """Whether the page says that no run matches; anything else without rows is wrong."""
+        """Whether the page says that no run matches, or none is found yet; else it has a grid."""
         self._check(not self._tab.screen.errors, "")
-        return bool(self._buttons("Clear the filters")) and not self._grids()
+        says_so = self._buttons("Clear the filters") or self._buttons("Search on")
+        return bool(says_so) and not self._grids()
 
     def _check(self, is_right: bool, what: str) -> None:
         if self._tab.screen.errors:

@@ -8,7 +8,9 @@ included.
 
 from __future__ import annotations
 
+import sys
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -17,6 +19,7 @@ from runmanager.demo.postgres import EmbeddedPostgres
 from runmanager.demo.tables import create_tables
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import sqlalchemy as sa
@@ -26,7 +29,10 @@ USERS = 400
 WORKSPACES = 60
 RUNS_WITH_TRACES = 20_000
 RARE_WORD = "Zanzibar"
-COMMON_WORDS = ("Order", "invoice", "contract review", "triage", "Data extraction", "processing 12")
+# Each is in a sixth of all names.
+COMMON_WORDS = ("Order", "invoice", "contract review", "triage", "Data extraction")
+# In many names, none of which is among the newest.
+OLD_WORD = "processing 12"
 SERVER = {
     "shared_buffers": "2GB",
     "maintenance_work_mem": "1GB",
@@ -37,24 +43,24 @@ SERVER = {
     "random_page_cost": "1.1",
 }
 
-_PEOPLE = f"""
+_PEOPLE = """
     INSERT INTO users (id, username, password_hash, is_admin)
-    VALUES ('{ADMIN}', 'ada', '$2b$12$' || repeat('x', 53), true);
+    VALUES (%(admin)s, 'ada', '$2b$12$' || repeat('x', 53), true);
     INSERT INTO users (id, username)
     SELECT md5('user ' || n)::uuid, 'user ' || lpad(n::text, 3, '0')
-    FROM generate_series(1, {USERS}) n;
+    FROM generate_series(1, %(users)s) n;
     INSERT INTO workspaces (id, name)
     SELECT md5('workspace ' || n)::uuid, 'Workspace ' || lpad(n::text, 2, '0')
-    FROM generate_series(1, {WORKSPACES}) n;
+    FROM generate_series(1, %(workspaces)s) n;
 """
 # x^4 of an even chance: the first of 400 gets (1/400)^(1/4), 22 % of the runs; the last 0.06 %.
-_RUNS = f"""
+_RUNS = """
     INSERT INTO run_metadata (thread_id, run_name, status, created_at, completed_at, user_id,
                               workspace_id, llm_model)
     SELECT md5('run ' || n)::uuid::text,
            (ARRAY['Order processing', 'Invoice matching', 'Contract review', 'Support triage',
                   'Data extraction', 'Report writing'])[1 + floor(random() * 6)::int]
-             || ' ' || n || CASE WHEN n %% 200000 = 777 THEN ' {RARE_WORD}' ELSE '' END,
+             || ' ' || n || CASE WHEN n %% 200000 = 777 THEN ' ' || %(rare_word)s ELSE '' END,
            (ARRAY['completed', 'completed', 'completed', 'completed', 'failed', 'paused'])
              [1 + floor(random() * 6)::int],
            CASE WHEN n %% 1000 <> 500
@@ -62,8 +68,8 @@ _RUNS = f"""
            CASE WHEN n %% 1000 <> 500
              THEN timestamptz '2026-11-01' - (%(runs)s - n) / 3 * interval '9 seconds'
                + random() * interval '5 minutes' END,
-           md5('user ' || (1 + floor({USERS - 20} * random() ^ 4)::int))::uuid,
-           md5('workspace ' || (1 + floor({WORKSPACES} * random() ^ 4)::int))::uuid,
+           md5('user ' || (1 + floor((%(users)s - 20) * random() ^ 4)::int))::uuid,
+           md5('workspace ' || (1 + floor(%(workspaces)s * random() ^ 4)::int))::uuid,
            'model-' || floor(random() * 4)::int
     FROM generate_series(%(first)s::bigint, %(last)s::bigint) n;
 """
@@ -85,7 +91,8 @@ _TRACES = """
     FROM newest, generate_series(1, 10) c;
     INSERT INTO checkpoint_writes
       (thread_id, checkpoint_id, task_id, idx, channel, type, blob)
-    SELECT thread_id, 'c' || c, 't' || c, i, 'state', 'msgpack', convert_to(repeat('w', 100), 'UTF8')
+    SELECT thread_id, 'c' || c, 't' || c, i, 'state', 'msgpack',
+           convert_to(repeat('w', 100), 'UTF8')
     FROM newest, generate_series(1, 10) c, generate_series(1, 4) i;
     INSERT INTO checkpoint_blobs (thread_id, channel, version, type, blob)
     SELECT thread_id, 'state', c::text, 'msgpack', convert_to(repeat('b', 300), 'UTF8')
@@ -95,10 +102,11 @@ _TRACES = """
     FROM newest, generate_series(1, 40) c;
 """
 _CHUNK = 1_000_000
+CLONE_SECONDS = 120
 
 
 def open_host(directory: Path, runs: int) -> tuple[EmbeddedPostgres, sa.URL]:
-    """The server in ``directory`` and its database with so many runs, made where it is not there."""
+    """The server in ``directory``, and its database of so many runs: made where it is missing."""
     server = EmbeddedPostgres(directory, settings=SERVER).start()
     name = f"host_{runs}"
     with _connect(server.url()) as connection:
@@ -110,6 +118,32 @@ def open_host(directory: Path, runs: int) -> tuple[EmbeddedPostgres, sa.URL]:
                 _fill(unfinished, runs)
             connection.execute(f"ALTER DATABASE unfinished RENAME TO {name}")
     return server, server.url(name)
+
+
+@contextmanager
+def cloned(server: EmbeddedPostgres, runs: int) -> Iterator[sa.URL]:
+    """A copy of the database with so many runs, which is gone after the block.
+
+    PostgreSQL copies only what nobody is connected to: it is waited for.
+    """
+    name, source = f"clone_{runs}", f"host_{runs}"
+    with _connect(server.url()) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        deadline = time.monotonic() + CLONE_SECONDS
+        while True:
+            try:
+                connection.execute(f"CREATE DATABASE {name} TEMPLATE {source} STRATEGY FILE_COPY")
+            except psycopg.errors.ObjectInUse:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(1)
+            else:
+                break
+    try:
+        yield server.url(name)
+    finally:
+        with _connect(server.url()) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _connect(url: sa.URL) -> psycopg.Connection[Any]:
@@ -129,18 +163,31 @@ def _fill(connection: psycopg.Connection[Any], runs: int) -> None:
     for name, _definition in indexes:
         connection.execute(f"DROP INDEX {name}")
     connection.execute("SELECT setseed(0.5)")
-    connection.execute(_PEOPLE)
-    for first in range(1, runs + 1, _CHUNK):
-        last = min(runs, first + _CHUNK - 1)
-        connection.execute(_RUNS, {"runs": runs, "first": first, "last": last})
-    connection.execute("ALTER TABLE run_metadata ADD PRIMARY KEY (thread_id)")
-    connection.execute(_SMALL_USER, {"runs": runs})
-    for _name, definition in indexes:
-        connection.execute(definition)
-    connection.execute(
-        "ALTER TABLE audit_holds ADD FOREIGN KEY (run_id) REFERENCES run_metadata (thread_id)"
-    )
+    numbers = {
+        "runs": runs,
+        "with_traces": min(runs, RUNS_WITH_TRACES),
+        "users": USERS,
+        "workspaces": WORKSPACES,
+        "admin": ADMIN,
+        "rare_word": RARE_WORD,
+    }
+    # Parameters that are put in by the client: several statements at once take no others.
     with psycopg.ClientCursor(connection) as cursor:
-        cursor.execute(_TRACES, {"runs": runs, "with_traces": min(runs, RUNS_WITH_TRACES)})
-    connection.execute("VACUUM (ANALYZE)")
-    print(f"{runs:,} runs made in {time.monotonic() - started:.0f} s")
+        cursor.execute(_PEOPLE, numbers)
+        for first in range(1, runs + 1, _CHUNK):
+            last = min(runs, first + _CHUNK - 1)
+            cursor.execute(_RUNS, numbers | {"first": first, "last": last})
+    connection.execute("ALTER TABLE run_metadata ADD PRIMARY KEY (thread_id)")
+    with psycopg.ClientCursor(connection) as cursor:
+        cursor.execute(_SMALL_USER, numbers)
+        for _name, definition in indexes:
+            cursor.execute(definition)
+        cursor.execute(
+            "ALTER TABLE audit_holds ADD FOREIGN KEY (run_id) REFERENCES run_metadata (thread_id)"
+        )
+        cursor.execute(_TRACES, numbers)
+    # Twice: the first takes away what the small user's runs were before, and only the second finds
+    # their pages to be visible to everybody, without which an index alone does not answer.
+    for _time in range(2):
+        connection.execute("VACUUM (ANALYZE)")
+    sys.stderr.write(f"{runs:,} runs made in {time.monotonic() - started:.0f} s\n")

@@ -1,0 +1,139 @@
+"""Deleting runs of 111 rows: ours in batches, the plain way run by run, in turns.
+
+It takes from the newest runs of a database, which is a copy that is thrown away. Ours carries out a
+plan that is made already, with its locks, its checks and what it counts of each run.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from benchmarks import naive
+from benchmarks.big_host import ADMIN
+from benchmarks.proxy import delayed
+from benchmarks.verdicts import Figures, Row, Target
+from runmanager.database import Database
+from runmanager.deletion import execute, plan_deletion
+from runmanager.records import Actor
+from runmanager.settings import Settings
+from tests.hosts import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from runmanager.host import Host
+
+ROUNDS = 5
+OURS, NAIVE = 1000, 200
+ROWS_A_RUN = 111
+ROUND_TRIP = 0.001
+LOCKED_AT_MOST = 150
+_NEWEST = """
+    SELECT md5('run ' || n)::uuid::text
+    FROM generate_series(%s, %s - %s + 1, -1) n
+"""
+
+
+@dataclass
+class Locks:
+    """How long each batch held its locks: from before the first is asked for until after COMMIT."""
+
+    milliseconds: list[float] = field(default_factory=list)
+    _began: float | None = None
+
+    def begin(self, *event: Any) -> None:
+        """Note the time of a batch's first lock; a listener to what is executed."""
+        if self._began is None and "FOR UPDATE" in event[2]:
+            self._began = time.perf_counter()
+
+    def end(self, _done: int, _failed: int) -> None:
+        """Note the time of a batch's end; told of its progress."""
+        if self._began is not None:
+            self.milliseconds.append(1000 * (time.perf_counter() - self._began))
+            self._began = None
+
+
+@dataclass
+class Deleted:
+    """Milliseconds a run of each round."""
+
+    ours: list[float] = field(default_factory=list)
+    naive: list[float] = field(default_factory=list)
+    locks: Locks = field(default_factory=Locks)
+
+    def rows(self, where: str, at_least: float) -> tuple[Row, Row]:
+        """Two lines of the table."""
+        figures = Figures(statistics.median(self.ours), naive=statistics.median(self.naive))
+        locked = self.locks.milliseconds
+        return (
+            Row(f"deleting, a run, {where}", figures, Target(times_naive=at_least)),
+            Row(
+                f"locks held by a batch, {where} (at the most {max(locked):.0f})",
+                Figures(statistics.median(locked)),
+                Target(at_most=LOCKED_AT_MOST),
+            ),
+        )
+
+
+def measure(url: sa.URL, host: Host, runs: int) -> tuple[list[Row], float]:
+    """Deletions without and with a network between; and that network's round trip, measured."""
+    newest = _newest(url, runs, 2 * ROUNDS * (OURS + NAIVE))
+    near = _delete(url, host, newest)
+    with delayed(url, ROUND_TRIP) as remote:
+        trip = round_trip(remote) - round_trip(url)
+        far = _delete(remote, host, newest)
+    return [*near.rows("locally", 2.5), *far.rows("1 ms away", 10)], trip
+
+
+def round_trip(url: sa.URL) -> float:
+    """Milliseconds of a statement that does nothing."""
+    took = []
+    with connect(url) as connection:
+        for _turn in range(200):
+            began = time.perf_counter()
+            connection.execute("SELECT 1")
+            took.append(1000 * (time.perf_counter() - began))
+    return statistics.median(took)
+
+
+def _newest(url: sa.URL, runs: int, number: int) -> Iterator[str]:
+    with connect(url) as connection:
+        return iter([one for (one,) in connection.execute(_NEWEST, [runs, runs, number])])
+
+
+def _delete(url: sa.URL, host: Host, newest: Iterator[str]) -> Deleted:
+    deleted = Deleted()
+    database = Database(url, Settings())
+    sa.event.listen(sa.Engine, "before_cursor_execute", deleted.locks.begin)
+    try:
+        for _turn in range(ROUNDS):
+            deleted.ours.append(_ours(database, host, _take(newest, OURS), deleted.locks))
+            thread_ids = _take(newest, NAIVE)
+            with connect(url) as connection:
+                began = time.perf_counter()
+                naive.delete(connection, thread_ids)
+                deleted.naive.append(1000 * (time.perf_counter() - began) / NAIVE)
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", deleted.locks.begin)
+        database.close()
+    return deleted
+
+
+def _ours(database: Database, host: Host, thread_ids: Sequence[str], locks: Locks) -> float:
+    with database.read() as connection:
+        plan = plan_deletion(connection, host, thread_ids, include_running=False)
+    began = time.perf_counter()
+    receipt = execute(database, host, Actor(ADMIN, "ada"), plan, on_progress=locks.end)
+    took = time.perf_counter() - began
+    expected = (len(thread_ids), ROWS_A_RUN * len(thread_ids))
+    assert (len(receipt.deleted), receipt.rows) == expected, receipt.failed[:1]  # noqa: S101  what is measured must be true
+    return 1000 * took / len(thread_ids)
+
+
+def _take(thread_ids: Iterator[str], number: int) -> list[str]:
+    return [next(thread_ids) for _each in range(number)]

@@ -1,0 +1,168 @@
+"""Finding runs in three ways that take turns: ours, the plain one, and the floor."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from benchmarks.naive import Naive
+from benchmarks.verdicts import NO_TARGET, Figures, Row, Target
+from runmanager.host import has_id
+from runmanager.paging import PageRequest
+from runmanager.queries import counts, facets, runs
+from runmanager.queries.conditions import select_by
+from runmanager.queries.runs import Limits
+from runmanager.queries.summaries import as_summary, select_summaries
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from runmanager.database import Database
+    from runmanager.filters import RunFilter
+    from runmanager.host import Host
+    from runmanager.records import RunPage
+
+Answer = tuple[str, ...] | None
+ROUNDS = 15
+# The plain way takes up to ten seconds: it has its turn in some rounds only.
+NAIVE_ROUNDS = 3
+_LIMITS = Limits()
+
+
+@dataclass(frozen=True)
+class Case:
+    """One thing that is read; an answer is None where it is known to be a part only."""
+
+    what: str
+    ours: Callable[[], Answer]
+    naive: Callable[[], Answer] | None = None
+    target: Target = NO_TARGET
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads the runs of one host as the dashboard does, without who asks being checked."""
+
+    database: Database
+    host: Host
+    runs: int
+
+    @cached_property
+    def naive(self) -> Naive:
+        """The plain way on the same database."""
+        return Naive(self.database)
+
+    def browse(
+        self, run_filter: RunFilter, request: PageRequest, near: RunPage | None = None
+    ) -> RunPage:
+        """One page with what is known of the total."""
+        with self.database.read() as connection:
+            return runs.browse(connection, self.host, run_filter, request, near, _LIMITS)
+
+    def beside(self, run_filter: RunFilter, number: int) -> RunPage:
+        """Page ``number``, reached by turning pages from the first."""
+        page = self.browse(run_filter, PageRequest())
+        while page.number < number:
+            page = self.browse(run_filter, page.request.turned(1), page)
+        return page
+
+    def total_at_once(self, run_filter: RunFilter) -> int | None:
+        """The total that is shown at first."""
+        with self.database.read() as connection:
+            selection = select_by(connection, self.host, run_filter)
+            return counts.estimate(connection, selection) or counts.count_up_to(
+                connection, selection, _LIMITS.exact_to
+            )
+
+    def exact_total(self, run_filter: RunFilter) -> int:
+        """The total that is shown on request."""
+        with self.database.read(seconds=60) as connection:
+            return counts.count_all(connection, select_by(connection, self.host, run_filter))
+
+    def usernames(self) -> tuple[str, ...]:
+        """The list behind the filter by user."""
+        with self.database.read() as connection:
+            return facets.usernames(connection, self.host)
+
+    def workspaces(self, run_filter: RunFilter) -> tuple[str, ...]:
+        """The list behind the filter by workspace."""
+        with self.database.read() as connection:
+            choices = facets.workspaces(connection, self.host, run_filter)
+        return tuple(sorted(one.workspace_id for one in choices))
+
+    @cached_property
+    def known_ids(self) -> list[str]:
+        """The ids of 50 runs, spread over all times."""
+        statement = "SELECT md5('run ' || n)::uuid::text FROM generate_series(1, :runs, :step) n"
+        numbers = {"runs": self.runs, "step": max(1, self.runs // 50)}
+        with self.database.read() as connection:
+            return list(connection.scalars(sa.text(statement), numbers))[:50]
+
+    def floor(self) -> Answer:
+        """What nothing can be faster than: the rows of 50 known keys, with the same columns."""
+        table = self.host.runs
+        with self.database.read() as connection:
+            rows = connection.execute(
+                select_summaries(self.host, table).where(has_id(table.c.thread_id, self.known_ids))
+            ).all()
+        return tuple(as_summary(row).thread_id for row in rows)
+
+
+@dataclass
+class _Times:
+    ours: list[float] = field(default_factory=list)
+    naive: list[float] = field(default_factory=list)
+
+
+def measure(reader: Reader, cases: Sequence[Case]) -> list[Row]:
+    """All cases in turns: a floor beside each, and the plain way now and then."""
+    times: dict[str, _Times] = defaultdict(_Times)
+    floors: list[float] = []
+    wrong: dict[str, str] = {}
+    for case in cases:
+        _timed(case.ours)
+        _timed(reader.floor)
+    for turn in range(ROUNDS):
+        with_naive = turn % (ROUNDS // NAIVE_ROUNDS) == 0
+        sys.stderr.write(f"round {turn + 1} of {ROUNDS}\n")
+        for case in cases:
+            took, answer = _timed(case.ours)
+            times[case.what].ours.append(took)
+            floors.append(_timed(reader.floor)[0])
+            if with_naive and case.naive is not None:
+                took, plain = _timed(case.naive)
+                times[case.what].naive.append(took)
+                if answer is not None and answer != plain:
+                    wrong[case.what] = f"{case.what}: {answer} and not {plain}"
+    floor = statistics.median(floors)
+    return [
+        Row(
+            case.what,
+            Figures(
+                statistics.median(times[case.what].ours),
+                floor,
+                statistics.median(times[case.what].naive) if case.naive is not None else None,
+            ),
+            case.target,
+            wrong.get(case.what, ""),
+        )
+        for case in cases
+    ]
+
+
+def ids(page: RunPage) -> Answer:
+    """The ids on a page; None where the search for them was interrupted."""
+    return None if page.resume is not None else tuple(run.thread_id for run in page.items)
+
+
+def _timed(read: Callable[[], Answer]) -> tuple[float, Answer]:
+    began = time.perf_counter()
+    answer = read()
+    return 1000 * (time.perf_counter() - began), answer

@@ -1,0 +1,186 @@
+"""Everything that has a number to reach, measured on one database and printed as Markdown.
+
+Run as ``python -m benchmarks.scale``, or ``make bench``. ``RUNS`` (1,000,000) and ``BENCH_DIR`` say
+which database: see ``benchmarks.big_process``. Ours, the plain way and the floor take turns in one
+process on one database; what changes a database is done to a copy. What happens meanwhile is told
+on standard error. Slowness is a verdict; another answer than the plain way's ends with 1.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from benchmarks import cases, deleting, memory, over_http, reading, sessions
+from benchmarks.big_host import SERVER, cloned, open_host
+from benchmarks.big_process import BENCH_DIR, RUNS
+from benchmarks.reading import Reader
+from benchmarks.verdicts import Figures, Row, Target, table
+from runmanager.advise import Benefit, advise, read_catalog
+from runmanager.database import Database
+from runmanager.host import read_host
+from runmanager.queries.indexes import with_hints
+from runmanager.settings import Settings
+from tests.hosts import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import sqlalchemy as sa
+
+    from runmanager.demo.postgres import EmbeddedPostgres
+
+_LEGEND = f"""
+- Medians of {reading.ROUNDS} rounds ({reading.NAIVE_ROUNDS} of the plain way), all of it warm. A
+  verdict on a ratio is on that of two medians. The floor is 50 rows by known primary keys with the
+  columns of the list: one number, the median of all that were read beside the others.
+- Ours is what the dashboard calls (`runs.browse`), in the transaction that it opens, to its end:
+  BEGIN, time limits, statements, records, COMMIT. So is the floor. The check that who asks is an
+  admin is in neither, and no drawing.
+- A page of ours comes with the total that is shown with it: above 10,000 what the planner believes,
+  on a page that was turned to that of the page before. A page of the plain way is a `count(*)` and
+  a sorted `OFFSET` with two joins.
+- Where both answer in full, the ids are compared; a rare word's first answer may be a part.
+- The plain deletion is five DELETEs a run and a COMMIT, by psycopg. Ours is a plan that is made
+  already, to its receipt: {deleting.OURS:,} runs a round, the plain way {deleting.NAIVE}. As
+  `fsync` is off, a COMMIT costs neither of them what it would.
+"""
+
+
+def main() -> int:
+    """Measure, print, and say whether every answer was right."""
+    server, database = open_host(BENCH_DIR, RUNS)
+    with server:
+        print(_environment(database))
+        rows, notes = _read_and_deleted(server, database)
+    rows += over_http.measure()
+    _tell("memory")
+    held = memory.measure()
+    _tell("sessions")
+    load = sessions.measure()
+    rows += [
+        Row(
+            f"memory after {memory.VIEWS} pages of {memory.ROWS} rows",
+            Figures(held.resident),
+            Target(at_most=memory.TARGET, unit="MB"),
+        ),
+        Row(
+            f"{sessions.SESSIONS} sessions and {sessions.API_CLIENTS} API clients, 95th percentile",
+            Figures(1000 * load.p95),
+            Target(at_most=1000 * sessions.TARGET),
+            has_failed=not load.is_met,
+        ),
+    ]
+    print(table(rows), _LEGEND, *notes, sep="\n")
+    _print_lines(f"Memory, one admin, {memory.VIEWS} pages of {memory.ROWS} rows", held.lines)
+    _print_lines(f"Sessions, {sessions.SECONDS:.0f} s", load.lines)
+    wrong = [row.wrong for row in rows if row.wrong]
+    _print_lines("WRONG ANSWERS", wrong) if wrong else None
+    return 1 if wrong or load.wrong else 0
+
+
+def _read_and_deleted(server: EmbeddedPostgres, database: sa.URL) -> tuple[list[Row], list[str]]:
+    with _reader(database) as reader:
+        rows = reading.measure(reader, cases.existing_indexes(reader))
+    _tell("copying the database")
+    with cloned(server, RUNS) as copy:
+        _tell("deleting")
+        with _reader(copy) as reader:
+            host = reader.host
+        deleted, trip = deleting.measure(copy, host, RUNS)
+        rows += deleted
+        notes = [f"- The network between added {trip:.2f} ms to a round trip.", ""]
+        _tell("indexes")
+        notes += ["| index | size | built in |", "|---|---:|---:|", *_create(copy, is_trigram=True)]
+        with _reader(copy) as reader:
+            found = reading.measure(reader, cases.trigram_indexes(reader))
+        rows += _named(found, "with trigram indexes")
+        notes += _create(copy, is_trigram=False)
+        with _reader(copy) as reader:
+            found = reading.measure(reader, cases.advised_indexes(reader))
+        rows += _named(found, "with all advised")
+    return rows, notes
+
+
+@contextmanager
+def _reader(url: sa.URL) -> Iterator[Reader]:
+    """A reader that knows the indexes as they are now."""
+    database = Database(url, Settings())
+    try:
+        with database.read() as connection:
+            host = with_hints(connection, read_host(connection, ()))
+        yield Reader(database, host, RUNS)
+    finally:
+        database.close()
+
+
+def _create(url: sa.URL, *, is_trigram: bool) -> Iterator[str]:
+    """Create what ``runmanager.advise`` prints; a line of a table for each index."""
+    with _reader(url) as reader, reader.database.read() as connection:
+        found, _notes = advise(reader.host, read_catalog(connection, reader.host))
+    statements = [
+        statement
+        for one in found
+        if (one.benefit is Benefit.SEARCHING) is is_trigram
+        for statement in one.statements
+    ]
+    sizes = "SELECT oid, relname, pg_size_pretty(pg_relation_size(oid)) FROM pg_class"
+    with connect(url) as connection:
+        known = {oid for oid, _name, _size in connection.execute(sizes)}
+        for statement in statements:
+            began = time.monotonic()
+            connection.execute(statement.encode())
+            took = time.monotonic() - began
+            for oid, name, size in connection.execute(f"{sizes} WHERE relkind = 'i'"):
+                if oid not in known:
+                    known.add(oid)
+                    yield f"| `{name}` | {size} | {took:.1f} s |"
+        connection.execute("VACUUM (ANALYZE)")
+
+
+def _named(rows: Sequence[Row], how: str) -> list[Row]:
+    return [
+        Row(f"{row.what}, {how}", row.figures, row.target, row.wrong, row.has_failed)
+        for row in rows
+    ]
+
+
+def _environment(url: sa.URL) -> str:
+    packages = ("sqlalchemy", "psycopg", "streamlit", "fastapi")
+    names = [*SERVER, "work_mem", "max_parallel_workers_per_gather"]
+    with connect(url) as connection:
+        settings = [
+            f"{name} {connection.execute('SELECT current_setting(%s)', [name]).fetchall()[0][0]}"
+            for name in names
+        ]
+        server = connection.execute("SHOW server_version").fetchall()[0][0]
+    memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    lines = [
+        f"## {RUNS:,} runs",
+        "",
+        f"- {datetime.now(UTC):%d %B %Y}; {os.cpu_count()} cores, {memory_bytes / 1e9:.0f} GB,"
+        f" {platform.system()} {platform.machine()}",
+        f"- PostgreSQL {server}, Python {platform.python_version()}, "
+        + ", ".join(f"{package} {version(package)}" for package in packages),
+        f"- PostgreSQL's settings: {', '.join(settings)}",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _print_lines(title: str, lines: Sequence[str]) -> None:
+    print(f"\n{title}:", "```", *lines, "```", sep="\n")
+
+
+def _tell(what: str) -> None:
+    sys.stderr.write(f"{what}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help run test fuzz check format screenshot lock clean
+.PHONY: help run test fuzz bench check format screenshot lock clean
 
 .DEFAULT_GOAL := help
 help: ## What can be made
@@ -19,6 +19,9 @@ test: $(VENV)/dev.stamp ## Run all tests
 
 fuzz: $(VENV)/dev.stamp ## Send the API some 10,000 generated requests
 	@$(BIN)/python -m tests.api.fuzz
+
+bench: $(VENV)/dev.stamp ## Measure on a million runs, or on RUNS=10000000, beside the plain way
+	@$(BIN)/python -m benchmarks.scale
 
 check: $(VENV)/dev.stamp ## Style, types and the direction of imports
 	@$(BIN)/ruff format --check .

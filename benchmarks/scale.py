@@ -160,14 +160,16 @@ def _environment(url: sa.URL) -> str:
             for name in names
         ]
         server = connection.execute("SHOW server_version").fetchall()[0][0]
-    memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    gigabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    machine = (
+        f"{os.cpu_count()} cores, {gigabytes:.0f} GB, {platform.system()} {platform.machine()}"
+    )
+    libraries = ", ".join(f"{package} {version(package)}" for package in packages)
     lines = [
         f"## {RUNS:,} runs",
         "",
-        f"- {datetime.now(UTC):%d %B %Y}; {os.cpu_count()} cores, {memory_bytes / 1e9:.0f} GB,"
-        f" {platform.system()} {platform.machine()}",
-        f"- PostgreSQL {server}, Python {platform.python_version()}, "
-        + ", ".join(f"{package} {version(package)}" for package in packages),
+        f"- {datetime.now(UTC):%d %B %Y}; {machine}",
+        f"- PostgreSQL {server}, Python {platform.python_version()}, {libraries}",
         f"- PostgreSQL's settings: {', '.join(settings)}",
         "",
     ]

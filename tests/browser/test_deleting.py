@@ -272,7 +272,7 @@ def test_a_database_that_comes_back_is_used_again(
     ada = tab().visit()
     ada.tick(ids[0])
     with away(host):
-        ada.press("Select all on this page")
+        ada.press("Refresh")
         expect(ada.page.get_by_text("The database did not answer").first).to_be_visible()
     ada.press("Try again")
     ada.expect_ids(*reversed(ids))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
+import stat
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import streamlit as st
@@ -71,6 +74,7 @@ class SecurityHeaders:
 async def lifespan(_app: st.App) -> AsyncIterator[dict[str, Any]]:
     """Open the database before the first visitor, and let deletions end before the process does."""
     _log_to_stderr()
+    send_at_once()
     try:
         settings = Settings.from_environment(os.environ)
         service, demo = _open(settings)
@@ -83,6 +87,25 @@ async def lifespan(_app: st.App) -> AsyncIterator[dict[str, Any]]:
         service.close()
         if demo is not None:
             demo.close()
+
+
+def send_at_once() -> None:
+    """Let what this process sends over its listening sockets leave without waiting for more.
+
+    Streamlit binds its socket without naming TCP, and asyncio turns Nagle's algorithm off only
+    where it reads that name: the body of every answer on a kept connection then waits 40 ms, until
+    the client acknowledges the headers. What a listening socket is told, those that it accepts
+    inherit. https://github.com/Kludex/uvicorn/issues/3149
+    """
+    opened = Path("/dev/fd")
+    for descriptor in [int(one.name) for one in opened.iterdir()] if opened.is_dir() else []:
+        # What is no TCP socket, or was only open to list the others, is passed over.
+        with suppress(OSError):
+            if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                continue
+            with socket.socket(fileno=os.dup(descriptor)) as one:
+                if one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _open(settings: Settings) -> tuple[RunManager, Demo | None]:

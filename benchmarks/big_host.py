@@ -37,8 +37,6 @@ SERVER = {
     "shared_buffers": "2GB",
     "maintenance_work_mem": "1GB",
     "max_wal_size": "8GB",
-    "fsync": "off",
-    "synchronous_commit": "off",
     "autovacuum": "off",
     "random_page_cost": "1.1",
 }
@@ -162,6 +160,7 @@ def _fill(connection: psycopg.Connection[Any], runs: int) -> None:
     ).fetchall()
     for name, _definition in indexes:
         connection.execute(f"DROP INDEX {name}")
+    connection.execute("SET synchronous_commit = off")
     connection.execute("SELECT setseed(0.5)")
     numbers = {
         "runs": runs,

@@ -73,8 +73,8 @@ class Deleted:
         return (
             Row(f"deleting, a run, {where}", figures, Target(times_naive=at_least)),
             Row(
-                f"locks held by a batch, {where} (at the most {max(locked):.0f})",
-                Figures(statistics.median(locked)),
+                f"longest time with locks, {where} (median {statistics.median(locked):.0f})",
+                Figures(max(locked)),
                 Target(at_most=LOCKED_AT_MOST),
             ),
         )

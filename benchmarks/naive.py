@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from runmanager.queries.runs import Limits
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -60,8 +62,7 @@ class Naive:
             total = connection.scalar(_text("SELECT count(*)", _FROM, where), values)
             skip = request.offset
             if request.from_end:
-                # As full as any other page, which is what ours shows.
-                skip = max(0, (total or 0) - request.offset - request.size)
+                skip = _last_skip(total or 0, request)
             rows = connection.execute(
                 _text("SELECT r.*, u.username, w.name", _FROM, where, _ORDER),
                 values | {"size": request.size, "skip": skip},
@@ -91,6 +92,17 @@ def delete(connection: psycopg.Connection[Any], thread_ids: Sequence[str]) -> No
         with connection.transaction():
             for statement in _DELETES:
                 connection.execute(statement, [thread_id])
+
+
+def _last_skip(total: int, request: PageRequest) -> int:
+    """Where a page that is counted from the end begins.
+
+    Ours has numbered pages, the last of them with what is left, where it counts all runs at once;
+    else the last page is as full as any other.
+    """
+    if total <= Limits.exact_to:
+        return max(0, (total - 1) // request.size * request.size - request.offset)
+    return max(0, total - request.offset - request.size)
 
 
 def _where(run_filter: RunFilter) -> tuple[str, dict[str, Any]]:

@@ -48,8 +48,8 @@ _LEGEND = f"""
   a sorted `OFFSET` with two joins.
 - Where both answer in full, the ids are compared; a rare word's first answer may be a part.
 - The plain deletion is five DELETEs a run and a COMMIT, by psycopg. Ours is a plan that is made
-  already, to its receipt: {deleting.OURS:,} runs a round, the plain way {deleting.NAIVE}. As
-  `fsync` is off, a COMMIT costs neither of them what it would.
+  already, to its receipt: {deleting.OURS:,} runs a round, the plain way {deleting.NAIVE}. Every
+  COMMIT waits for the disk.
 """
 
 

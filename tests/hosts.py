@@ -240,6 +240,14 @@ class HostWriter:
             logs,
         )
 
+    def add_trigger(self, table: str, body: str, *, when: str = "BEFORE") -> None:
+        """Let the database do ``body``, in PL/pgSQL, for each row deleted from ``table``."""
+        self.execute(
+            f"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} END $$;"
+            f"CREATE TRIGGER refuse {when} DELETE ON {table} FOR EACH ROW"
+            " EXECUTE FUNCTION refuse();"
+        )
+
     def count(self, table: str, thread_id: str) -> int:
         """How many rows of ``table`` belong to the run."""
         statement = f"SELECT count(*) FROM {table} WHERE thread_id::text = %s"  # noqa: S608

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from runmanager.deletion import execute
+from runmanager.deletion import execute, execution
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    import pytest
 
     from runmanager.records import Actor, DeletionPlan, Receipt
     from runmanager.service import RunManager
@@ -77,3 +79,9 @@ def errors(receipt: Receipt) -> dict[str, str]:
 def deleted(receipt: Receipt) -> set[str]:
     """The ids of the runs that are gone."""
     return {run.thread_id for run in receipt.deleted}
+
+
+def in_batches_of(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every batch have so many runs, however long it takes."""
+    monkeypatch.setattr(execution, "BATCH_SIZE", size)
+    monkeypatch.setattr(execution, "LOCKED_SECONDS", 1000.0)

@@ -50,7 +50,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# 200 runs of 111 rows hold their locks for about 0.1 s; 1,000 for half a second.
+# Whoever wants a row of a batch waits for all of it: it has as many runs as go in this time.
+LOCKED_SECONDS = 0.08
+# A run has some rows, or thousands: nobody knows before the first batch.
+FIRST_BATCH_SIZE = 50
+# More in one statement are hardly faster.
 BATCH_SIZE = 200
 # While a refused batch is taken apart, each part waits this long for a lock at the most.
 SPLIT_LOCK_TIMEOUT_SECONDS = 0.5
@@ -99,10 +103,13 @@ class _Execution:
         return self._receipt(started_at, time.monotonic() - clock, came_back)
 
     def _all_batches(self, thread_ids: list[str]) -> None:
+        start, size = 0, min(FIRST_BATCH_SIZE, BATCH_SIZE)
         try:
-            for start in range(0, len(thread_ids), BATCH_SIZE):
+            while start < len(thread_ids):
                 self._stop_if_asked()
-                self._batch_or_parts(thread_ids[start : start + BATCH_SIZE])
+                began = time.monotonic()
+                self._batch_or_parts(thread_ids[start : start + size])
+                start, size = start + size, next_size(size, time.monotonic() - began)
                 self._tell_progress()
         except AbortedError as aborted:
             self._fail(thread_ids, str(aborted))
@@ -228,6 +235,12 @@ class _Execution:
             came_back=came_back,
             was_stopped=self.was_stopped,
         )
+
+
+def next_size(size: int, seconds: float) -> int:
+    """How many runs the next batch has, where one of ``size`` took so long."""
+    fitting = int(size * LOCKED_SECONDS / max(seconds, 1e-9))
+    return max(1, min(fitting, 2 * size, BATCH_SIZE))
 
 
 def _with_rows(tables: tuple[Footprint, ...]) -> tuple[Footprint, ...]:

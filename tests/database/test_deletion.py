@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +15,7 @@ from runmanager.errors import NotAdminError
 from runmanager.records import Footprint
 from tests.conftest import every_shape
 from tests.hosts import connect
-from tests.operations import delete, deleted, errors, execute_here
+from tests.operations import delete, deleted, errors, execute_here, in_batches_of
 
 if TYPE_CHECKING:
     from runmanager.records import Actor
@@ -47,9 +48,10 @@ def test_every_trace_goes_and_nothing_else(
     assert receipt.seconds > 0
 
 
-def test_large_deletions_go_in_batches_of_two_hundred(
-    host: HostWriter, manager: RunManager, admin: Actor
+def test_large_deletions_go_in_batches_of_two_hundred_at_the_most(
+    host: HostWriter, manager: RunManager, admin: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(execution, "LOCKED_SECONDS", 1000.0)
     runs = host.new_ids(450)
     host.execute(
         "INSERT INTO run_metadata (thread_id, status) SELECT unnest(%s::text[]), 'completed'", runs
@@ -62,7 +64,7 @@ def test_large_deletions_go_in_batches_of_two_hundred(
         manager.plan_deletion(admin, [*runs, "missing"]),
         on_progress=lambda done, failed: told.append((done, failed)),
     )
-    assert told == [(201, 1), (401, 1), (451, 1)]
+    assert told == [(51, 1), (151, 1), (351, 1), (451, 1)]
     assert len(receipt.deleted) == 450
     assert dict(receipt.tables)["logs"] == 450
     assert errors(receipt) == {"missing": NOT_FOUND}
@@ -172,7 +174,7 @@ def test_an_actor_who_loses_the_role_after_the_plan_deletes_nothing(
 def test_an_actor_demoted_between_batches_deletes_no_further(
     host: HostWriter, manager: RunManager, admin: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(execution, "BATCH_SIZE", 2)
+    in_batches_of(2, monkeypatch)
     runs = host.add_runs(6)
 
     def demote(done: int, _failed: int) -> None:
@@ -189,7 +191,7 @@ def test_an_actor_demoted_between_batches_deletes_no_further(
 def test_a_stop_keeps_what_had_gone_and_accounts_for_the_rest(
     host: HostWriter, manager: RunManager, admin: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(execution, "BATCH_SIZE", 2)
+    in_batches_of(2, monkeypatch)
     runs = host.add_runs(5)
     done: list[int] = []
     receipt = execute_here(
@@ -223,7 +225,7 @@ def test_an_error_of_our_own_keeps_the_account_of_what_had_gone(
     host: HostWriter, manager: RunManager, admin: Actor, monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(execution, "BATCH_SIZE", 1)
+    in_batches_of(1, monkeypatch)
     one, two = host.add_runs(2)
     plan = manager.plan_deletion(admin, [one, two])
     batches = iter([require_admin])
@@ -237,6 +239,31 @@ def test_an_error_of_our_own_keeps_the_account_of_what_had_gone(
     assert errors(receipt) == {two: UNEXPECTED}
     assert "StopIteration" in caplog.text
     assert host.count("logs", two) == 1
+
+
+def test_runs_that_take_long_go_in_smaller_batches(
+    host: HostWriter, manager: RunManager, admin: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As large as others need not wait for long: four of these take at least as long as that."""
+    monkeypatch.setattr(execution, "FIRST_BATCH_SIZE", 8)
+    host.add_trigger("run_metadata", "PERFORM pg_sleep(0.02); RETURN OLD;")
+    runs = host.add_runs(20)
+    done: list[int] = []
+    plan = manager.plan_deletion(admin, runs)
+    receipt = execute_here(manager, admin, plan, on_progress=lambda n, _failed: done.append(n))
+    assert deleted(receipt) == set(runs)
+    assert done[0] == 8
+    assert all(1 <= after - before <= 4 for before, after in pairwise(done))
+
+
+@pytest.mark.parametrize(
+    ("size", "seconds", "following"),
+    [(50, 0.01, 100), (200, 0.01, 200), (50, 0.08, 50), (200, 0.8, 20), (1, 60.0, 1), (1, 0, 2)],
+)
+def test_the_next_batch_has_what_goes_in_the_time_and_at_most_twice_as_much(
+    size: int, seconds: float, following: int
+) -> None:
+    assert execution.next_size(size, seconds) == following
 
 
 def test_ten_thousand_runs_are_deleted_at_once(

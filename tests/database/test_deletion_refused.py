@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runmanager.deletion import execution
 from runmanager.deletion.reasons import HAS_RERUNS, KEPT, LOCKED, READ_ONLY, STOPPED, UNSURE
 from runmanager.errors import DatabaseAwayError
 from tests.conftest import every_shape
 from tests.hosts import connect
-from tests.operations import delete, deleted, errors, execute_here
+from tests.operations import delete, deleted, errors, execute_here, in_batches_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,13 +19,6 @@ if TYPE_CHECKING:
     from runmanager.service import RunManager
     from tests.conftest import OpenManager
     from tests.hosts import HostWriter
-
-
-def add_trigger(host: HostWriter, table: str, body: str, *, when: str = "BEFORE") -> None:
-    host.execute(
-        f"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} END $$;"
-        f"CREATE TRIGGER refuse {when} DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION refuse();"
-    )
 
 
 def assert_only_fails(
@@ -75,7 +67,7 @@ def test_a_trigger_that_raises_fails_its_run_alone(
 ) -> None:
     runs = host.add_runs(6)
     body = f"IF OLD.thread_id = '{runs[5]}' THEN RAISE 'under legal hold'; END IF; RETURN OLD;"
-    add_trigger(host, table, body)
+    host.add_trigger(table, body)
     reason = f"The database refused, at table “{table}”: under legal hold"
     assert_only_fails(host, manager, admin, runs[5], runs, reason)
 
@@ -85,9 +77,7 @@ def test_a_trigger_that_keeps_a_row_keeps_the_whole_run(
     host: HostWriter, manager: RunManager, admin: Actor, table: str
 ) -> None:
     runs = host.add_runs(5)
-    add_trigger(
-        host, table, f"RETURN CASE WHEN OLD.thread_id = '{runs[2]}' THEN NULL ELSE OLD END;"
-    )
+    host.add_trigger(table, f"RETURN CASE WHEN OLD.thread_id = '{runs[2]}' THEN NULL ELSE OLD END;")
     assert_only_fails(host, manager, admin, runs[2], runs, KEPT.format(table=table))
 
 
@@ -97,7 +87,7 @@ def test_a_trigger_that_keeps_an_orphans_row_keeps_them_all(
     orphan = host.new_id()
     host.add_traces(orphan)
     kept = host.counts(orphan)
-    add_trigger(host, "logs", "RETURN NULL;")
+    host.add_trigger("logs", "RETURN NULL;")
     receipt = delete(manager, admin, [orphan])
     assert errors(receipt) == {orphan: KEPT.format(table="logs")}
     assert host.counts(orphan) == kept
@@ -116,7 +106,7 @@ def test_a_stop_is_heard_while_a_refused_batch_is_taken_apart(
     host: HostWriter, manager: RunManager, admin: Actor
 ) -> None:
     runs = host.add_runs(4)
-    add_trigger(host, "run_metadata", "RAISE 'no';")
+    host.add_trigger("run_metadata", "RAISE 'no';")
     asked: list[None] = []
 
     def at_the_third_time() -> bool:
@@ -183,13 +173,13 @@ def test_a_database_that_accepts_no_changes_is_asked_once(
 def test_a_lost_connection_keeps_what_had_gone_and_accounts_for_the_rest(
     host: HostWriter, manager: RunManager, admin: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(execution, "BATCH_SIZE", 2)
+    in_batches_of(2, monkeypatch)
     runs = host.add_runs(6)
     body = (
         f"IF OLD.thread_id = '{runs[3]}' THEN PERFORM pg_terminate_backend(pg_backend_pid());"
         " PERFORM pg_sleep(1); END IF; RETURN OLD;"
     )
-    add_trigger(host, "run_metadata", body)
+    host.add_trigger("run_metadata", body)
     receipt = delete(manager, admin, runs)
     assert deleted(receipt) == set(runs[:2])
     reason = f"Not deleted. {DatabaseAwayError().message}"
@@ -201,7 +191,7 @@ def test_a_lost_connection_keeps_what_had_gone_and_accounts_for_the_rest(
 def test_a_connection_lost_at_the_commit_leaves_its_batch_unsure(
     host: HostWriter, manager: RunManager, admin: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(execution, "BATCH_SIZE", 2)
+    in_batches_of(2, monkeypatch)
     runs = host.add_runs(4)
     host.execute(
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
@@ -219,7 +209,7 @@ def test_a_family_of_reruns_goes_together_in_whatever_order(
     host: HostWriter, open_manager: OpenManager, admin: Actor, monkeypatch: pytest.MonkeyPatch,
     on_delete: str,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(execution, "BATCH_SIZE", 2)
+    in_batches_of(2, monkeypatch)
     refer_to_parent(host, on_delete)
     runs = host.add_runs(6)
     for child, parent in ((2, 0), (4, 0), (5, 2), (3, 5), (1, 3)):

@@ -15,7 +15,7 @@ from runmanager.errors import OperationNotFoundError
 from runmanager.records import Actor, OperationState
 from tests.conftest import every_shape
 from tests.hosts import connect
-from tests.operations import deleted, errors, until
+from tests.operations import deleted, errors, in_batches_of, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
         require_admin(*arguments)
 
     monkeypatch.setattr(batch, "require_admin", wait_at_the_gate)
-    monkeypatch.setattr(execution, "BATCH_SIZE", 1)
+    in_batches_of(1, monkeypatch)
     yield gate
     gate.set()
 
@@ -168,7 +168,7 @@ def test_an_operation_that_breaks_down_still_ends_in_a_receipt(
 def test_overlapping_deletions_in_opposite_orders_count_each_run_once(
     host: HostWriter, open_manager: OpenManager, admin: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(execution, "BATCH_SIZE", 20)
+    in_batches_of(20, monkeypatch)
     runs = host.new_ids(60)
     for run in runs:
         host.add_run(run)

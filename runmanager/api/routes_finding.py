@@ -51,6 +51,7 @@ def list_runs(
     return schemas.Runs(
         runs=[schemas.Run.of(run) for run in found.items],
         total=found.total,
+        total_is_exact=found.counted.is_exact,
         page=page,
         page_size=page_size,
     )

@@ -60,6 +60,10 @@ class Runs(BaseModel):
 
     runs: list[Run]
     total: int = Field(examples=[12408])
+    total_is_exact: bool = Field(
+        description="false: there are so many runs at least, and counting them all took too long",
+        examples=[True],
+    )
     page: int = Field(examples=[1])
     page_size: int = Field(examples=[50])
 

@@ -14,7 +14,7 @@ from tests.conftest import every_shape
 from tests.hosts import LONG_AGO
 
 if TYPE_CHECKING:
-    from tests.api.conftest import Caller
+    from tests.api.conftest import Caller, OpenCaller
     from tests.hosts import HostWriter
 
 EVENING = datetime(2026, 5, 3, 16, 2, 11, 532000, tzinfo=timezone(timedelta(hours=2)))
@@ -44,6 +44,7 @@ def test_a_run_is_listed_with_exactly_these_keys(host: HostWriter, caller: Calle
                 }
             ],
             "total": 1,
+            "total_is_exact": True,
             "page": 1,
             "page_size": 50,
         },
@@ -117,9 +118,29 @@ def test_pages_hold_every_run_once_and_one_past_the_end_none(
     assert caller.json("/runs", page=1_000_000_000, page_size=200) == {
         "runs": [],
         "total": 5,
+        "total_is_exact": True,
         "page": 1_000_000_000,
         "page_size": 200,
     }
+
+
+def test_a_total_that_takes_too_long_to_count_is_a_lower_bound(
+    host: HostWriter, open_caller: OpenCaller
+) -> None:
+    for number in range(20):
+        host.add_run(f"r-{number:02}", created_at=LONG_AGO + timedelta(hours=number))
+    # Each run but the newest ten takes a second to look at.
+    host.execute("ALTER TABLE run_metadata RENAME TO runs_inside")
+    host.execute("CREATE INDEX ON runs_inside (created_at DESC)")
+    host.execute(
+        "CREATE VIEW run_metadata AS SELECT * FROM runs_inside"
+        " WHERE thread_id > 'r-09' OR pg_sleep(1) IS NOT NULL"
+    )
+    for plan in ("seqscan", "sort", "bitmapscan"):
+        host.execute(f"ALTER DATABASE {host.url.database} SET enable_{plan} = off")
+    answer = open_caller(statement_timeout=0.5).json("/runs", page_size=3)
+    assert ids(answer) == ["r-19", "r-18", "r-17"]
+    assert (answer["total"], answer["total_is_exact"]) == (4, False)
 
 
 def test_empty_filters_are_no_filters(host: HostWriter, caller: Caller) -> None:
@@ -161,7 +182,9 @@ def test_usernames_and_workspaces_are_those_of_runs_sorted_and_distinct(
 
 
 def test_an_empty_host_answers_empty_lists(host: HostWriter, caller: Caller) -> None:
-    assert caller.json("/runs") == {"runs": [], "total": 0, "page": 1, "page_size": 50}
+    assert caller.json("/runs") == {
+        "runs": [], "total": 0, "total_is_exact": True, "page": 1, "page_size": 50,
+    }  # fmt: skip
     assert caller.json("/usernames") == {"usernames": []}
     assert caller.json("/workspaces") == {"workspaces": []}
 

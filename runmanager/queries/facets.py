@@ -31,7 +31,7 @@ _DEARER = 3
 def usernames(connection: sa.Connection, host: Host) -> tuple[str, ...]:
     """The names of users that have runs, distinct and sorted by code point."""
     name = sa.cast(host.users.c.username, sa.Text)
-    if _few_have_runs(connection, host):
+    if "user_id" not in host.hints.indexed or _few_have_runs(connection, host):
         with_runs = _distinct(host, host.runs.c.user_id)
         statement = sa.select(name).join(with_runs, same_id(with_runs.c.id, host.users.c.id))
     else:
@@ -93,8 +93,6 @@ def _used_workspaces(connection: sa.Connection, host: Host, run_filter: RunFilte
 
 def _few_have_runs(connection: sa.Connection, host: Host) -> bool:
     """Whether far more users are known than have runs, as far as the statistics say."""
-    if "user_id" not in host.hints.indexed:
-        return False
     stats = sa.table(
         "pg_stats", *map(sa.column, ("schemaname", "tablename", "attname", "n_distinct"))
     )

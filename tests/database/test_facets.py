@@ -4,13 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from runmanager.filters import RunFilter
+from runmanager.queries import facets
 from tests.conftest import every_shape
 
 if TYPE_CHECKING:
     from runmanager.records import Actor
     from runmanager.service import RunManager
+    from tests.conftest import OpenManager
     from tests.hosts import HostWriter
+
+
+@pytest.fixture(params=["no index", "indexes", "indexes and idle users"])
+def manager(
+    host: HostWriter, open_manager: OpenManager, request: pytest.FixtureRequest
+) -> RunManager:
+    """The service on a host whose runs are found by user and workspace, or are read one by one."""
+    if request.param != "no index":
+        host.execute("CREATE INDEX ON run_metadata (user_id)")
+        host.execute("CREATE INDEX ON run_metadata (workspace_id)")
+    if request.param == "indexes and idle users":
+        for number in range(30):
+            host.add_user(f"idle {number}")
+    return open_manager()
 
 
 @every_shape
@@ -24,6 +42,7 @@ def test_users_with_runs_are_listed_once_and_sorted(
     host.add_run(user_id=host.add_user(None))
     host.add_run(user_id=host.add_user(""))
     host.add_run()
+    host.execute("ANALYZE")
     assert manager.usernames(admin) == ("Bob", "kate", "zoe", "Émile")
 
 
@@ -49,6 +68,18 @@ def test_workspaces_are_narrowed_by_the_rest_of_the_filter(
     found = manager.workspaces(admin, RunFilter(username="kate"))
     assert [one.name for one in found] == ["Ops"]
     assert manager.workspaces(admin, RunFilter(username="nobody")) == ()
+
+
+def test_workspaces_of_more_runs_than_are_looked_through_are_those_of_all(
+    host: HostWriter, manager: RunManager, admin: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facets, "NARROWED_TO", 2)
+    for _run in range(3):
+        host.add_run(user="kate", workspace="Ops")
+    host.add_run(user="tom", workspace="Lab")
+    for user, names in (("kate", ["Lab", "Ops"]), ("tom", ["Lab"])):
+        found = manager.workspaces(admin, RunFilter(username=user))
+        assert [one.name for one in found] == names
 
 
 def test_a_workspace_whose_row_is_gone_stands_last_under_its_id(

@@ -73,11 +73,11 @@ class Reader:
             page = self.browse(run_filter, page.request.turned(1), page)
         return page
 
-    def total_at_once(self, run_filter: RunFilter) -> int | None:
+    def total_at_once(self, run_filter: RunFilter) -> int:
         """The total that is shown at first."""
         with self.database.read() as connection:
             selection = select_by(connection, self.host, run_filter)
-            return counts.estimate(connection, selection) or counts.count_up_to(
+            return counts.guess(connection, selection).count or counts.count_up_to(
                 connection, selection, _LIMITS.exact_to
             )
 

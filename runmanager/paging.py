@@ -16,8 +16,6 @@ MAX_SIZE = 200
 # Far past any table's end, far below what an OFFSET can hold.
 MAX_NUMBER = 1_000_000_000
 MAX_OFFSET = MAX_NUMBER * MAX_SIZE
-
-
 LAST = "last"
 
 
@@ -144,7 +142,7 @@ def _from_end(text: str) -> int | None:
     word, _dash, digits = text.strip().partition("-")
     if word != LAST or not (digits.isascii() and (digits.isdigit() or text.strip() == LAST)):
         return None
-    return min(int(digits[:12] or "0") + 1, MAX_NUMBER)
+    return min(int(digits.lstrip("0")[:12] or "0") + 1, MAX_NUMBER)
 
 
 def _nearest(

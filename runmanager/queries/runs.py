@@ -23,7 +23,7 @@ from runmanager.database import stopped_after
 from runmanager.errors import DatabaseTooSlowError
 from runmanager.paging import Exactness, PageRequest, RowKey, Total
 from runmanager.queries.conditions import Selection, select_by
-from runmanager.queries.counts import count_all, count_up_to, estimate
+from runmanager.queries.counts import Guess, count_all, count_up_to, guess
 from runmanager.queries.order import Direction
 from runmanager.queries.summaries import as_summary
 from runmanager.queries.ways import Found, Pace, gather, jump, read_one, search, walk
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from runmanager.host import Host
 
 LEAST_COUNT_SECONDS = 0.03
-# Where the planner believes in so many times more runs than are counted, they need not be counted.
-SURELY = 10
 FORWARD, BACKWARD = Direction.FORWARD, Direction.BACKWARD
 
 
@@ -152,7 +150,7 @@ class _Listing:
         by_id = self.selection.only_equalities()
         if self._is_known_to_be_many or (by_id.is_everything and self.selection.others):
             return None
-        if self._likely > SURELY * self.limits.exact_to:
+        if self._guess.at_least > self.limits.exact_to:
             return None
         try:
             # Half of the time: the rows are still to be found.
@@ -167,9 +165,9 @@ class _Listing:
         return self._gathered(None if self.selection.others else count)
 
     @cached_property
-    def _likely(self) -> int:
-        """How many runs the planner believes are selected by their ids; 0 where it cannot know."""
-        return estimate(self.connection, self.selection.only_equalities()) or 0
+    def _guess(self) -> Guess:
+        """How many runs are selected by their ids, as far as that is known at once."""
+        return guess(self.connection, self.selection.only_equalities())
 
     def _gathered(self, total: int | None) -> RunPage:
         """The page of a list that is gathered whole; a known total saves a second look."""
@@ -198,9 +196,13 @@ class _Listing:
             return near.counted
         if self.in_full:
             return self._counted_in_full()
-        if self._likely <= self.limits.exact_to:
+        return self._guessed(self._guess)
+
+    def _guessed(self, guessed: Guess) -> Total:
+        """The total of more runs than are counted."""
+        if guessed.count <= self.limits.exact_to:
             return Total(self.limits.exact_to, Exactness.AT_LEAST)
-        return Total(self._likely, Exactness.ABOUT)
+        return Total(guessed.count, Exactness.ABOUT)
 
     def _page(self, request: PageRequest, total: Total | None) -> RunPage:
         place = self._place(request, total)
@@ -243,25 +245,29 @@ class _Listing:
 
     def _search(self, place: _Place) -> Found:
         pace = self.limits.pace
+        # What is common is among the newest: a glance at them costs no more than a page.
+        found = self._slices(place, replace(pace, seconds=0.0))
+        if found.resume is None:
+            return found
         by_whole_id = self._by_whole_id(place)
         if by_whole_id is not None:
             # Most likely the one that was meant: it is shown at once, and others if they are near.
-            found = self._slices(place, replace(pace, seconds=0.0))
-            return replace(found, by_whole_id=by_whole_id) if found.resume is not None else found
-        has_trigrams = self.selection.has_trigram and self.selection.host.hints.has_trigrams
-        found = self._slices(place, replace(pace, seconds=0.0) if has_trigrams else pace)
-        if found.resume is not None and has_trigrams:
+            return replace(found, by_whole_id=by_whole_id)
+        if self.selection.has_trigram and self.selection.host.hints.has_trigrams:
             gathered = self._gather(place, at_most=self.limits.exact_to)
             if gathered.total is not None:
                 return gathered
-            found = self._slices(place, pace)
+        if pace.seconds:
+            more = self._slices(replace(place, after=found.resume), pace, len(found.rows))
+            found = replace(more, rows=found.rows + more.rows)
         if found.resume is not None and (self.in_full or not self.selection.others):
             return self._gather(place)
         return found
 
-    def _slices(self, place: _Place, pace: Pace) -> Found:
-        size = place.size + 1
-        return search(self.connection, self.selection, place.direction, size, pace, place.after)
+    def _slices(self, place: _Place, pace: Pace, already: int = 0) -> Found:
+        """What is found of the rows that are wanted besides those ``already`` found."""
+        wanted = place.size + 1 - already
+        return search(self.connection, self.selection, place.direction, wanted, pace, place.after)
 
     def _gather(self, place: _Place, at_most: int | None = None) -> Found:
         return gather(
@@ -328,6 +334,9 @@ class _Listing:
         return self._counted_for_a_moment()
 
     def _counted_for_a_moment(self) -> Total:
+        guessed = guess(self.connection, self.selection)
+        if guessed.at_least > self.limits.exact_to:
+            return self._guessed(guessed)
         try:
             with self._for_a_moment():
                 count = count_up_to(self.connection, self.selection, self.limits.exact_to)

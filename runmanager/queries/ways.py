@@ -1,4 +1,4 @@
-"""Four ways to read some rows of the list; ``choice.py`` says which one when.
+"""Four ways to read some rows of the list; ``runs.py`` says which one when.
 
 Each takes a selection and returns rows in the direction they were read in. What they cost is said
 beside each, in rows visited: about a microsecond each where the table is in memory.

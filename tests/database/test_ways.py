@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runmanager.filters import RunFilter
@@ -241,6 +241,49 @@ def whole_pages(
         return page
 
     return read
+
+
+@pytest.mark.parametrize("glance", [None, SMALL, IMPATIENT], ids=["few", "many", "slices"])
+@pytest.mark.parametrize(
+    "indexes",
+    [
+        ["(created_at DESC)", "(user_id)", "(workspace_id)"],
+        ["(created_at DESC, thread_id DESC)", "(user_id, created_at DESC, thread_id DESC)"],
+        ["(created_at DESC NULLS LAST, thread_id DESC)",
+         "(workspace_id, created_at DESC NULLS LAST, thread_id DESC)"],
+        ["USING gin (thread_id gin_trgm_ops)", "USING gin (run_name gin_trgm_ops)"],
+    ],
+    ids=["single", "in order", "nulls last", "trigrams"],
+)  # fmt: skip
+def test_the_host_s_indexes_change_no_row(
+    host: HostWriter, open_manager: OpenManager, admin: Actor, glance: Limits | None,
+    indexes: list[str],
+) -> None:  # fmt: skip
+    host.execute("CREATE EXTENSION pg_trgm")
+    for index in indexes:
+        host.execute(f"CREATE INDEX ON run_metadata {index}")
+    manager = open_manager(glance=glance)
+
+    @given(made=rows, run_filter=filters, size=sizes)
+    @settings(max_examples=30)
+    def compare(made: list[Row], run_filter: RunFilter, size: int) -> None:
+        fill(host, made)
+        run_filter = in_host(host, run_filter)
+        expected = plainly(host, run_filter)
+        whole = whole_pages(manager, admin, run_filter)
+        page = whole(PageRequest(1, size), None)
+        found = ids(page)
+        for number in range(2, len(expected) // size + 2):
+            numbered = manager.list_runs(admin, run_filter, PageRequest(number, size))
+            page = whole(page.request.turned(1), page) if page.has_next else page
+            assert ids(numbered) == expected[(number - 1) * size : number * size]
+            found += ids(page) if page.number == number else []
+        assert found == expected
+        last = whole(PageRequest(1, size, from_end=True), None)
+        assert not last.has_next
+        assert ids(last) == expected[len(expected) - len(last.items) :]
+
+    compare()
 
 
 @pytest.mark.parametrize("ties", [1, 3, 6])

@@ -45,6 +45,46 @@ def test_any_address_gives_the_nearest_page_and_says_what_it_changed(
     assert all(MANY_DIGITS not in notice for notice in said)
 
 
+@pytest.mark.parametrize(
+    ("page", "number"),
+    [("last", 1), (" last ", 1), ("last-0", 1), ("last-3", 4), ("last-" + "0" * 20 + "3", 4),
+     ("last-" + MANY_DIGITS, MAX_NUMBER)],
+)  # fmt: skip
+def test_an_address_may_count_pages_from_the_end(page: str, number: int) -> None:
+    request, said = PageRequest.from_query({"page": page, "page_size": "20"})
+    assert (request, said) == (PageRequest(number, 20, from_end=True), ())
+
+
+@pytest.mark.parametrize("page", ["last-", "last-x", "last--1", "last 3", "Last", "last-٣"])
+def test_no_other_word_counts_from_the_end(page: str) -> None:
+    request, said = PageRequest.from_query({"page": page})
+    assert request == PageRequest()
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize(
+    ("request_", "total", "page"),
+    [
+        (PageRequest(1, 10, from_end=True), 25, PageRequest(3, 10)),
+        (PageRequest(3, 10, from_end=True), 25, PageRequest(1, 10)),
+        (PageRequest(9, 10, from_end=True), 25, PageRequest(1, 10)),
+        (PageRequest(1, 10, from_end=True), 0, PageRequest(1, 10)),
+        (PageRequest(9, 10), 25, PageRequest(3, 10)),
+    ],
+)
+def test_within_a_known_total_a_page_has_its_number_from_the_start(
+    request_: PageRequest, total: int, page: PageRequest
+) -> None:
+    assert request_.within(total) == page
+
+
+def test_pages_turn_the_same_way_from_either_end() -> None:
+    assert PageRequest(3, 10).turned(1) == PageRequest(4, 10)
+    assert PageRequest(3, 10, from_end=True).turned(1) == PageRequest(2, 10, from_end=True)
+    assert PageRequest(3, 10, from_end=True).turned(-1) == PageRequest(4, 10, from_end=True)
+    assert PageRequest(1, 10).turned(-1) == PageRequest(1, 10)
+
+
 @given(st.text(), st.text())
 def test_no_address_gives_a_page_out_of_bounds(page: str, size: str) -> None:
     request, _notices = PageRequest.from_query({"page": page, "page_size": size})
@@ -52,9 +92,9 @@ def test_no_address_gives_a_page_out_of_bounds(page: str, size: str) -> None:
     assert 1 <= request.size <= MAX_SIZE
 
 
-@given(st.integers(1, MAX_NUMBER), st.integers(1, MAX_SIZE))
-def test_a_page_survives_the_address_bar(number: int, size: int) -> None:
-    request = PageRequest(number, size)
+@given(st.integers(1, MAX_NUMBER), st.integers(1, MAX_SIZE), st.booleans())
+def test_a_page_survives_the_address_bar(number: int, size: int, from_end: bool) -> None:
+    request = PageRequest(number, size, from_end)
     assert PageRequest.from_query(request.to_query()) == (request, ())
 
 

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from pages.parts import text
+from runmanager.paging import Exactness, Total
 
 
 @pytest.mark.parametrize(
@@ -15,6 +16,22 @@ from pages.parts import text
 )
 def test_count(number: int, words: str) -> None:
     assert text.count(number, "run") == words
+
+
+@pytest.mark.parametrize(
+    ("known", "words"),
+    [
+        (Total(12_408), "12,408"),
+        (Total(10_000, Exactness.AT_LEAST), "10,000+"),
+        (Total(2_649_000, Exactness.ABOUT), "about 2.6 M"),
+        (Total(999_999, Exactness.ABOUT), "about 1,000,000"),
+        (Total(126_834, Exactness.ABOUT), "about 130,000"),
+        (Total(40, Exactness.ABOUT), "about 40"),
+        (Total(0, Exactness.ABOUT), "about 0"),
+    ],
+)
+def test_a_total_says_how_well_it_is_known(known: Total, words: str) -> None:
+    assert text.total(known) == words
 
 
 def test_count_takes_an_odd_plural() -> None:

@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 _COOKIE_NAME = "runmanager_session"
 # The columns of the grid that are looked at.
 _TICK, _NAME, _USER = "select", "name", "user"
-# The rows from one number to another "of about 10.0 M", "from the end of 10,000+", or "so far".
-_FOOTER = re.compile(r"([\d,]+)–([\d,]+) (of|from the end of|so far)\b")  # noqa: RUF001
+# The rows from one number to another "of about 10.0 M", "from the end of 10,000+", or "so far"; or
+# one row.
+_FOOTER = re.compile(r"([\d,]+)(?:–([\d,]+))? (of|from the end of|so far)\b")  # noqa: RUF001
 _LAST = re.compile(r"the last ([\d,]+) of ")
 _SELECTED = re.compile(r"Delete ([\d,]+) selected")
 
@@ -271,7 +272,8 @@ class Admin:
         self._grid()
         for text, _fragment_id in self._tab.screen.elements("text"):
             if found := _FOOTER.match(text.body):
-                first, last = (int(number.replace(",", "")) for number in found.groups()[:2])
+                ends = found[1], found[2] or found[1]
+                first, last = (int(number.replace(",", "")) for number in ends)
                 how = found[3]
                 return Position(first, last, how.startswith("from"), how.startswith("so"))
             if found := _LAST.match(text.body):

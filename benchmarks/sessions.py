@@ -82,7 +82,7 @@ async def first_visit(url: str) -> float:
         return await admin.open()
 
 
-def work_on(process: Serving) -> tuple[Measured, Measured]:
+def work_on(process: Serving, api_clients: int) -> tuple[Measured, Measured]:
     """Sessions and API clients at work on the process, until the time is over."""
     command = [sys.executable, "-m", "benchmarks.api_client", process.url]
     clients = [
@@ -91,7 +91,7 @@ def work_on(process: Serving) -> tuple[Measured, Measured]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
-        for number in range(API_CLIENTS)
+        for number in range(api_clients)
     ]
     for client in clients:
         assert client.stdout is not None  # noqa: S101  piped above
@@ -137,12 +137,12 @@ class Load:
         return self.p95 <= TARGET and not self.wrong
 
 
-def measure() -> Load:
-    """All sessions and clients, and a process of their own."""
+def measure(api_clients: int = API_CLIENTS) -> Load:
+    """All sessions beside so many clients of the API, and a process of their own."""
     with serving() as process:
         at_start = process.resident()
         first = asyncio.run(first_visit(process.url))
-        pages, api = work_on(process)
+        pages, api = work_on(process, api_clients)
         at_end = process.resident()
         complaints = process.log.read_text(errors="replace").splitlines()[-3:]
     every, lists = pages.all(), api.all()
@@ -151,7 +151,7 @@ def measure() -> Load:
         f"the first visit after the start, counted nowhere else: {1000 * first:.0f} ms",
         *(line(kind, seconds) for kind, seconds in sorted(pages.seconds.items())),
         line("all acts", every),
-        line("API lists", lists),
+        *([line("API lists", lists)] if lists else []),
         f"{len(every) / SECONDS:.1f} acts and {len(lists) / SECONDS:.1f} API lists a second",
         f"memory of the process: {at_start} MB at first, {at_end} MB at the end",
         *(f"WRONG, {count} times: {what}" for what, count in wrong.most_common(5)),

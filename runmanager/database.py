@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -170,9 +171,12 @@ def _milliseconds(seconds: float) -> str:
 def _set_locally(connection: sa.Connection, values: Mapping[str, str]) -> None:
     # set_config(…, is_local => true) is SET LOCAL as a function: it ends with the transaction, so
     # nothing leaks through a pooler.
-    connection.execute(
-        sa.select(*(sa.func.set_config(name, value, True) for name, value in values.items()))
-    )
+    connection.execute(_local_settings(tuple(values)), values)
+
+
+@cache
+def _local_settings(names: tuple[str, ...]) -> sa.Select[Any]:
+    return sa.select(*(sa.func.set_config(name, sa.bindparam(name), True) for name in names))
 
 
 @contextmanager

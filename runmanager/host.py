@@ -64,13 +64,15 @@ class Hints:
 
     ``indexed`` are the columns that an index begins with, ``ordered`` those behind which one has
     the order of the list. ``nulls_last`` is the form in which that order is asked for. With
-    ``has_trigrams`` a part of an id or a name can be looked up.
+    ``has_trigrams`` a part of an id or a name can be looked up. With ``has_idle_users`` few of the
+    users have runs at all.
     """
 
     indexed: frozenset[str] = frozenset()
     ordered: frozenset[str] = frozenset()
     nulls_last: bool = False
     has_trigrams: bool = False
+    has_idle_users: bool = False
 
 
 @dataclass(frozen=True)

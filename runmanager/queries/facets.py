@@ -24,14 +24,12 @@ if TYPE_CHECKING:
 # A user with more runs than this will have some in most workspaces.
 NARROWED_TO = 10_000
 NARROWING_SECONDS = 0.1
-# A look for each user who has runs costs about three times one for each user there is.
-_DEARER = 3
 
 
 def usernames(connection: sa.Connection, host: Host) -> tuple[str, ...]:
     """The names of users that have runs, distinct and sorted by code point."""
     name = sa.cast(host.users.c.username, sa.Text)
-    if "user_id" not in host.hints.indexed or _few_have_runs(connection, host):
+    if "user_id" not in host.hints.indexed or host.hints.has_idle_users:
         with_runs = _distinct(host, host.runs.c.user_id)
         statement = sa.select(name).join(with_runs, same_id(with_runs.c.id, host.users.c.id))
     else:
@@ -89,29 +87,6 @@ def _used_workspaces(connection: sa.Connection, host: Host, run_filter: RunFilte
                 .subquery("used")
             )
     return _distinct(host, workspace_id)
-
-
-def _few_have_runs(connection: sa.Connection, host: Host) -> bool:
-    """Whether far more users are known than have runs, as far as the statistics say."""
-    stats = sa.table(
-        "pg_stats", *map(sa.column, ("schemaname", "tablename", "attname", "n_distinct"))
-    )
-    catalog = sa.table("pg_class", *map(sa.column, ("oid", "reltuples")))
-    distinct = (
-        sa.select(stats.c.n_distinct)
-        .where(
-            stats.c.schemaname == host.runs.schema,
-            stats.c.tablename == host.runs.name,
-            stats.c.attname == "user_id",
-        )
-        .limit(1)
-        .scalar_subquery()
-    )
-    users = sa.select(catalog.c.reltuples).where(catalog.c.oid == host.users.info["oid"])
-    row = connection.execute(sa.select(distinct, users.scalar_subquery())).one()
-    with_runs, known = row
-    # A negative number is a share of the table's rows: such users are as many as their runs.
-    return with_runs is not None and with_runs > 0 and (known or 0) > _DEARER * with_runs
 
 
 def _distinct(host: Host, column: sa.Column[Any]) -> sa.FromClause:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from runmanager.host import Host
 
 _TRIGRAM_CLASSES = {"gin_trgm_ops", "gist_trgm_ops"}
+# A look for each user who has runs costs about three times one for each user there is.
+_DEARER = 3
 _IS_DESCENDING, _NULLS_FIRST = 1, 2  # the bits of pg_index.indoption
 
 
@@ -249,7 +251,30 @@ def _hints(connection: sa.Connection, host: Host) -> Hints:
         ordered=frozenset(one.name for one in ids if has_order(indexes, host, one, nulls_last)),
         nulls_last=nulls_last,
         has_trigrams=all(has_trigram(indexes, one) for one in (runs.thread_id, runs.run_name)),
+        has_idle_users=_has_idle_users(connection, host),
     )
+
+
+def _has_idle_users(connection: sa.Connection, host: Host) -> bool:
+    """Whether far more users are known than have runs, as far as the statistics say."""
+    stats = sa.table(
+        "pg_stats", *map(sa.column, ("schemaname", "tablename", "attname", "n_distinct"))
+    )
+    catalog = sa.table("pg_class", *map(sa.column, ("oid", "reltuples")))
+    distinct = (
+        sa.select(stats.c.n_distinct)
+        .where(
+            stats.c.schemaname == host.runs.schema,
+            stats.c.tablename == host.runs.name,
+            stats.c.attname == "user_id",
+        )
+        .limit(1)
+        .scalar_subquery()
+    )
+    users = sa.select(catalog.c.reltuples).where(catalog.c.oid == host.users.info["oid"])
+    with_runs, known = connection.execute(sa.select(distinct, users.scalar_subquery())).one()
+    # A negative number is a share of the table's rows: such users are as many as their runs.
+    return with_runs is not None and with_runs > 0 and (known or 0) > _DEARER * with_runs
 
 
 def has_order(

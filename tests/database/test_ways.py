@@ -129,7 +129,7 @@ def is_true(page: RunPage, expected: list[str]) -> bool:
     return page.exactness is Exactness.ABOUT or page.total <= len(expected)
 
 
-@pytest.mark.parametrize("shape", ["text", "uuid", "integer"], indirect=True)
+@pytest.mark.parametrize("shape", ["text", "integer"], indirect=True)
 @pytest.mark.parametrize("glance", [None, SMALL, IMPATIENT], ids=["few", "many", "slices"])
 def test_any_page_in_full_has_the_plain_query_s_rows(
     host: HostWriter, open_manager: OpenManager, admin: Actor, glance: Limits | None
@@ -243,7 +243,7 @@ def whole_pages(
     return read
 
 
-@pytest.mark.parametrize("glance", [None, SMALL, IMPATIENT], ids=["few", "many", "slices"])
+@pytest.mark.parametrize("glance", [SMALL, IMPATIENT], ids=["many", "slices"])
 @pytest.mark.parametrize(
     "indexes",
     [
@@ -256,7 +256,7 @@ def whole_pages(
     ids=["single", "in order", "nulls last", "trigrams"],
 )  # fmt: skip
 def test_the_host_s_indexes_change_no_row(
-    host: HostWriter, open_manager: OpenManager, admin: Actor, glance: Limits | None,
+    host: HostWriter, open_manager: OpenManager, admin: Actor, glance: Limits,
     indexes: list[str],
 ) -> None:  # fmt: skip
     host.execute("CREATE EXTENSION pg_trgm")
@@ -265,7 +265,7 @@ def test_the_host_s_indexes_change_no_row(
     manager = open_manager(glance=glance)
 
     @given(made=rows, run_filter=filters, size=sizes)
-    @settings(max_examples=30)
+    @settings(max_examples=20)
     def compare(made: list[Row], run_filter: RunFilter, size: int) -> None:
         fill(host, made)
         run_filter = in_host(host, run_filter)

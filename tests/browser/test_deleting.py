@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
+from runmanager.deletion import execution
 from tests.browser.dashboard import Dashboard
 from tests.outage import away, deletions_wait_at, is_waiting
 from tests.passwords import set_password
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from tests.browser.conftest import Site
     from tests.hosts import HostWriter
 
-MANY = 250  # two batches; the page shows 200 at once
-BATCH = 200
+MANY = 250  # several batches; the page shows 200 at once
+BATCH = execution.FIRST_BATCH_SIZE
 HOLD = """
     CREATE TABLE invoices (id integer PRIMARY KEY, run text REFERENCES run_metadata (thread_id));
     INSERT INTO invoices VALUES (1, '{}');
@@ -193,7 +194,7 @@ def test_a_deletion_goes_on_whatever_happens_to_its_page(
 ) -> None:
     runs = add_many(host)
     ada = tab()
-    with deletions_wait_at(host, sorted(runs)[BATCH + 20]):
+    with deletions_wait_at(host, sorted(runs)[BATCH]):
         delete_many(ada)
         wait_until(lambda: is_waiting(host) and is_whole(host, MANY - BATCH))
         # Whoever comes back finds it at work.
@@ -250,7 +251,7 @@ def test_a_process_that_is_killed_leaves_whole_runs_only(
     app = AppProcess(tmp_path / "log", settings_for(host.url)).ready()
     try:
         ada = Dashboard(new_context(), app.url).with_cookie_of("ada")
-        with deletions_wait_at(host, sorted(runs)[BATCH + 20]):
+        with deletions_wait_at(host, sorted(runs)[BATCH]):
             delete_many(ada)
             wait_until(lambda: is_waiting(host))
             app.kill()

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 hypothesis_settings.register_profile(
     "runmanager",
     deadline=None,
-    max_examples=40,
+    max_examples=25,
     # A database that is shared by a test's examples is what these tests are about.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

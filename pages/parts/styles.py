@@ -45,6 +45,8 @@ _STYLESHEET = """
 .st-key-facts [data-testid="stText"] { overflow-wrap: anywhere; white-space: pre-wrap; }
 .st-key-facts [data-testid="stCaptionContainer"] { margin-bottom: -0.35rem; }
 .st-key-sign-in form h3, .st-key-sign-in [data-testid="stForm"] h3 { font-size: 1.2rem; }
+/* A fragment takes all the width there is: what follows would jump to the right. */
+.st-key-heading > :has(.st-key-counting) { flex: 0 0 auto; width: auto; }
 .st-key-counting [data-testid="stText"], .st-key-searched [data-testid="stText"] {
   font-size: 0.95rem; font-weight: 400; opacity: 0.8; }
 .st-key-filtered-by [data-testid="stText"] { font-size: 1rem; font-weight: 400; opacity: 0.8; }

@@ -42,6 +42,14 @@ def first(manager: RunManager, admin: Actor, **conditions: str) -> RunPage:
     return page
 
 
+def total_of_kate_in_ops(
+    host: HostWriter, open_manager: OpenManager, admin: Actor
+) -> tuple[int, Exactness]:
+    manager = open_manager(glance=FEW_COUNTED)
+    page = first(manager, admin, username="kate", workspace=host.workspace("Ops"))
+    return page.total, page.exactness
+
+
 def test_the_total_of_many_runs_is_nearly_true(
     many: HostWriter, open_manager: OpenManager, admin: Actor
 ) -> None:
@@ -65,9 +73,7 @@ def test_a_view_has_no_pages_to_take_a_sample_of(
 ) -> None:
     many.execute("ALTER TABLE run_metadata RENAME TO runs_inside")
     many.execute("CREATE VIEW run_metadata AS SELECT * FROM runs_inside")
-    manager = open_manager(glance=FEW_COUNTED)
-    page = first(manager, admin, username="kate", workspace=many.workspace("Ops"))
-    assert (page.total, page.exactness) == (100, Exactness.AT_LEAST)
+    assert total_of_kate_in_ops(many, open_manager, admin) == (100, Exactness.AT_LEAST)
 
 
 def test_few_runs_of_two_conditions_are_counted(
@@ -76,15 +82,11 @@ def test_few_runs_of_two_conditions_are_counted(
     many.execute(
         "UPDATE run_metadata SET workspace_id = NULL WHERE created_at > '2025-01-01 06:00'"
     )
-    manager = open_manager(glance=FEW_COUNTED)
-    page = first(manager, admin, username="kate", workspace=many.workspace("Ops"))
-    assert (page.total, page.exactness) == (90, Exactness.EXACT)
+    assert total_of_kate_in_ops(many, open_manager, admin) == (90, Exactness.EXACT)
 
 
 def test_a_table_that_was_never_analysed_is_counted_as_far_as_goes(
     host: HostWriter, open_manager: OpenManager, admin: Actor
 ) -> None:
     host.execute(FILL, host.user("kate"), host.workspace("Ops"), 2000)
-    manager = open_manager(glance=FEW_COUNTED)
-    page = first(manager, admin, username="kate", workspace=host.workspace("Ops"))
-    assert (page.total, page.exactness) == (100, Exactness.AT_LEAST)
+    assert total_of_kate_in_ops(host, open_manager, admin) == (100, Exactness.AT_LEAST)

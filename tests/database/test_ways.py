@@ -129,7 +129,7 @@ def is_true(page: RunPage, expected: list[str]) -> bool:
     return page.exactness is Exactness.ABOUT or page.total <= len(expected)
 
 
-@pytest.mark.parametrize("shape", ["text", "integer"], indirect=True)
+@pytest.mark.parametrize("shape", ["text", "uuid", "integer"], indirect=True)
 @pytest.mark.parametrize("glance", [None, SMALL, IMPATIENT], ids=["few", "many", "slices"])
 def test_any_page_in_full_has_the_plain_query_s_rows(
     host: HostWriter, open_manager: OpenManager, admin: Actor, glance: Limits | None

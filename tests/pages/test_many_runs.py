@@ -172,7 +172,8 @@ def test_a_search_draws_the_list_only_and_reads_no_choices(
         kept.look()
     assert kept.rows == forty[:10]
     assert not list(kept.app.selectbox)
-    # Is it a whole thread id? The first slice has ten; the count, with its time limit.
+    # The first slice, and whether it is a whole thread id; the planner's guess, and the count with
+    # its time limit.
     assert len(statements) <= OPENING + 3 + len(("SAVEPOINT", "limit", "count", "ROLLBACK"))
     assert not any("workspaces.id = used" in one for one in statements)
 

@@ -13,6 +13,7 @@ import platform
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -25,7 +26,7 @@ from benchmarks.verdicts import Figures, Row, Target, table
 from runmanager.advise import Benefit, advise, read_catalog
 from runmanager.database import Database
 from runmanager.host import read_host
-from runmanager.queries.indexes import with_hints
+from runmanager.queries.hints import with_hints
 from runmanager.settings import Settings
 from tests.hosts import connect
 
@@ -158,10 +159,7 @@ def _create(url: sa.URL, *, is_trigram: bool) -> Iterator[str]:
 
 
 def _named(rows: Sequence[Row], how: str) -> list[Row]:
-    return [
-        Row(f"{row.what}, {how}", row.figures, row.target, row.wrong, row.has_failed)
-        for row in rows
-    ]
+    return [replace(row, what=f"{row.what}, {how}") for row in rows]
 
 
 def _environment(url: sa.URL) -> str:

@@ -23,6 +23,7 @@ from runmanager.database import Database
 from runmanager.errors import RunManagerError, SettingsError
 from runmanager.host import Host, TraceTable, read_host
 from runmanager.queries.footprint import run_tables
+from runmanager.queries.hints import with_hints
 from runmanager.queries.indexes import (
     Index,
     Reference,
@@ -35,7 +36,6 @@ from runmanager.queries.indexes import (
     read_indexes,
     read_references,
     read_trigram,
-    with_hints,
 )
 from runmanager.queries.sizes import (
     TableSize,

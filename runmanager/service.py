@@ -28,7 +28,7 @@ from runmanager.filters import RunFilter
 from runmanager.host import Host, TraceTable, read_host
 from runmanager.operations import Operations
 from runmanager.queries import checkpoints, detail, facets, footprint, logs, runs
-from runmanager.queries.indexes import with_hints
+from runmanager.queries.hints import with_hints
 from runmanager.queries.runs import Limits
 from runmanager.replica import Replica
 

@@ -6,13 +6,11 @@ condition only. Of a partitioned table its own are read, not its partitions'.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-
-from runmanager.host import Hints
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,8 +18,6 @@ if TYPE_CHECKING:
     from runmanager.host import Host
 
 _TRIGRAM_CLASSES = {"gin_trgm_ops", "gist_trgm_ops"}
-# A look for each user who has runs costs about three times one for each user there is.
-_DEARER = 3
 _IS_DESCENDING, _NULLS_FIRST = 1, 2  # the bits of pg_index.indoption
 
 
@@ -233,48 +229,6 @@ def read_trigram(connection: sa.Connection) -> Trigram:
     return Trigram(
         bool(connection.scalar(sa.select(sa.exists().where(available.c.name == "pg_trgm")))), None
     )
-
-
-def with_hints(connection: sa.Connection, host: Host) -> Host:
-    """The host with what the indexes on ``run_metadata`` are good for."""
-    return replace(host, hints=_hints(connection, host))
-
-
-def _hints(connection: sa.Connection, host: Host) -> Hints:
-    runs = host.runs.c
-    indexes = read_indexes(connection, [host.runs])
-    by_time = leading(indexes, runs.created_at)
-    nulls_last = bool(by_time) and all(one.keys[0].nulls_last_from_the_top for one in by_time)
-    ids = (runs.thread_id, runs.user_id, runs.workspace_id)
-    return Hints(
-        indexed=frozenset(one.name for one in ids if leads_with(indexes, one)),
-        ordered=frozenset(one.name for one in ids if has_order(indexes, host, one, nulls_last)),
-        nulls_last=nulls_last,
-        has_trigrams=all(has_trigram(indexes, one) for one in (runs.thread_id, runs.run_name)),
-        has_idle_users=_has_idle_users(connection, host),
-    )
-
-
-def _has_idle_users(connection: sa.Connection, host: Host) -> bool:
-    """Whether far more users are known than have runs, as far as the statistics say."""
-    stats = sa.table(
-        "pg_stats", *map(sa.column, ("schemaname", "tablename", "attname", "n_distinct"))
-    )
-    catalog = sa.table("pg_class", *map(sa.column, ("oid", "reltuples")))
-    distinct = (
-        sa.select(stats.c.n_distinct)
-        .where(
-            stats.c.schemaname == host.runs.schema,
-            stats.c.tablename == host.runs.name,
-            stats.c.attname == "user_id",
-        )
-        .limit(1)
-        .scalar_subquery()
-    )
-    users = sa.select(catalog.c.reltuples).where(catalog.c.oid == host.users.info["oid"])
-    with_runs, known = connection.execute(sa.select(distinct, users.scalar_subquery())).one()
-    # A negative number is a share of the table's rows: such users are as many as their runs.
-    return with_runs is not None and with_runs > 0 and (known or 0) > _DEARER * with_runs
 
 
 def has_order(

@@ -11,7 +11,7 @@ import pytest
 from runmanager.advise import Advice, Benefit, advise, as_sql, read_catalog
 from runmanager.database import Database
 from runmanager.host import read_host
-from runmanager.queries.indexes import with_hints
+from runmanager.queries.hints import with_hints
 from runmanager.settings import Settings
 from tests.conftest import every_shape
 from tests.hosts import connect, fill

@@ -45,8 +45,8 @@ lock: $(VENV)/dev.stamp ## Renew constraints.txt from requirements-dev.txt
 		sed "s/ ; sys_platform != 'emscripten'//" constraints.new | grep -v emscripten; } > constraints.txt
 	@rm constraints.new
 
-clean: ## Remove the environment and the demo's data
-	rm -rf $(VENV) .demo
+clean: ## Remove the environment, the demo's data and the benchmark's
+	rm -rf $(VENV) .demo .bench
 
 $(VENV)/run.stamp: requirements.txt constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -7,28 +7,21 @@ it counts as ours.
 
 from __future__ import annotations
 
-import http.client
-import json
 import statistics
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode, urlsplit
+from typing import Any
 
 import sqlalchemy as sa
 
+from benchmarks.api_client import ApiClient
 from benchmarks.big_host import ADMIN, SMALL_USER, open_host
 from benchmarks.big_process import BENCH_DIR, RUNS, serving
 from benchmarks.verdicts import Figures, Row, Target
-from runmanager.api.application import PREFIX
 from runmanager.filters import RunFilter
 from runmanager.paging import PageRequest
 from runmanager.service import RunManager
 from runmanager.settings import Settings
-from tests.api.conftest import token
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ROUNDS = 60
 WARM_UP = 10
@@ -61,9 +54,9 @@ def measure() -> list[Row]:
         sa.event.listen(sa.Engine, "before_cursor_execute", statements.begin)
         sa.event.listen(sa.Engine, "after_cursor_execute", statements.end)
         try:
-            pages = _pages(process.url)
+            client = ApiClient(process.url)
             for turn in range(WARM_UP + ROUNDS):
-                took = next(pages)
+                took = _page(client)
                 statements.seconds = 0.0
                 actor = manager.actor_named(ADMIN, is_username=False)
                 manager.list_runs(actor, RunFilter(username=SMALL_USER), PageRequest())
@@ -82,17 +75,8 @@ def measure() -> list[Row]:
     ]
 
 
-def _pages(url: str) -> Iterator[float]:
-    """The seconds of one page after the other, on one connection."""
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
-    headers = {"Authorization": f"Bearer {token(ADMIN, exp=int(time.time()) + 3600)}"}
-    path = f"{PREFIX}/runs?{urlencode({'username': SMALL_USER, 'page_size': 50})}"
-    while True:
-        began = time.perf_counter()
-        connection.request("GET", path, headers=headers)
-        answer = connection.getresponse()
-        body = answer.read()
-        took = time.perf_counter() - began
-        assert answer.status == 200, body  # noqa: S101  what is measured must be true
-        assert len(json.loads(body)["runs"]) == 50, body  # noqa: S101  as above
-        yield took
+def _page(client: ApiClient) -> float:
+    """The seconds of one page."""
+    took, status, found = client.list_runs({"username": SMALL_USER, "page_size": 50})
+    assert len(found) == 50, status  # noqa: S101  what is measured must be true
+    return took

@@ -63,9 +63,7 @@ def _watch_count(actor: Actor, run_filter: RunFilter) -> None:
             held.count_id = None
             raise
     if count.state is CountState.RUNNING:
-        with st.container(
-            key="counting", horizontal=True, width="content", vertical_alignment="center"
-        ):
+        with st.container(key="counting", horizontal=True, vertical_alignment="center"):
             st.text("counting …")
             st.button(
                 "Stop counting",

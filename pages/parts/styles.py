@@ -32,6 +32,8 @@ _BADGES: dict[StatusKind, BadgeColor] = {
 _STYLESHEET = """
 <style>
 .stMainBlockContainer { padding: 3rem 2rem 3rem; max-width: 1500px; }
+/* With the sidebar folded, a bar lies over the top. */
+.stApp:has([data-testid="stExpandSidebarButton"]) .stMainBlockContainer { padding-top: 4rem; }
 [data-testid="stSidebarUserContent"] { padding-top: 0.5rem; }
 .st-key-cookie, .st-key-once, .st-key-form { height: 0; overflow: hidden; }
 [data-testid="stLayoutWrapper"]:has(> .st-key-cookie, > .st-key-once, > .st-key-form) {

@@ -18,7 +18,7 @@ from benchmarks.big_host import ADMIN
 from benchmarks.proxy import delayed
 from benchmarks.verdicts import Figures, Row, Target
 from runmanager.database import Database
-from runmanager.deletion import execute, plan_deletion
+from runmanager.deletion import Deletion, plan_deletion
 from runmanager.records import Actor
 from runmanager.settings import Settings
 from tests.hosts import connect
@@ -26,7 +26,7 @@ from tests.hosts import connect
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from runmanager.host import Host
+    from runmanager.host.values import Host
 
 ROUNDS = 5
 OURS, NAIVE = 1000, 200
@@ -128,10 +128,10 @@ def _ours(database: Database, host: Host, thread_ids: Sequence[str], locks: Lock
     with database.read() as connection:
         plan = plan_deletion(connection, host, thread_ids, include_running=False)
     began = time.perf_counter()
-    receipt = execute(database, host, Actor(ADMIN, "ada"), plan, on_progress=locks.end)
+    receipt = Deletion(plan).carry_out(database, host, Actor(ADMIN, "ada"), on_progress=locks.end)
     took = time.perf_counter() - began
     expected = (len(thread_ids), ROWS_A_RUN * len(thread_ids))
-    assert (len(receipt.deleted), receipt.rows) == expected, receipt.failed[:1]  # noqa: S101  what is measured must be true
+    assert (len(receipt.done), receipt.rows) == expected, receipt.failed[:1]  # noqa: S101  what is measured must be true
     return 1000 * took / len(thread_ids)
 
 

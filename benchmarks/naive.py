@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from runmanager.queries.runs import Limits
+from runmanager.queries.listing.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -58,8 +58,8 @@ def measure() -> list[Row]:
             for turn in range(WARM_UP + ROUNDS):
                 took = _page(client)
                 statements.seconds = 0.0
-                actor = manager.actor_named(ADMIN, is_username=False)
-                manager.list_runs(actor, RunFilter(username=SMALL_USER), PageRequest())
+                actor = manager.signing_in.actor_of_token(ADMIN, is_username=False)
+                manager.finding.list_runs(actor, RunFilter(username=SMALL_USER), PageRequest())
                 if turn >= WARM_UP:
                     whole.append(1000 * took)
                     in_sql.append(1000 * statements.seconds)

@@ -14,19 +14,20 @@ import sqlalchemy as sa
 
 from benchmarks.naive import Naive
 from benchmarks.verdicts import NO_TARGET, Figures, Row, Target
-from runmanager.host import has_id
+from runmanager.host.ids import has_id
+from runmanager.host.values import Reading
 from runmanager.paging import PageRequest
-from runmanager.queries import counts, facets, runs
-from runmanager.queries.conditions import select_by
-from runmanager.queries.runs import Limits
-from runmanager.queries.summaries import as_summary, select_summaries
+from runmanager.queries.listing import facets, pages, totals
+from runmanager.queries.listing.conditions import select_by
+from runmanager.queries.listing.limits import Limits
+from runmanager.queries.listing.summaries import as_summary, select_summaries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from runmanager.database import Database
     from runmanager.filters import RunFilter
-    from runmanager.host import Host
+    from runmanager.host.values import Hints, Host
     from runmanager.records import RunPage
 
 Answer = tuple[str, ...] | None
@@ -52,6 +53,7 @@ class Reader:
 
     database: Database
     host: Host
+    hints: Hints
     runs: int
 
     @cached_property
@@ -60,11 +62,11 @@ class Reader:
         return Naive(self.database)
 
     def browse(
-        self, run_filter: RunFilter, request: PageRequest, near: RunPage | None = None
+        self, run_filter: RunFilter, request: PageRequest, earlier: RunPage | None = None
     ) -> RunPage:
         """One page with what is known of the total."""
         with self.database.read() as connection:
-            return runs.browse(connection, self.host, run_filter, request, near, _LIMITS)
+            return pages.browse(self._on(connection), run_filter, request, earlier, _LIMITS)
 
     def beside(self, run_filter: RunFilter, number: int) -> RunPage:
         """Page ``number``, reached by turning pages from the first."""
@@ -76,25 +78,25 @@ class Reader:
     def total_at_once(self, run_filter: RunFilter) -> int:
         """The total that is shown at first."""
         with self.database.read() as connection:
-            selection = select_by(connection, self.host, run_filter)
-            return counts.guess(connection, selection).count or counts.count_up_to(
-                connection, selection, _LIMITS.exact_to
+            selection = select_by(self._on(connection), run_filter)
+            return totals.estimate(selection).count or totals.count_up_to(
+                selection, _LIMITS.exact_to
             )
 
     def exact_total(self, run_filter: RunFilter) -> int:
         """The total that is shown on request."""
         with self.database.read(seconds=60) as connection:
-            return counts.count_all(connection, select_by(connection, self.host, run_filter))
+            return totals.count_all(select_by(self._on(connection), run_filter))
 
     def usernames(self) -> tuple[str, ...]:
         """The list behind the filter by user."""
         with self.database.read() as connection:
-            return facets.usernames(connection, self.host)
+            return facets.usernames(self._on(connection))
 
     def workspaces(self, run_filter: RunFilter) -> tuple[str, ...]:
         """The list behind the filter by workspace."""
         with self.database.read() as connection:
-            choices = facets.workspaces(connection, self.host, run_filter)
+            choices = facets.workspaces(self._on(connection), run_filter)
         return tuple(sorted(one.workspace_id for one in choices))
 
     @cached_property
@@ -104,6 +106,9 @@ class Reader:
         numbers = {"runs": self.runs, "step": max(1, self.runs // 50)}
         with self.database.read() as connection:
             return list(connection.scalars(sa.text(statement), numbers))[:50]
+
+    def _on(self, connection: sa.Connection) -> Reading:
+        return Reading(connection, self.host, self.hints)
 
     def floor(self) -> Answer:
         """What nothing can be faster than: the rows of 50 known keys, with the same columns."""

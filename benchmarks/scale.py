@@ -23,10 +23,11 @@ from benchmarks.big_host import SERVER, cloned, open_host
 from benchmarks.big_process import BENCH_DIR, RUNS
 from benchmarks.reading import Reader
 from benchmarks.verdicts import Figures, Row, Target, table
-from runmanager.advise import Benefit, advise, read_catalog
+from runmanager.advice.findings import Benefit, read_catalog
+from runmanager.advice.sql import advise
 from runmanager.database import Database
-from runmanager.host import read_host
-from runmanager.queries.hints import with_hints
+from runmanager.host.catalog import read_host
+from runmanager.queries.catalog.hints import read_hints
 from runmanager.settings import Settings
 from tests.hosts import connect
 
@@ -128,14 +129,15 @@ def _reader(url: sa.URL) -> Iterator[Reader]:
     database = Database(url, Settings())
     try:
         with database.read() as connection:
-            host = with_hints(connection, read_host(connection, ()))
-        yield Reader(database, host, RUNS)
+            host = read_host(connection)
+            hints = read_hints(connection, host)
+        yield Reader(database, host, hints, RUNS)
     finally:
         database.close()
 
 
 def _create(url: sa.URL, *, is_trigram: bool) -> Iterator[str]:
-    """Create what ``runmanager.advise`` prints; a line of a table for each index."""
+    """Create what ``python -m runmanager advise`` prints; a line of a table for each index."""
     with _reader(url) as reader, reader.database.read() as connection:
         found, _notes = advise(reader.host, read_catalog(connection, reader.host))
     statements = [

@@ -42,7 +42,7 @@ def draw(actor: Actor, thread_id: str) -> None:
     with shown_errors():
         if not thread_id:
             raise RunNotFoundError("The address names no run: open one from the list.")
-        detail = session.service().run(actor, thread_id)
+        detail = session.service().reviewing.run(actor, thread_id)
     _draw_title(detail)
     _draw_facts(detail)
     if detail.error_message:
@@ -160,7 +160,7 @@ def _draw_link_list(links: Sequence[RunLink], key: str) -> None:
 
 def _draw_footprint(actor: Actor, thread_id: str) -> None:
     with shown_errors():
-        tables, left_behind = session.service().footprint(actor, thread_id)
+        tables, left_behind = session.service().reviewing.footprint(actor, thread_id)
     st.markdown("##### Rows and bytes")
     st.dataframe(
         pd.DataFrame(

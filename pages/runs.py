@@ -74,17 +74,17 @@ def _read(actor: Actor, view: View) -> RunPage:
             held.is_searching = False
             return with_counted(view.run_filter, known)
         with shown_errors():
-            page = session.service().search_on(actor, view.run_filter, known)
+            page = session.service().finding.search_on(actor, view.run_filter, known)
         held.is_searching = page.resume is not None
         return page
     with shown_errors(), st.skeleton(height=run_grid.MAX_HEIGHT):
-        page = session.service().browse(actor, view.run_filter, view.request, known)
+        page = session.service().finding.browse(actor, view.run_filter, view.request, known)
     return with_counted(view.run_filter, page)
 
 
 def _draw_heading(actor: Actor, view: View, page: RunPage, workspace_name: str | None) -> None:
     notices = list(view.notices)
-    is_last = page.from_end or (page.counted.is_exact and page.number == page.pages)
+    is_last = page.from_end or (page.known_total.is_exact and page.number == page.pages)
     if is_last and page.request != view.request and not view.request.from_end:
         notices.append(f"There is no page {view.request.number:,}: showing the last.")
     with st.container(gap=None):

@@ -12,7 +12,7 @@ from runmanager.queries import accounts
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from runmanager.host import Host
+    from runmanager.host.values import Host
     from runmanager.records import Actor, Credential
 
 # bcrypt's hash of a random text, at the cost that hosts use by default.
@@ -37,7 +37,7 @@ def actor_for(connection: sa.Connection, host: Host, username: str) -> Actor:
     return found[0]
 
 
-def named(connection: sa.Connection, host: Host, name: str, *, is_username: bool) -> Actor:
+def actor_by(connection: sa.Connection, host: Host, name: str, *, is_username: bool) -> Actor:
     """The active admin whom a token names, by id or by username, to the letter.
 
     Raises NotAdminError when there is none, or more than one.

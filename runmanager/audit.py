@@ -1,37 +1,37 @@
-"""The audit log: one JSON line on the logger ``runmanager.audit`` for each deletion."""
+"""The audit log: one JSON line on the logger ``runmanager.audit`` for each operation."""
 
 from __future__ import annotations
 
 import json
 import logging
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from runmanager.records import DeletionPlan, Receipt
+    from collections.abc import Mapping
+
+    from runmanager.records import Receipt
 
 logger = logging.getLogger("runmanager.audit")
 
 
-class Door(Enum):
-    """How a deletion came in."""
+class Origin(Enum):
+    """Where an operation was asked for."""
 
     PAGE = "page"
     API = "api"
 
 
-def log_deletion(door: Door, plan: DeletionPlan, receipt: Receipt) -> None:
-    """Write who deleted what, how, and what became of it."""
+def log_operation(origin: Origin, details: Mapping[str, Any], receipt: Receipt) -> None:
+    """Write who did what, from where, and what became of it. ``details`` are its kind's own."""
     line = {
-        "event": "deletion",
+        "event": receipt.kind.name,
         "time": receipt.started_at.isoformat(),
         "actor": receipt.actor.username,
         "actor_id": receipt.actor.user_id,
-        "how": door.value,
-        "asked": plan.asked,
-        "include_running": plan.include_running,
-        "left_out": [run.thread_id for run in plan.excluded],
-        "deleted": len(receipt.deleted),
+        "how": origin.value,
+        **details,
+        receipt.kind.done: len(receipt.done),
         "failed": [{"thread_id": run.thread_id, "error": run.error} for run in receipt.failed],
         "rows": dict(receipt.tables),
         "seconds": round(receipt.seconds, 3),

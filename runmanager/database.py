@@ -19,6 +19,7 @@ from runmanager.errors import (
     DatabaseError,
     DatabaseTooSlowError,
     RunManagerError,
+    SchemaChangedError,
 )
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_SECONDS = 5
 WRITE_TIMEOUT_SECONDS = 60.0
-MAX_DELETIONS = 2
+MAX_OPERATIONS = 2
 # SQLSTATE values, https://www.postgresql.org/docs/current/errcodes-appendix.html
 QUERY_CANCELED = "57014"
 LOCK_NOT_AVAILABLE = "55P03"
@@ -39,6 +40,8 @@ RESTRICT_VIOLATION = "23001"
 SERIALIZATION_FAILURE = "40001"
 READ_ONLY_SQL_TRANSACTION = "25006"
 TOO_MANY_CONNECTIONS = "53300"
+# A table, column or schema that is not there, or values of types that cannot be compared.
+_SCHEMA_CHANGED = {"42P01", "42703", "3F000", "42883", "42804"}
 # pgbouncer's words for it, which come without a code.
 _REFUSED_BY_POOLER = "unsupported startup parameter"
 
@@ -46,16 +49,16 @@ _REFUSED_BY_POOLER = "unsupported startup parameter"
 class Database:
     """One bounded pool of connections to the host's database.
 
-    Each deletion at work holds one of them; ``max_deletions`` is how many may be at work.
+    Each operation at work holds one of them; ``max_operations`` is how many may be at work.
     """
 
     def __init__(self, url: sa.URL, settings: Settings) -> None:
         self._settings = settings
         size = settings.pool_size
-        self.max_deletions = min(MAX_DELETIONS, size // 2)
-        # Beside one slow reader and all deletions there is a connection left (in a pool of two,
+        self.max_operations = min(MAX_OPERATIONS, size // 2)
+        # Beside one slow reader and all operations there is a connection left (in a pool of two,
         # there is none to leave).
-        self._shares = Shares(max(1, min(size // 2, size - self.max_deletions - 1)))
+        self._shares = Shares(max(1, min(size // 2, size - self.max_operations - 1)))
         self._engine = sa.create_engine(
             url,
             pool_size=size,
@@ -229,6 +232,8 @@ def translate(error: Exception) -> RunManagerError:
         )
     if state == INSUFFICIENT_PRIVILEGE:
         return DatabaseDeniedError()
+    if is_schema_changed(error):
+        return SchemaChangedError()
     if state is None and _REFUSED_BY_POOLER in str(getattr(error, "orig", error)):
         return DatabaseError(
             "The pooler in front of the database takes no options: leave them out of the address, "
@@ -243,6 +248,11 @@ def sqlstate(error: Exception) -> str | None:
     """The SQLSTATE that PostgreSQL gave, or None where the error is not its own."""
     original = getattr(error, "orig", error)
     return getattr(original, "sqlstate", None)
+
+
+def is_schema_changed(error: Exception) -> bool:
+    """Whether a table, column or type is not what the schema said when it was read."""
+    return sqlstate(error) in _SCHEMA_CHANGED
 
 
 def is_away(error: Exception) -> bool:

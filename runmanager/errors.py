@@ -16,7 +16,8 @@
     └── DatabaseError         the database did not do what was asked
         ├── DatabaseAwayError      it cannot be reached
         ├── DatabaseTooSlowError   it was stopped by a time limit
-        └── DatabaseDeniedError    the role lacks a privilege
+        ├── DatabaseDeniedError    the role lacks a privilege
+        └── SchemaChangedError     a table or column is not what it was
 
 A class's docstring is its message where it is raised without one. A message says what happened,
 to what, and what to do next; it never carries a DSN, a password or a traceback.
@@ -76,7 +77,7 @@ class RunNotFoundError(RunManagerError):
 
 
 class OperationNotFoundError(RunManagerError):
-    """This deletion is no longer known here: the dashboard was restarted since it ran."""
+    """This operation is no longer known here: the dashboard was restarted since it ran."""
 
 
 class CountNotFoundError(RunManagerError):
@@ -97,3 +98,7 @@ class DatabaseTooSlowError(DatabaseError):
 
 class DatabaseDeniedError(DatabaseError):
     """The database role may not do this. Grant it what the README lists, then try again."""
+
+
+class SchemaChangedError(DatabaseError):
+    """The database's tables have changed, or do not fit together. Try again in a moment."""

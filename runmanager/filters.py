@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from runmanager.text import shorten
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -70,9 +72,3 @@ class RunFilter:
         if self.without_workspace:
             parts.append("no known workspace")
         return " and ".join(parts)
-
-
-def shorten(text: str, length: int) -> str:
-    """``text`` on one line and at most ``length`` characters, cut with an ellipsis."""
-    line = " ".join(text.split())
-    return line if len(line) <= length else line[: length - 1].rstrip() + "…"

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from runmanager.paging import Exactness, Page, PageRequest, RowKey, Total
+from runmanager.text import count
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -97,7 +98,7 @@ class RunPage(Page[RunSummary]):
     is_backward: bool = False
 
     @property
-    def counted(self) -> Total:
+    def known_total(self) -> Total:
         """The total with its exactness."""
         return Total(self.total, self.exactness)
 
@@ -290,8 +291,25 @@ class DeletionPlan:
 
 
 @dataclass(frozen=True)
-class DeletedRun:
-    """A run that is gone, with the rows that went by table name."""
+class OperationKind:
+    """What an operation does to runs, in the words that are shown.
+
+    With ``removes_runs`` a run that it was done to is no longer there to be selected or opened.
+    """
+
+    name: str
+    doing: str
+    done: str
+    not_done: str
+    removes_runs: bool
+
+
+@dataclass(frozen=True)
+class DoneRun:
+    """A run that an operation was done to, with the rows that it took by table name.
+
+    ``was_orphan``: it had no row of its own, only traces in other tables.
+    """
 
     thread_id: str
     title: str
@@ -301,30 +319,60 @@ class DeletedRun:
 
 @dataclass(frozen=True)
 class FailedRun:
-    """A run that was to be deleted and is untouched, with the reason in plain words."""
+    """A run that an operation left untouched, with the reason in plain words."""
 
     thread_id: str
     title: str
     error: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Receipt:
-    """What a deletion did. ``came_back`` counts rows that some writer added to deleted runs."""
+    """What an operation did."""
 
+    kind: OperationKind
     actor: Actor
     started_at: datetime
     seconds: float
-    deleted: tuple[DeletedRun, ...]
+    done: tuple[DoneRun, ...]
     failed: tuple[FailedRun, ...]
     tables: tuple[tuple[str, int], ...]
-    came_back: tuple[Footprint, ...]
     was_stopped: bool
 
     @property
     def rows(self) -> int:
-        """How many rows went, over all tables."""
+        """How many rows it took, over all tables."""
         return sum(rows for _table, rows in self.tables)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What else there is to say of it, each a sentence."""
+        return ()
+
+    def removed(self, thread_id: str) -> bool:
+        """Whether this run is gone by it."""
+        return self.kind.removes_runs and any(run.thread_id == thread_id for run in self.done)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeletionReceipt(Receipt):
+    """What a deletion did. ``came_back`` counts rows that some writer added to deleted runs."""
+
+    came_back: tuple[Footprint, ...]
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """That orphan rows were cleaned up, and that a worker is still writing."""
+        orphans = sum(run.was_orphan for run in self.done)
+        cleaned = (f"{count(orphans, 'run')} had orphan rows only: they were cleaned up.",)
+        return (
+            *(cleaned if orphans else ()),
+            *(
+                f"A worker is still writing: {count(table.rows, 'new row')} in {table.table}. "
+                "Stop it, then delete the same runs again."
+                for table in self.came_back
+            ),
+        )
 
 
 class CountState(Enum):
@@ -358,6 +406,7 @@ class OperationView:
     """An operation as it stood when it was asked about; ``receipt`` is there once it finished."""
 
     operation_id: str
+    kind: OperationKind
     state: OperationState
     total: int
     done: int

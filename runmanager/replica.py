@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from runmanager.queries import replication
+from runmanager.queries.catalog import replication
+from runmanager.queries.catalog.hints import read_hints
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from runmanager.database import Database
-    from runmanager.host import Hints
+    from runmanager.host.values import Hints, Host
 
 # As many as the largest deletion has. Each reading statement carries the ids that are remembered.
 MAX_HIDDEN = 10_000
@@ -40,9 +41,9 @@ class _Deletion:
 class Replica:
     """Reads a replica without the runs that were deleted on the primary and it still has."""
 
-    def __init__(self, database: Database, hints: Hints) -> None:
+    def __init__(self, database: Database, host: Host) -> None:
         self._database = database
-        self.hints = hints
+        self.hints = self._read_hints(host)
         self._lock = threading.Lock()
         self._deletions: list[_Deletion] = []
 
@@ -89,9 +90,17 @@ class Replica:
         """A transaction of Database.read(), on the replica."""
         return self._database.read(reader, seconds=seconds)
 
+    def look_again(self, host: Host) -> None:
+        """Learn anew what the indexes of the replica are good for, where the schema has changed."""
+        self.hints = self._read_hints(host)
+
     def close(self) -> None:
         """Close every connection that is not in use."""
         self._database.close()
+
+    def _read_hints(self, host: Host) -> Hints:
+        with self.read() as connection:
+            return read_hints(connection, host)
 
 
 def _is_settled(deletion: _Deletion, replayed: int | None, now: float) -> bool:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import psycopg
     import sqlalchemy as sa
 
-    from runmanager.queries.runs import Limits
+    from runmanager.queries.listing.limits import Limits
     from runmanager.records import Actor
 
 hypothesis_settings.register_profile(
@@ -95,7 +95,7 @@ class OpenManager(Protocol):
     """Opens Run Manager on the test's host, with some settings of its own."""
 
     def __call__(
-        self, url: sa.URL | None = None, glance: Limits | None = None, **settings: Any
+        self, url: sa.URL | None = None, limits: Limits | None = None, **settings: Any
     ) -> RunManager:
         """Every one is closed at the end of the test."""
 
@@ -137,10 +137,10 @@ def open_manager(host: HostWriter) -> Iterator[OpenManager]:
     with ExitStack() as stack:
 
         def open_one(
-            url: sa.URL | None = None, glance: Limits | None = None, **settings: Any
+            url: sa.URL | None = None, limits: Limits | None = None, **settings: Any
         ) -> RunManager:
             values = {"pool_size": 4, "lock_timeout": 0.3} | settings
-            manager = RunManager.open(url or host.url, Settings(**values), glance)
+            manager = RunManager.open(url or host.url, Settings(**values), limits)
             stack.callback(manager.close)
             return manager
 

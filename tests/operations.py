@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from runmanager.deletion import execute, execution
+from runmanager import batches
+from runmanager.deletion import Deletion
+from runmanager.records import DeletionReceipt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,13 +33,13 @@ def delete(
     *,
     include_running: bool = False,
     plan: DeletionPlan | None = None,
-) -> Receipt:
+) -> DeletionReceipt:
     """Plan (unless a plan is given) and delete; the receipt."""
-    plan = plan or manager.plan_deletion(actor, thread_ids, include_running=include_running)
-    operation = manager.start_deletion(actor, plan)
-    until(lambda: manager.operation(actor, operation.operation_id).receipt)
-    receipt = manager.operation(actor, operation.operation_id).receipt
-    assert receipt is not None
+    plan = plan or manager.deleting.plan(actor, thread_ids, include_running=include_running)
+    operation = manager.deleting.start(actor, plan)
+    until(lambda: manager.watching.operation(actor, operation.operation_id).receipt)
+    receipt = manager.watching.operation(actor, operation.operation_id).receipt
+    assert isinstance(receipt, DeletionReceipt)
     assert_accounted_for(plan, receipt)
     return receipt
 
@@ -49,13 +51,12 @@ def execute_here(
     *,
     on_progress: Callable[[int, int], None] = lambda _done, _failed: None,
     should_stop: Callable[[], bool] = lambda: False,
-) -> Receipt:
+) -> DeletionReceipt:
     """Execute in this thread, where the test can act between batches; the receipt."""
-    receipt = execute(
-        manager._database,
-        manager._host,
+    receipt = Deletion(plan).carry_out(
+        manager._access.database,
+        manager._access.host,
         actor,
-        plan,
         on_progress=on_progress,
         should_stop=should_stop,
     )
@@ -65,10 +66,10 @@ def execute_here(
 
 def assert_accounted_for(plan: DeletionPlan, receipt: Receipt) -> None:
     """Every id of the plan stands in the receipt once, and its sums are sums."""
-    stands = [run.thread_id for run in receipt.deleted] + [run.thread_id for run in receipt.failed]
+    stands = [run.thread_id for run in receipt.done] + [run.thread_id for run in receipt.failed]
     assert sorted(stands) == sorted(plan.thread_ids)
     for table, rows in receipt.tables:
-        assert rows == sum(dict(run.rows).get(table, 0) for run in receipt.deleted)
+        assert rows == sum(dict(run.rows).get(table, 0) for run in receipt.done)
 
 
 def errors(receipt: Receipt) -> dict[str, str]:
@@ -78,10 +79,10 @@ def errors(receipt: Receipt) -> dict[str, str]:
 
 def deleted(receipt: Receipt) -> set[str]:
     """The ids of the runs that are gone."""
-    return {run.thread_id for run in receipt.deleted}
+    return {run.thread_id for run in receipt.done}
 
 
 def in_batches_of(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every batch have so many runs, however long it takes."""
-    monkeypatch.setattr(execution, "BATCH_SIZE", size)
-    monkeypatch.setattr(execution, "LOCKED_SECONDS", 1000.0)
+    monkeypatch.setattr(batches, "BATCH_SIZE", size)
+    monkeypatch.setattr(batches, "LOCKED_SECONDS", 1000.0)

@@ -21,7 +21,7 @@ def recorded(manager: RunManager) -> Iterator[list[str]]:
     def record(_connection: Any, _cursor: Any, statement: str, *_others: Any) -> None:
         statements.append(statement)
 
-    engine = manager._database._engine
+    engine = manager._access.database._engine
     sa.event.listen(engine, "before_cursor_execute", record)
     try:
         yield statements

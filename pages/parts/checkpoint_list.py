@@ -32,7 +32,7 @@ def draw_checkpoints(actor: Actor, thread_id: str) -> None:
     number = session.value(page_key)
     request = PageRequest(number if isinstance(number, int) else 1, PAGE_SIZE)
     with shown_errors():
-        page = session.service().checkpoints(actor, thread_id, request)
+        page = session.service().reviewing.checkpoints(actor, thread_id, request)
     st.markdown(f"##### Checkpoints · {page.total:,}")
     if not page.items:
         st.caption("No checkpoints.")
@@ -99,7 +99,9 @@ def _draw_timeline(checkpoints: Sequence[CheckpointSummary], thread_id: str, num
 def _draw_opened(actor: Actor, thread_id: str, namespace: str, checkpoint_id: str) -> None:
     with st.container(border=True, key="opened-checkpoint"):
         with shown_errors():
-            opened = session.service().checkpoint(actor, thread_id, namespace, checkpoint_id)
+            opened = session.service().reviewing.checkpoint(
+                actor, thread_id, namespace, checkpoint_id
+            )
         st.text(f"Checkpoint {checkpoint_id}")
         draw_json("State", opened.state)
         draw_json("Metadata", opened.metadata)
@@ -136,7 +138,7 @@ def draw_blobs(actor: Actor, thread_id: str) -> None:
     number = session.value(page_key)
     request = PageRequest(number if isinstance(number, int) else 1, BLOB_PAGE_SIZE)
     with shown_errors():
-        page = session.service().blobs(actor, thread_id, request)
+        page = session.service().reviewing.blobs(actor, thread_id, request)
     if not page.items:
         return
     st.markdown(f"##### Stored values · {page.total:,}")

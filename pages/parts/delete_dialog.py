@@ -10,7 +10,7 @@ import streamlit as st
 from pages.parts import session, styles, text
 from pages.parts.messages import shown_errors
 from pages.parts.run_grid import viewer_zone
-from runmanager.filters import shorten
+from runmanager.text import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +51,7 @@ def _dialog(actor: Actor) -> None:
     with shown_errors():
         # Planned once and kept: what is confirmed is what was shown.
         if held.plan is None or held.plan.include_running != include_running:
-            held.plan = session.service().plan_deletion(
+            held.plan = session.service().deleting.plan(
                 actor, held.to_delete, include_running=include_running
             )
     plan = held.plan
@@ -80,7 +80,7 @@ def _start(actor: Actor, plan: DeletionPlan) -> None:
     held.to_delete = ()
     held.plan = None
     with shown_errors():
-        operation = session.service().start_deletion(actor, plan)
+        operation = session.service().deleting.start(actor, plan)
     held.operation_id = operation.operation_id
     held.finished = None
     st.rerun()

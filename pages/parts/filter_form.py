@@ -165,12 +165,12 @@ def _searched() -> str:
 
 
 def _user_choices(actor: Actor) -> tuple[Choice, ...]:
-    usernames = session.service().usernames(actor)
+    usernames = session.service().finding.usernames(actor)
     return (*(Choice(name, name) for name in usernames), Choice(None, "(no known user)"))
 
 
 def _workspace_choices(actor: Actor, narrowed: RunFilter) -> tuple[Choice, ...]:
-    workspaces = session.service().workspaces(actor, narrowed)
+    workspaces = session.service().finding.workspaces(actor, narrowed)
     names = Counter(one.name for one in workspaces)
     return (
         *(Choice(one.workspace_id, _workspace_label(one, names)) for one in workspaces),

@@ -35,7 +35,7 @@ def draw_logs(actor: Actor, thread_id: str) -> None:
     """Draw the log of one run; nothing where the host keeps none."""
     # Pages and choices are each run's own: another one may be opened in its place.
     page_key = f"log_page-{thread_id}"
-    tables = session.service().log_tables
+    tables = session.service().reviewing.log_tables
     if not tables:
         return
     st.markdown("##### Log")
@@ -46,7 +46,7 @@ def draw_logs(actor: Actor, thread_id: str) -> None:
                 "Table", tables, default=tables[0], key=f"log_table-{thread_id}", required=True
             )
         with shown_errors():
-            levels = session.service().log_levels(actor, thread_id, table)
+            levels = session.service().reviewing.log_levels(actor, thread_id, table)
         chosen = st.multiselect(
             "Levels", levels, key=f"log_levels-{thread_id}", placeholder="All levels", width=360
         )
@@ -55,7 +55,7 @@ def draw_logs(actor: Actor, thread_id: str) -> None:
         )
     number = session.value(page_key)
     with shown_errors():
-        page = session.service().logs(
+        page = session.service().reviewing.logs(
             actor,
             thread_id,
             table,

@@ -9,6 +9,7 @@ import streamlit as st
 
 from runmanager.errors import (
     DatabaseError,
+    HostError,
     NotAdminError,
     RunManagerError,
     RunNotFoundError,
@@ -37,6 +38,10 @@ def _shown_errors() -> Iterator[None]:
     except DatabaseError as error:
         with _said("The database did not answer", error):
             # Any rerun asks anew: the connection pool recovers by itself.
+            st.button("Try again", key="try_again", icon=":material/refresh:", type="primary")
+        st.stop()
+    except HostError as error:
+        with _said("The database lacks something", error):
             st.button("Try again", key="try_again", icon=":material/refresh:", type="primary")
         st.stop()
     except RunManagerError as error:

@@ -1,4 +1,4 @@
-"""A deletion on the page: its progress while it works, then its result until it is put away."""
+"""An operation on the page: its progress while it works, then its result until it is put away."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import streamlit as st
 from pages.parts import session, text
 from pages.parts.messages import shown_errors
 from runmanager.errors import OperationNotFoundError
-from runmanager.filters import shorten
 from runmanager.records import OperationState
+from runmanager.text import shorten
 
 if TYPE_CHECKING:
     from runmanager.records import Actor, OperationView, Receipt
@@ -21,7 +21,7 @@ SHOWN_FAILURES = 500
 
 
 def draw_operation(actor: Actor) -> None:
-    """Draw the session's deletion: watched while it runs, its receipt once it has finished."""
+    """Draw the session's operation: watched while it runs, its receipt once it has finished."""
     held = session.state()
     if held.operation_id is None:
         _adopt(actor)
@@ -32,9 +32,9 @@ def draw_operation(actor: Actor) -> None:
 
 
 def _adopt(actor: Actor) -> None:
-    """Watch a deletion that this admin started in a tab that is closed by now."""
+    """Watch an operation that this admin started in a tab that is closed by now."""
     with shown_errors():
-        running = session.service().running_operations(actor)
+        running = session.service().watching.running_operations(actor)
     if running:
         session.state().operation_id = running[0].operation_id
 
@@ -46,7 +46,7 @@ def _watch(actor: Actor) -> None:
         return
     with shown_errors():
         try:
-            operation = session.service().operation(actor, held.operation_id)
+            operation = session.service().watching.operation(actor, held.operation_id)
         except OperationNotFoundError:
             held.operation_id = None
             raise
@@ -56,12 +56,14 @@ def _watch(actor: Actor) -> None:
     with st.container(border=True, key="progress"):
         done = f"{operation.done:,} of {text.count(operation.total, 'run')}"
         failed = f", {operation.failed:,} failed" if operation.failed else ""
-        st.progress(operation.done / operation.total, text=f"Deleting: {done}{failed}")
+        st.progress(
+            operation.done / operation.total, text=f"{operation.kind.doing}: {done}{failed}"
+        )
         if operation.is_stopping:
             st.caption("Stopping after the present batch …")
         elif st.button("Stop", key="stop_operation", icon=":material/stop:"):
             with shown_errors():
-                session.service().stop_operation(actor, held.operation_id)
+                session.service().watching.stop_operation(actor, held.operation_id)
 
 
 def _finish(operation: OperationView) -> None:
@@ -72,7 +74,8 @@ def _finish(operation: OperationView) -> None:
     if operation.receipt is not None:
         # What failed stays selected: it can be looked at and tried again.
         failed = {run.thread_id for run in operation.receipt.failed}
-        gone = {run.thread_id for run in operation.receipt.deleted}
+        kind = operation.receipt.kind
+        gone = {run.thread_id for run in operation.receipt.done if kind.removes_runs}
         session.select(
             run
             for run in held.selection.values()
@@ -91,28 +94,22 @@ def _draw_result(receipt: Receipt) -> None:
         close.button("Close", key="close_result", on_click=_put_away, type="tertiary")
         rows = [f"{count:,} {table}" for table, count in receipt.tables if count]
         if rows:
-            st.text(f"Rows deleted: {text.listed(rows)}.")
-        orphans = sum(run.was_orphan for run in receipt.deleted)
-        if orphans:
-            st.text(f"{text.count(orphans, 'run')} had orphan rows only: they were cleaned up.")
-        for table in receipt.came_back:
-            st.text(
-                f"A worker is still writing: {text.count(table.rows, 'new row')} in {table.table}. "
-                "Stop it, then delete the same runs again."
-            )
+            st.text(f"Rows {receipt.kind.done}: {text.listed(rows)}.")
+        for remark in receipt.remarks:
+            st.text(remark)
         if receipt.failed:
             _draw_failures(receipt)
 
 
 def _headline(receipt: Receipt) -> str:
-    deleted = f"{text.count(len(receipt.deleted), 'run')} deleted"
+    done = f"{text.count(len(receipt.done), 'run')} {receipt.kind.done}"
     icon = ":green[:material/check_circle:]"
     if receipt.failed:
         icon = ":red[:material/error:]"
-        deleted += f", {len(receipt.failed):,} failed"
+        done += f", {len(receipt.failed):,} failed"
     stopped = " · stopped" if receipt.was_stopped else ""
     return (
-        f"{icon} **{deleted}**{stopped} · {text.count(receipt.rows, 'row')} "
+        f"{icon} **{done}**{stopped} · {text.count(receipt.rows, 'row')} "
         f"in {text.duration(receipt.seconds)}"
     )
 

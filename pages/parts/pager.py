@@ -24,7 +24,7 @@ def draw_pager(page: RunPage) -> None:
             st.text(position(page))
         if page.resume is not None:
             _draw_search_on(page)
-        elif page.counted.is_exact and not page.from_end:
+        elif page.known_total.is_exact and not page.from_end:
             if page.pages > 1:
                 session.seed("page_number", page.number)
                 st.pagination(
@@ -45,13 +45,15 @@ def draw_nothing_found_yet(page: RunPage) -> None:
 def position(page: RunPage) -> str:
     """Such as "1–50 of 12,408", "the last 50 of about 2.6 M" or "1–3 so far"."""  # noqa: RUF002
     if page.from_end and page.number == 1:
-        return f"the last {len(page.items):,} of {text.total(page.counted)}"
+        return f"the last {len(page.items):,} of {text.total(page.known_total)}"
     rows = f"{page.first_row:,}"
     if page.last_row > page.first_row:
         rows += f"–{page.last_row:,}"  # noqa: RUF001
     if page.from_end:
-        return f"{rows} from the end of {text.total(page.counted)}"
-    return f"{rows} so far" if page.resume is not None else f"{rows} of {text.total(page.counted)}"
+        return f"{rows} from the end of {text.total(page.known_total)}"
+    return (
+        f"{rows} so far" if page.resume is not None else f"{rows} of {text.total(page.known_total)}"
+    )
 
 
 def _draw_steps(page: RunPage) -> None:

@@ -11,7 +11,7 @@ import streamlit as st
 
 from pages.parts import session, styles
 from pages.parts.session import GridState
-from runmanager.filters import shorten
+from runmanager.text import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -23,7 +23,7 @@ POLL_SECONDS = 0.5
 def with_counted(run_filter: RunFilter, page: RunPage) -> RunPage:
     """``page`` with the exact total, where all runs of the filter were counted on request."""
     counted = session.state().counted
-    if counted is None or counted[0] != run_filter or page.counted.is_exact:
+    if counted is None or counted[0] != run_filter or page.known_total.is_exact:
         return page
     return replace(page, total=counted[1], exactness=Exactness.EXACT)
 
@@ -33,9 +33,9 @@ def draw_total(actor: Actor, run_filter: RunFilter, page: RunPage) -> None:
     if page.resume is not None:
         st.text(f"{text.count(page.total, 'run')} so far")
         return
-    one = page.total == 1 and page.counted.is_exact
-    st.text(f"{text.total(page.counted)} {'run' if one else 'runs'}")
-    if page.counted.is_exact:
+    one = page.total == 1 and page.known_total.is_exact
+    st.text(f"{text.total(page.known_total)} {'run' if one else 'runs'}")
+    if page.known_total.is_exact:
         return
     if session.state().count_id is not None:
         _watch_count(actor, run_filter)
@@ -58,7 +58,7 @@ def _watch_count(actor: Actor, run_filter: RunFilter) -> None:
         return
     with shown_errors():
         try:
-            count = session.service().count(actor, held.count_id)
+            count = session.service().finding.count(actor, held.count_id)
         except CountNotFoundError:
             held.count_id = None
             raise
@@ -85,9 +85,9 @@ def _watch_count(actor: Actor, run_filter: RunFilter) -> None:
 
 def _start(actor: Actor, run_filter: RunFilter) -> None:
     with shown_errors():
-        session.state().count_id = session.service().start_count(actor, run_filter).count_id
+        session.state().count_id = session.service().finding.start_count(actor, run_filter).count_id
 
 
 def _stop(actor: Actor, count_id: str) -> None:
     with shown_errors():
-        session.service().stop_count(actor, count_id)
+        session.service().finding.stop_count(actor, count_id)

@@ -159,7 +159,7 @@ def was_deleted(thread_id: str) -> bool:
     """Whether the result on the page says that this run is gone."""
     finished = state().finished
     receipt = finished.receipt if finished is not None else None
-    return receipt is not None and any(run.thread_id == thread_id for run in receipt.deleted)
+    return receipt is not None and receipt.removed(thread_id)
 
 
 def chosen_rows(key: str) -> tuple[int, ...]:

@@ -46,7 +46,7 @@ def require_admin() -> Actor:
     if admitted is not None:
         return admitted
     with shown_errors():
-        return session.service().actor_for(name)
+        return session.service().signing_in.actor_for(name)
 
 
 def require_sign_in() -> Actor:
@@ -60,7 +60,7 @@ def require_sign_in() -> Actor:
     if name is None:
         st.stop()
     try:
-        held.admitted = session.service().actor_for(name)
+        held.admitted = session.service().signing_in.actor_for(name)
     except NotAdminError as error:
         held.admitted = None
         _refuse(name, error)
@@ -88,7 +88,7 @@ def top_line(actor: Actor) -> Iterator[None]:
 def _work_on_cookie(place: DeltaGenerator) -> None:
     """Everything that needs the authenticator, which draws a frame for its cookie once a run."""
     with shown_errors():
-        credentials = session.service().sign_in_credentials()
+        credentials = session.service().signing_in.credentials()
     with place:
         authenticator = _authenticator(credentials)
         # The frame reports the browser's cookies once it has loaded; until then this run's

@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from runmanager.paging import Exactness
+from runmanager.text import count, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -13,17 +14,14 @@ if TYPE_CHECKING:
 
     from runmanager.paging import Total
 
+__all__ = ["count", "duration", "listed", "moment", "shorten", "size", "total"]
+
 _MILLION = 1_000_000
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 _STEP = 1000
 _MINUTE = 60
 _HOUR = 3600
 _DAY = 86_400
-
-
-def count(number: int, one: str, many: str | None = None) -> str:
-    """Such as "1 run" and "12,408 runs"."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def total(known: Total) -> str:

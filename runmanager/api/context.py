@@ -174,7 +174,9 @@ def calling_actor(
         logger.info("A token was refused: %s", error.message)
         raise InvalidTokenError from None
     try:
-        return context.service.actor_named(name, is_username=context.tokens.names_by_username)
+        return context.service.signing_in.actor_of_token(
+            name, is_username=context.tokens.names_by_username
+        )
     except NotAdminError:
         logger.info("A token was refused: its user is no active administrator")
         raise

@@ -15,6 +15,7 @@ from starlette.routing import Match
 
 from runmanager.errors import (
     DatabaseError,
+    HostError,
     InvalidRequestError,
     InvalidTokenError,
     NotAdminError,
@@ -48,6 +49,8 @@ _ANSWERS: tuple[tuple[type[RunManagerError], int, dict[str, str]], ...] = (
     (InvalidRequestError, 422, {}),
     (TooManyError, 429, {"Retry-After": "60"}),
     (DatabaseError, 503, _RETRY),
+    # The host has lost what it had at the start.
+    (HostError, 503, _RETRY),
 )
 
 

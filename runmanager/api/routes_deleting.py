@@ -21,7 +21,7 @@ def delete_runs(
     counts once.
     """
     with context.deleting():
-        plan, receipt = context.service.delete(
+        plan, receipt = context.service.deleting.delete(
             actor, body.thread_ids, include_running=body.include_running
         )
     return schemas.Deleted.of(plan, receipt, STILL_RUNNING)
@@ -30,7 +30,7 @@ def delete_runs(
 @router.post("/deletion-plan")
 def plan_deletion(context: ContextOf, actor: CallingActor, body: schemas.ThreadIds) -> schemas.Plan:
     """What `DELETE /runs` with the same body would do, counted exactly; it changes nothing."""
-    plan = context.service.plan_deletion(
+    plan = context.service.deleting.plan(
         actor, body.thread_ids, include_running=body.include_running
     )
     return schemas.Plan.of(plan)

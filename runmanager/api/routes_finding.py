@@ -47,11 +47,11 @@ def list_runs(
     run_filter = RunFilter.from_query(
         {"username": username, "workspace": workspace, "search": search}
     )
-    found = context.service.list_runs(actor, run_filter, PageRequest(page, page_size))
+    found = context.service.finding.list_runs(actor, run_filter, PageRequest(page, page_size))
     return schemas.Runs(
         runs=[schemas.Run.of(run) for run in found.items],
         total=found.total,
-        total_is_exact=found.counted.is_exact,
+        total_is_exact=found.known_total.is_exact,
         page=page,
         page_size=page_size,
     )
@@ -60,13 +60,13 @@ def list_runs(
 @router.get("/usernames")
 def list_usernames(context: ContextOf, actor: CallingActor) -> schemas.Usernames:
     """The names of users that have runs."""
-    return schemas.Usernames(usernames=list(context.service.usernames(actor)))
+    return schemas.Usernames(usernames=list(context.service.finding.usernames(actor)))
 
 
 @router.get("/workspaces")
 def list_workspaces(context: ContextOf, actor: CallingActor) -> schemas.Workspaces:
     """The ids of workspaces that have runs."""
-    choices = context.service.workspaces(actor)
+    choices = context.service.finding.workspaces(actor)
     return schemas.Workspaces(workspaces=sorted(one.workspace_id for one in choices))
 
 
@@ -91,11 +91,11 @@ def list_logs(
     newest_first: Annotated[bool, Query(description="false: oldest first")] = True,
 ) -> schemas.Logs:
     """One page of a run's log."""
-    tables = context.service.log_tables
+    tables = context.service.reviewing.log_tables
     if not tables:
-        context.service.run(actor, thread_id)
+        context.service.reviewing.run(actor, thread_id)
         return schemas.Logs(logs=[], total=0, page=1, page_size=page_size)
-    found = context.service.logs(
+    found = context.service.reviewing.logs(
         actor,
         thread_id,
         tables[0],
@@ -121,7 +121,7 @@ def list_checkpoints(
     page_size: PageSize = DEFAULT_SIZE,
 ) -> schemas.Checkpoints:
     """One page of a run's checkpoints, newest first."""
-    found = context.service.checkpoints(actor, thread_id, PageRequest(page, page_size))
+    found = context.service.reviewing.checkpoints(actor, thread_id, PageRequest(page, page_size))
     _require_run(context, actor, thread_id, found.total)
     return schemas.Checkpoints(
         checkpoints=[schemas.CheckpointLine.of(one) for one in found.items],
@@ -142,7 +142,7 @@ def open_checkpoint(
     ] = "",
 ) -> schemas.Checkpoint:
     """One checkpoint with its JSON state, its metadata and its writes."""
-    found = context.service.checkpoint(actor, thread_id, namespace, checkpoint_id)
+    found = context.service.reviewing.checkpoint(actor, thread_id, namespace, checkpoint_id)
     return schemas.Checkpoint.opened(found)
 
 
@@ -155,7 +155,7 @@ def list_blobs(
     page_size: PageSize = DEFAULT_SIZE,
 ) -> schemas.Blobs:
     """One page of a run's stored channel values: types, versions and sizes."""
-    found = context.service.blobs(actor, thread_id, PageRequest(page, page_size))
+    found = context.service.reviewing.blobs(actor, thread_id, PageRequest(page, page_size))
     _require_run(context, actor, thread_id, found.total)
     return schemas.Blobs(
         blobs=[schemas.StoredValue.of(blob) for blob in found.items],
@@ -168,8 +168,8 @@ def list_blobs(
 @router.get("/runs/{thread_id:run_id}")
 def run_facts(context: ContextOf, actor: CallingActor, thread_id: ThreadId) -> schemas.RunFacts:
     """Everything the database has about one run."""
-    detail = context.service.run(actor, thread_id)
-    going, left = context.service.footprint(actor, thread_id)
+    detail = context.service.reviewing.run(actor, thread_id)
+    going, left = context.service.reviewing.footprint(actor, thread_id)
     base = f"/admin/run-manager/runs/{quote(thread_id, safe='')}"
     return schemas.RunFacts.facts(
         detail,
@@ -189,4 +189,4 @@ def _require_run(context: ContextOf, actor: CallingActor, thread_id: str, rows: 
     if not rows and not thread_id:
         raise RunNotFoundError
     if not rows:
-        context.service.run(actor, thread_id)
+        context.service.reviewing.run(actor, thread_id)

@@ -28,7 +28,7 @@ def issue_token(
     if not context.tokens.can_issue:
         raise InvalidTokenError("No tokens are issued here: RUNMANAGER_JWT_SECRET is not set.")
     context.sign_ins.hit(username)
-    actor = context.service.sign_in(username, password)
+    actor = context.service.signing_in.sign_in(username, password)
     token, seconds = context.tokens.issue(actor)
     return schemas.IssuedToken(access_token=token, expires_in=seconds)
 

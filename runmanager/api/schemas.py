@@ -110,7 +110,7 @@ class Deleted(BaseModel):
         errors = {run.thread_id: run.error for run in receipt.failed}
         errors |= {run.thread_id: still_running for run in plan.excluded}
         return cls(
-            deleted_count=len(receipt.deleted),
+            deleted_count=len(receipt.done),
             failed=[
                 Failure(thread_id=thread_id, error=errors[thread_id])
                 for thread_id in plan.asked

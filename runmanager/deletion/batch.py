@@ -10,58 +10,61 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from runmanager.accounts import require_admin
+from runmanager.batches import KeptRowsError, Outcome, RefusedError
+from runmanager.deletion.kind import DELETION
 from runmanager.deletion.reasons import (
     APPEARED,
     HAS_RERUNS,
     NOT_FOUND,
     STILL_RUNNING,
-    KeptRowsError,
-    RefusedError,
+    hopeless,
+    may_pass,
+    reason_for,
 )
-from runmanager.host import TraceTable, has_id
+from runmanager.host.ids import has_id
+from runmanager.host.values import TraceTable
 from runmanager.records import StatusKind, status_kind
 
 if TYPE_CHECKING:
-    from runmanager.host import Host
-    from runmanager.records import Actor, DeletionPlan
+    from runmanager.host.values import Host
+    from runmanager.records import Actor, DeletionPlan, OperationKind
 
 
 @dataclass
-class Outcome:
-    """What became of some runs: rows by table of those that went, reasons of those that did not."""
+class DeletedRows(Outcome):
+    """What became of some runs; ``orphans`` are those that had no row of their own."""
 
-    deleted: dict[str, Counter[str]] = field(default_factory=dict)
     orphans: set[str] = field(default_factory=set)
-    failed: dict[str, str] = field(default_factory=dict)
 
     def add(self, other: Outcome) -> None:
         """Take over what became of other runs."""
-        self.deleted |= other.deleted
-        self.orphans |= other.orphans
-        self.failed |= other.failed
+        super().add(other)
+        if isinstance(other, DeletedRows):
+            self.orphans |= other.orphans
 
 
 @dataclass(frozen=True)
-class BatchDeletion:
-    """How a batch of one plan's runs is deleted inside a transaction that the caller holds."""
+class DeletionStep:
+    """How a batch of one plan's runs is deleted."""
 
     host: Host
     actor: Actor
     plan: DeletionPlan
+
+    @property
+    def kind(self) -> OperationKind:
+        """That it deletes."""
+        return DELETION
 
     @cached_property
     def planned_orphans(self) -> set[str]:
         """The ids that had no row of their own when the plan was made."""
         return {run.thread_id for run in self.plan.runs if run.is_orphan}
 
-    def delete(self, connection: sa.Connection, batch: list[str]) -> Outcome:
-        """Lock, ask again, set apart, delete children first, count.
-
-        Raises NotAdminError for an actor who is no admin any more, and RefusedError or
-        KeptRowsError, after which nothing of the transaction may stay.
-        """
+    def do(self, connection: sa.Connection, batch: list[str]) -> DeletedRows:
+        """Lock, ask again, set apart, delete children first, count."""
         require_admin(connection, self.host, self.actor)
-        outcome = Outcome()
+        outcome = DeletedRows()
         locked = self._lock(connection, batch)
         for thread_id, status in locked.items():
             if status_kind(status) is StatusKind.RUNNING and not self.plan.include_running:
@@ -80,12 +83,24 @@ class BatchDeletion:
             for thread_id, count in _delete_rows(connection, trace, going + without_row).items():
                 rows.setdefault(thread_id, Counter())[trace.name] += count
         self._delete_runs(connection, going, rows)
-        outcome.deleted = rows
+        outcome.done = rows
         outcome.orphans = {thread_id for thread_id in rows if thread_id not in locked}
         for thread_id in without_row:
             if thread_id not in rows:
                 outcome.failed[thread_id] = NOT_FOUND
         return outcome
+
+    def may_pass(self, error: Exception) -> bool:
+        """Whether the same run may well be deleted at a second try."""
+        return may_pass(error)
+
+    def reason_for(self, error: Exception) -> str:
+        """Why one run could not be deleted, in plain words."""
+        return reason_for(error)
+
+    def hopeless(self, error: Exception) -> str | None:
+        """Why every other batch would meet ``error`` just the same; None where it would not."""
+        return hopeless(error)
 
     def _lock(self, connection: sa.Connection, batch: list[str]) -> dict[str, str | None]:
         key = self.host.runs.c.thread_id

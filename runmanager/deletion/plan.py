@@ -9,15 +9,15 @@ import sqlalchemy as sa
 
 from runmanager.database import utc
 from runmanager.errors import InvalidRequestError
-from runmanager.host import has_id
-from runmanager.queries.footprint import footprints, ids_with_traces, left_behind, run_tables
-from runmanager.queries.summaries import or_none
+from runmanager.host.ids import has_id
+from runmanager.queries.listing.summaries import or_none
+from runmanager.queries.run.footprint import footprints, ids_with_traces, left_behind, run_tables
 from runmanager.records import DeletionPlan, PlannedRun
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runmanager.host import Host
+    from runmanager.host.values import Host
 
 MAX_RUNS = 10_000
 

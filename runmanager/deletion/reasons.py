@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from runmanager.batches import KeptRowsError, RefusedError
 from runmanager.database import (
     DEADLOCK_DETECTED,
     FOREIGN_KEY_VIOLATION,
+    INSUFFICIENT_PRIVILEGE,
     LOCK_NOT_AVAILABLE,
     QUERY_CANCELED,
     RESTRICT_VIOLATION,
@@ -13,18 +15,11 @@ from runmanager.database import (
     sqlstate,
     translate,
 )
-from runmanager.filters import shorten
+from runmanager.text import shorten
 
 NOT_FOUND = "Run not found"
 STILL_RUNNING = "Run is still running"
 APPEARED = "This run has a row now that it had not when the plan was made. Look it over first."
-STOPPED = "Not deleted: the deletion was stopped before this run."
-UNEXPECTED = "Not deleted: Run Manager met an error of its own before this run; its log names it."
-UNSURE = (
-    "The connection was lost in the very moment of the commit: this run is wholly gone or wholly "
-    "untouched. Look it up."
-)
-READ_ONLY = "Not deleted: the database accepts no changes (a standby, or in read-only mode)."
 LOCKED = "Another session is working on this run. Try again in a moment."
 TOO_SLOW = "Deleting this run took too long and was undone. Try again, or at a quieter time."
 KEPT = (
@@ -35,27 +30,6 @@ HAS_RERUNS = (
     "Runs that were started from this one would be deleted by the database with it, and their "
     "traces left over. Select those runs too."
 )
-
-
-class RefusedError(Exception):
-    """The database refused a statement on one table; ``cause`` is what it said."""
-
-    def __init__(self, table: str, cause: Exception) -> None:
-        self.table = table
-        self.cause = cause
-        super().__init__(table)
-
-
-class KeptRowsError(Exception):
-    """Rows of one table were still there after their DELETE."""
-
-    def __init__(self, table: str) -> None:
-        self.table = table
-        super().__init__(table)
-
-
-class AbortedError(Exception):
-    """No further batch can succeed, or none is wanted, for the reason given."""
 
 
 def may_pass(error: Exception) -> bool:
@@ -87,3 +61,15 @@ def reason_for(error: Exception) -> str:
     if said is not None and said.message_primary:
         return f"The database refused, at table “{table}”: {shorten(said.message_primary, 300)}"
     return translate(cause).message
+
+
+def hopeless(error: Exception) -> str | None:
+    """Why every other run would meet ``error`` just the same; None where it would not."""
+    cause = error.cause if isinstance(error, RefusedError) else error
+    if sqlstate(cause) != INSUFFICIENT_PRIVILEGE:
+        return None
+    table = f" from {error.table}" if isinstance(error, RefusedError) else ""
+    return (
+        f"The database role may not delete{table}. Grant it the privileges that "
+        "docs/own-database.md lists, then try again."
+    )

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from runmanager.host import has_id, storable
+from runmanager.host.ids import has_id, storable
 from runmanager.records import Actor, Credential
 
 if TYPE_CHECKING:
-    from runmanager.host import Host
+    from runmanager.host.values import Host
 
 
 def _is_active_admin(host: Host) -> list[sa.ColumnElement[bool]]:

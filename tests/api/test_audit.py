@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from runmanager.deletion import Deletion
 from tests import operations
 
 if TYPE_CHECKING:
@@ -112,13 +113,13 @@ def test_an_admin_demoted_in_the_middle_is_in_the_line(
     host: HostWriter, manager: RunManager, admin: Actor, caplog: pytest.LogCaptureFixture
 ) -> None:
     run = host.add_run()
-    plan = manager.plan_deletion(admin, [run])
-    operation = manager._operations.start(admin, plan)
+    plan = manager.deleting.plan(admin, [run])
+    operation = manager._operations.start(admin, Deletion(plan))
     manager._operations.receipt(admin, operation.operation_id)
     assert only_line(caplog)["deleted"] == 1
     caplog.clear()
     host.execute("UPDATE users SET is_admin = false")
-    operation = manager._operations.start(admin, plan)
+    operation = manager._operations.start(admin, Deletion(plan))
     manager._operations.receipt(admin, operation.operation_id)
     line = only_line(caplog)
     assert line["deleted"] == 0

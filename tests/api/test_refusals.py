@@ -211,14 +211,27 @@ def test_a_statement_that_takes_too_long_is_503(host: HostWriter, open_caller: O
     assert caller.json("/runs")["total"] == 1
 
 
-def test_a_role_that_may_not_read_is_503_without_the_database_s_words(
+def test_what_the_database_cannot_do_is_503_without_its_words(
     host: HostWriter, caller: Caller
 ) -> None:
     host.add_run()
-    host.execute("ALTER TABLE run_metadata RENAME COLUMN run_name TO secret_name")
+    host.execute(
+        "ALTER TABLE run_metadata RENAME TO secret_runs;"
+        "CREATE VIEW run_metadata AS SELECT thread_id, run_name, status, created_at, user_id,"
+        " 1 / (length(thread_id) - length(thread_id)) AS workspace_id FROM secret_runs"
+    )
     response = caller.client.get("/runs")
-    assert "run_name" not in detail_of(response, 503)
+    assert "division" not in detail_of(response, 503)
     assert "SELECT" not in response.text
+
+
+def test_a_required_column_that_is_gone_is_503_and_named(host: HostWriter, caller: Caller) -> None:
+    host.add_run()
+    host.execute("ALTER TABLE run_metadata RENAME COLUMN run_name TO title")
+    missing = "The table “run_metadata” has no column “run_name”, which is needed."
+    assert detail_of(caller.client.get("/runs"), 503) == missing
+    host.execute("ALTER TABLE run_metadata RENAME COLUMN title TO run_name")
+    assert caller.json("/runs")["total"] == 1
 
 
 def test_what_nobody_foresaw_is_500_without_a_word_of_it(
@@ -227,7 +240,7 @@ def test_what_nobody_foresaw_is_500_without_a_word_of_it(
     def break_down(*_arguments: object, **_named: object) -> None:
         raise RuntimeError("postgresql://kate:secret@db")
 
-    monkeypatch.setattr(caller.manager, "list_runs", break_down)
+    monkeypatch.setattr(caller.manager.finding, "list_runs", break_down)
     response = caller.client.get("/runs")
     assert detail_of(response, 500) == "Run Manager could not do this."
     assert "RuntimeError" in caplog.text

@@ -65,7 +65,7 @@ def test_500_filters_give_the_same_runs_and_totals(
         # Halves of characters cannot be sent: the address would hold something else.
         sent = {name: value.encode("utf-8", "replace").decode() for name, value in query.items()}
         request, _notices = PageRequest.from_query(sent)
-        page = caller.manager.list_runs(admin, RunFilter.from_query(sent), request)
+        page = caller.manager.finding.list_runs(admin, RunFilter.from_query(sent), request)
         answer = caller.client.get(f"/runs?{urlencode(sent)}").json()
         assert answer["total"] == page.total
         assert [
@@ -84,8 +84,8 @@ def test_500_filters_give_the_same_runs_and_totals(
 
 def test_the_filter_lists_are_the_page_s(host: HostWriter, caller: Caller, admin: Actor) -> None:
     fill(host)
-    assert caller.json("/usernames")["usernames"] == list(caller.manager.usernames(admin))
-    choices = caller.manager.workspaces(admin)
+    assert caller.json("/usernames")["usernames"] == list(caller.manager.finding.usernames(admin))
+    choices = caller.manager.finding.workspaces(admin)
     assert caller.json("/workspaces")["workspaces"] == sorted(one.workspace_id for one in choices)
 
 
@@ -94,7 +94,7 @@ def test_what_the_page_would_delete_is_what_the_api_would(
 ) -> None:
     fill(host)
     runs = [f"r-{number:02}" for number in range(60)]
-    page = caller.manager.plan_deletion(admin, runs, include_running=False)
+    page = caller.manager.deleting.plan(admin, runs, include_running=False)
     body = {"thread_ids": runs, "include_running": False}
     plan = caller.send("POST", "/deletion-plan", body)
     assert plan["total"] == len(page.runs)

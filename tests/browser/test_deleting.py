@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from runmanager.deletion import execution
+from runmanager import batches
 from tests.browser.dashboard import Dashboard
 from tests.outage import away, deletions_wait_at, is_waiting
 from tests.passwords import set_password
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.hosts import HostWriter
 
 MANY = 250  # several batches; the page shows 200 at once
-BATCH = execution.FIRST_BATCH_SIZE
+BATCH = batches.FIRST_BATCH_SIZE
 HOLD = """
     CREATE TABLE invoices (id integer PRIMARY KEY, run text REFERENCES run_metadata (thread_id));
     INSERT INTO invoices VALUES (1, '{}');

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runmanager.advise import Advice, Benefit, advise, as_sql, read_catalog
+from runmanager.advice.findings import Benefit, read_catalog
+from runmanager.advice.sql import Advice, advise, as_sql
 from runmanager.database import Database
-from runmanager.host import read_host
-from runmanager.queries.hints import with_hints
+from runmanager.host.catalog import read_host
 from runmanager.settings import Settings
 from tests.conftest import every_shape
 from tests.hosts import connect, fill
@@ -33,7 +33,7 @@ def looked_at(host: HostWriter) -> tuple[tuple[Advice, ...], tuple[str, ...]]:
     database = Database(host.url, Settings(pool_size=2))
     try:
         with database.read() as connection:
-            schema = with_hints(connection, read_host(connection))
+            schema = read_host(connection)
             return advise(schema, read_catalog(connection, schema))
     finally:
         database.close()
@@ -58,7 +58,7 @@ def relations(host: HostWriter) -> list[tuple[object, ...]]:
 def run(settings: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     """The command as an administrator of the database runs it."""
     return subprocess.run(  # noqa: S603  our own program
-        [sys.executable, "-m", "runmanager.advise", *arguments],
+        [sys.executable, "-m", "runmanager", "advise", *arguments],
         cwd=ROOT, env=environment(0, settings), capture_output=True, text=True, check=False,
     )  # fmt: skip
 

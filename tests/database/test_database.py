@@ -108,8 +108,8 @@ def test_a_list_that_takes_too_long_is_stopped(
     with connect(host.url) as other, other.transaction():
         other.execute("LOCK TABLE run_metadata")
         with pytest.raises(DatabaseTooSlowError):
-            manager.list_runs(admin, RunFilter(), PageRequest())
-    assert manager.list_runs(admin, RunFilter(), PageRequest()).total == 0
+            manager.finding.list_runs(admin, RunFilter(), PageRequest())
+    assert manager.finding.list_runs(admin, RunFilter(), PageRequest()).total == 0
 
 
 def test_a_pool_in_use_is_too_slow_and_says_why(
@@ -179,12 +179,12 @@ def test_connections_that_were_ended_are_made_anew(
     host: HostWriter, open_manager: OpenManager, admin: Actor
 ) -> None:
     manager = open_manager()
-    manager.usernames(admin)
+    manager.finding.usernames(admin)
     host.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE application_name = 'runmanager'"
     )
-    assert manager.usernames(admin) == ()
+    assert manager.finding.usernames(admin) == ()
 
 
 def test_a_server_that_stops_is_away_and_found_again_once_it_is_back(tmp_path: Path) -> None:
@@ -212,5 +212,5 @@ def test_text_of_any_language_reaches_a_host_of_any_encoding(
 ) -> None:
     host.execute(f"ALTER DATABASE {host.url.database} SET client_encoding = 'LATIN1'")
     run_id = host.add_run(name="🚀 launch")
-    (found,) = open_manager().list_runs(admin, RunFilter(search="🚀"), PageRequest()).items
+    (found,) = open_manager().finding.list_runs(admin, RunFilter(search="🚀"), PageRequest()).items
     assert (found.thread_id, found.name) == (run_id, "🚀 launch")

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from runmanager import batches
 from runmanager.accounts import require_admin
-from runmanager.deletion import batch, execution
-from runmanager.deletion.reasons import APPEARED, NOT_FOUND, STILL_RUNNING, STOPPED, UNEXPECTED
+from runmanager.deletion import DELETION, batch
+from runmanager.deletion.reasons import APPEARED, NOT_FOUND, STILL_RUNNING
 from runmanager.errors import NotAdminError
 from runmanager.records import Footprint
 from tests.conftest import every_shape
@@ -34,15 +35,15 @@ def test_every_trace_goes_and_nothing_else(
         host.add_traces(run, checkpoints=2, writes=3, blobs=4, logs=5)
     counts = {run: host.counts(run) for run in runs}
     before = host.contents(without=runs)
-    plan = manager.plan_deletion(admin, runs[::-1])
+    plan = manager.deleting.plan(admin, runs[::-1])
     receipt = delete(manager, admin, [], plan=plan)
     assert host.contents() == before
     assert receipt.failed == ()
-    assert {run.thread_id: dict(run.rows) for run in receipt.deleted} == counts
+    assert {run.thread_id: dict(run.rows) for run in receipt.done} == counts
     assert dict(receipt.tables) == {table.table: table.rows for table in plan.tables}
     assert receipt.rows == plan.rows
-    assert [run.thread_id for run in receipt.deleted] == runs[::-1]
-    assert {run.title for run in receipt.deleted} == {"Going"}
+    assert [run.thread_id for run in receipt.done] == runs[::-1]
+    assert {run.title for run in receipt.done} == {"Going"}
     assert receipt.actor == admin
     assert (receipt.came_back, receipt.was_stopped) == ((), False)
     assert receipt.seconds > 0
@@ -51,7 +52,7 @@ def test_every_trace_goes_and_nothing_else(
 def test_large_deletions_go_in_batches_of_two_hundred_at_the_most(
     host: HostWriter, manager: RunManager, admin: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(execution, "LOCKED_SECONDS", 1000.0)
+    monkeypatch.setattr(batches, "LOCKED_SECONDS", 1000.0)
     runs = host.new_ids(450)
     host.execute(
         "INSERT INTO run_metadata (thread_id, status) SELECT unnest(%s::text[]), 'completed'", runs
@@ -61,11 +62,11 @@ def test_large_deletions_go_in_batches_of_two_hundred_at_the_most(
     receipt = execute_here(
         manager,
         admin,
-        manager.plan_deletion(admin, [*runs, "missing"]),
+        manager.deleting.plan(admin, [*runs, "missing"]),
         on_progress=lambda done, failed: told.append((done, failed)),
     )
     assert told == [(51, 1), (151, 1), (351, 1), (451, 1)]
-    assert len(receipt.deleted) == 450
+    assert len(receipt.done) == 450
     assert dict(receipt.tables)["logs"] == 450
     assert errors(receipt) == {"missing": NOT_FOUND}
 
@@ -75,7 +76,7 @@ def test_a_run_deleted_meanwhile_is_not_found_and_the_rest_goes(
     host: HostWriter, manager: RunManager, admin: Actor
 ) -> None:
     one, two, three = host.add_runs(3)
-    plan = manager.plan_deletion(admin, [one, two, three])
+    plan = manager.deleting.plan(admin, [one, two, three])
     delete(manager, admin, [two])
     receipt = delete(manager, admin, [], plan=plan)
     assert deleted(receipt) == {one, three}
@@ -101,19 +102,19 @@ def test_orphans_are_cleaned_and_said_so(
     for one in (orphan, run):
         host.add_traces(one)
     receipt = delete(manager, admin, [orphan, run])
-    assert {one.thread_id: one.was_orphan for one in receipt.deleted} == {orphan: True, run: False}
+    assert {one.thread_id: one.was_orphan for one in receipt.done} == {orphan: True, run: False}
     assert host.is_gone(orphan)
-    assert "run_metadata" not in dict(receipt.deleted[0].rows)
+    assert "run_metadata" not in dict(receipt.done[0].rows)
 
 
 def test_a_run_whose_row_the_host_deletes_meanwhile_is_cleaned_as_an_orphan(
     host: HostWriter, manager: RunManager, admin: Actor
 ) -> None:
     (run,) = host.add_runs(1)
-    plan = manager.plan_deletion(admin, [run])
+    plan = manager.deleting.plan(admin, [run])
     host.execute("DELETE FROM run_metadata")
     receipt = delete(manager, admin, [], plan=plan)
-    assert [one.was_orphan for one in receipt.deleted] == [True]
+    assert [one.was_orphan for one in receipt.done] == [True]
     assert host.is_gone(run)
 
 
@@ -122,7 +123,7 @@ def test_what_was_not_there_when_the_plan_was_made_is_not_deleted(
 ) -> None:
     missing, orphan = host.new_ids(2)
     host.add_traces(orphan)
-    plan = manager.plan_deletion(admin, [missing, orphan])
+    plan = manager.deleting.plan(admin, [missing, orphan])
     host.add_run(missing)
     host.add_run(orphan)
     before = host.contents()
@@ -136,7 +137,7 @@ def test_a_run_that_runs_again_after_the_plan_stays(
     host: HostWriter, manager: RunManager, admin: Actor
 ) -> None:
     again, done = host.add_runs(2)
-    plan = manager.plan_deletion(admin, [again, done])
+    plan = manager.deleting.plan(admin, [again, done])
     host.execute("UPDATE run_metadata SET status = 'RUNNING' WHERE thread_id = %s", again)
     kept = host.counts(again)
     receipt = delete(manager, admin, [], plan=plan)
@@ -160,11 +161,11 @@ def test_an_actor_who_loses_the_role_after_the_plan_deletes_nothing(
     host: HostWriter, manager: RunManager, admin: Actor, change: str
 ) -> None:
     runs = host.add_runs(3)
-    plan = manager.plan_deletion(admin, runs)
+    plan = manager.deleting.plan(admin, runs)
     host.execute(change)
     before = host.contents()
     receipt = execute_here(manager, admin, plan)
-    assert receipt.deleted == ()
+    assert receipt.done == ()
     assert len(receipt.failed) == 3
     if "TABLE" not in change:
         assert set(errors(receipt).values()) == {NotAdminError().message}
@@ -181,7 +182,7 @@ def test_an_actor_demoted_between_batches_deletes_no_further(
         if done == 4:
             host.execute("UPDATE users SET is_admin = false")
 
-    plan = manager.plan_deletion(admin, runs)
+    plan = manager.deleting.plan(admin, runs)
     receipt = execute_here(manager, admin, plan, on_progress=demote)
     assert deleted(receipt) == set(runs[:4])
     assert errors(receipt) == dict.fromkeys(runs[4:], NotAdminError().message)
@@ -197,13 +198,13 @@ def test_a_stop_keeps_what_had_gone_and_accounts_for_the_rest(
     receipt = execute_here(
         manager,
         admin,
-        manager.plan_deletion(admin, runs),
+        manager.deleting.plan(admin, runs),
         on_progress=lambda number, _failed: done.append(number),
         should_stop=lambda: bool(done),
     )
     assert receipt.was_stopped
     assert deleted(receipt) == set(runs[:2])
-    assert errors(receipt) == dict.fromkeys(runs[2:], STOPPED)
+    assert errors(receipt) == dict.fromkeys(runs[2:], batches.stopped(DELETION))
     assert [host.is_gone(run) for run in runs] == [True] * 2 + [False] * 3
 
 
@@ -215,7 +216,7 @@ def test_rows_that_a_worker_writes_after_the_deletion_are_reported(
     def still_writing(_done: int, _failed: int) -> None:
         host.add_traces(run, checkpoints=0, blobs=0, logs=2)
 
-    plan = manager.plan_deletion(admin, [run])
+    plan = manager.deleting.plan(admin, [run])
     receipt = execute_here(manager, admin, plan, on_progress=still_writing)
     (back,) = receipt.came_back
     assert back == Footprint("logs", 2, back.stored_bytes)
@@ -227,16 +228,16 @@ def test_an_error_of_our_own_keeps_the_account_of_what_had_gone(
 ) -> None:  # fmt: skip
     in_batches_of(1, monkeypatch)
     one, two = host.add_runs(2)
-    plan = manager.plan_deletion(admin, [one, two])
-    batches = iter([require_admin])
+    plan = manager.deleting.plan(admin, [one, two])
+    checks = iter([require_admin])
 
     def fail_at_the_second(*arguments: object) -> None:
-        next(batches)(*arguments)  # type: ignore[arg-type]
+        next(checks)(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(batch, "require_admin", fail_at_the_second)
     receipt = execute_here(manager, admin, plan)
     assert deleted(receipt) == {one}
-    assert errors(receipt) == {two: UNEXPECTED}
+    assert errors(receipt) == {two: batches.unexpected(DELETION)}
     assert "StopIteration" in caplog.text
     assert host.count("logs", two) == 1
 
@@ -245,11 +246,11 @@ def test_runs_that_take_long_go_in_smaller_batches(
     host: HostWriter, manager: RunManager, admin: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As large as others need not wait for long: four of these take at least as long as that."""
-    monkeypatch.setattr(execution, "FIRST_BATCH_SIZE", 8)
+    monkeypatch.setattr(batches, "FIRST_BATCH_SIZE", 8)
     host.add_trigger("run_metadata", "PERFORM pg_sleep(0.02); RETURN OLD;")
     runs = host.add_runs(20)
     done: list[int] = []
-    plan = manager.plan_deletion(admin, runs)
+    plan = manager.deleting.plan(admin, runs)
     receipt = execute_here(manager, admin, plan, on_progress=lambda n, _failed: done.append(n))
     assert deleted(receipt) == set(runs)
     assert done[0] == 8
@@ -263,7 +264,7 @@ def test_runs_that_take_long_go_in_smaller_batches(
 def test_the_next_batch_has_what_goes_in_the_time_and_at_most_twice_as_much(
     size: int, seconds: float, following: int
 ) -> None:
-    assert execution.next_size(size, seconds) == following
+    assert batches.next_size(size, seconds) == following
 
 
 def test_ten_thousand_runs_are_deleted_at_once(
@@ -271,7 +272,7 @@ def test_ten_thousand_runs_are_deleted_at_once(
 ) -> None:
     runs = [f"run-{n:05}" for n in range(10_000)]
     host.execute("INSERT INTO run_metadata (thread_id) SELECT unnest(%s::text[])", runs)
-    plan = manager.plan_deletion(admin, runs)
-    assert len(delete(manager, admin, [], plan=replace(plan)).deleted) == 10_000
+    plan = manager.deleting.plan(admin, runs)
+    assert len(delete(manager, admin, [], plan=replace(plan)).done) == 10_000
     with connect(host.url) as fresh:
         assert fresh.execute("SELECT count(*) FROM run_metadata").fetchone() == (0,)

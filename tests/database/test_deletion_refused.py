@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runmanager.deletion.reasons import HAS_RERUNS, KEPT, LOCKED, READ_ONLY, STOPPED, UNSURE
+from runmanager import batches
+from runmanager.deletion import DELETION
+from runmanager.deletion.reasons import HAS_RERUNS, KEPT, LOCKED
 from runmanager.errors import DatabaseAwayError
 from tests.conftest import every_shape
 from tests.hosts import connect
@@ -113,10 +115,10 @@ def test_a_stop_is_heard_while_a_refused_batch_is_taken_apart(
         asked.append(None)
         return len(asked) >= 3
 
-    plan = manager.plan_deletion(admin, runs)
+    plan = manager.deleting.plan(admin, runs)
     receipt = execute_here(manager, admin, plan, should_stop=at_the_third_time)
     assert receipt.was_stopped
-    assert set(errors(receipt).values()) == {STOPPED}
+    assert set(errors(receipt).values()) == {batches.stopped(DELETION)}
     assert len(asked) == 3
 
 
@@ -167,7 +169,7 @@ def test_a_database_that_accepts_no_changes_is_asked_once(
     host.execute(f"ALTER DATABASE {host.url.database} SET default_transaction_read_only = on")
     runs = host.add_runs(3)
     receipt = delete(open_manager(), admin, runs)
-    assert errors(receipt) == dict.fromkeys(runs, READ_ONLY)
+    assert errors(receipt) == dict.fromkeys(runs, batches.read_only(DELETION))
 
 
 def test_a_lost_connection_keeps_what_had_gone_and_accounts_for_the_rest(
@@ -185,7 +187,7 @@ def test_a_lost_connection_keeps_what_had_gone_and_accounts_for_the_rest(
     reason = f"Not deleted. {DatabaseAwayError().message}"
     assert errors(receipt) == dict.fromkeys(runs[2:], reason)
     assert [host.is_gone(run) for run in runs] == [True] * 2 + [False] * 4
-    assert manager.run(admin, runs[5]).has_row  # and the next call finds a new connection
+    assert manager.reviewing.run(admin, runs[5]).has_row  # and the next call finds a new connection
 
 
 def test_a_connection_lost_at_the_commit_leaves_its_batch_unsure(
@@ -200,7 +202,7 @@ def test_a_connection_lost_at_the_commit_leaves_its_batch_unsure(
         " INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()"
     )
     receipt = delete(manager, admin, runs)
-    assert [errors(receipt)[run] for run in runs[:2]] == [UNSURE] * 2
+    assert [errors(receipt)[run] for run in runs[:2]] == [batches.UNSURE] * 2
     assert all(errors(receipt)[run].startswith("Not deleted. ") for run in runs[2:])
 
 

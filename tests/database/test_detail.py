@@ -10,7 +10,7 @@ import pytest
 
 from runmanager.errors import InvalidRequestError, RunNotFoundError
 from runmanager.paging import PageRequest
-from runmanager.queries import detail
+from runmanager.queries.run import detail
 from runmanager.records import JsonText, RunLink
 from tests.conftest import every_shape
 from tests.hosts import LONG_AGO
@@ -41,7 +41,7 @@ def test_every_column_is_shown(host: HostWriter, open_manager: OpenManager, admi
         tags=["a", "b"],
         kind="x",
     )
-    found = open_manager().run(admin, run)
+    found = open_manager().reviewing.run(admin, run)
     summary = found.summary
     assert (summary.thread_id, summary.name, summary.status) == (run, "Order 7", "completed")
     assert (summary.created_at, found.completed_at) == (LONG_AGO, LONG_AGO + timedelta(hours=1))
@@ -59,7 +59,7 @@ def test_every_column_is_shown(host: HostWriter, open_manager: OpenManager, admi
 @every_shape
 def test_a_bare_run_has_a_detail(host: HostWriter, manager: RunManager, admin: Actor) -> None:
     run = host.add_run(name=None, status=None, created_at=None)
-    found = manager.run(admin, run)
+    found = manager.reviewing.run(admin, run)
     assert found.has_row
     assert (found.parent, found.reruns, found.initial_data, found.others) == (None, (), None, ())
 
@@ -71,10 +71,10 @@ def test_an_id_with_no_row_anywhere_is_not_found(
 ) -> None:
     host.add_runs(1)
     with pytest.raises(RunNotFoundError):
-        manager.run(admin, thread_id)
-    assert all(table.rows == 0 for table in manager.footprint(admin, thread_id)[0])
-    assert manager.checkpoints(admin, thread_id, PageRequest()).total == 0
-    assert manager.blobs(admin, thread_id, PageRequest()).total == 0
+        manager.reviewing.run(admin, thread_id)
+    assert all(table.rows == 0 for table in manager.reviewing.footprint(admin, thread_id)[0])
+    assert manager.reviewing.checkpoints(admin, thread_id, PageRequest()).total == 0
+    assert manager.reviewing.blobs(admin, thread_id, PageRequest()).total == 0
 
 
 @pytest.mark.parametrize("shape", ["text", "uuid", "integer", "schema"], indirect=True)
@@ -83,10 +83,10 @@ def test_orphans_have_a_detail_that_says_so(
 ) -> None:
     (orphan,) = host.new_ids(1)
     host.add_traces(orphan)
-    found = manager.run(admin, orphan)
+    found = manager.reviewing.run(admin, orphan)
     assert not found.has_row
     assert found.summary.title == orphan
-    assert sum(table.rows for table in manager.footprint(admin, orphan)[0]) == 13
+    assert sum(table.rows for table in manager.reviewing.footprint(admin, orphan)[0]) == 13
 
 
 @pytest.mark.parametrize("shape", ["text", "uuid", "integer", "schema"], indirect=True)
@@ -95,7 +95,7 @@ def test_parent_and_reruns_are_linked(host: HostWriter, manager: RunManager, adm
     run = host.add_run(parent_thread_id=parent)
     older = host.add_run(parent_thread_id=run, created_at=None, name=None)
     newer = host.add_run(parent_thread_id=run)
-    found = manager.run(admin, run)
+    found = manager.reviewing.run(admin, run)
     assert found.parent == RunLink(parent, "First", "error")
     assert [one.thread_id for one in found.reruns] == [newer, older]
     assert found.reruns[1].title == older
@@ -106,7 +106,7 @@ def test_a_missing_parent_is_named_as_missing(
     host: HostWriter, manager: RunManager, admin: Actor
 ) -> None:
     run = host.add_run(parent_thread_id="gone")
-    assert manager.run(admin, run).parent == RunLink("gone", "gone", None, exists=False)
+    assert manager.reviewing.run(admin, run).parent == RunLink("gone", "gone", None, exists=False)
 
 
 def test_many_reruns_are_counted_and_the_newest_listed(
@@ -116,14 +116,14 @@ def test_many_reruns_are_counted_and_the_newest_listed(
     run = host.add_run()
     for day in range(4):
         host.add_run(parent_thread_id=run, name=str(day), created_at=LONG_AGO + timedelta(days=day))
-    found = manager.run(admin, run)
+    found = manager.reviewing.run(admin, run)
     assert [one.title for one in found.reruns] == ["3", "2"]
     assert found.reruns_total == 4
 
 
 def test_large_json_and_text_are_cut(host: HostWriter, manager: RunManager, admin: Actor) -> None:
     run = host.add_run(metadata=json.dumps("é" * 1_500_000), error_message="x" * 50_000)
-    found = manager.run(admin, run)
+    found = manager.reviewing.run(admin, run)
     assert found.metadata is not None
     assert found.metadata.is_cut
     assert (len(found.metadata.text), found.metadata.length) == (1_000_000, 1_500_002)
@@ -135,7 +135,7 @@ def test_times_shown_as_text_are_in_utc_whatever_the_hosts_zone(
 ) -> None:
     host.execute(f"ALTER DATABASE {host.url.database} SET timezone = 'Asia/Tokyo'")
     host.execute("ALTER TABLE run_metadata ADD seen_at timestamptz")
-    found = open_manager().run(admin, host.add_run(seen_at=LONG_AGO))
+    found = open_manager().reviewing.run(admin, host.add_run(seen_at=LONG_AGO))
     assert dict(found.others) == {"seen_at": "2025-01-01 12:00:00+00"}
 
 
@@ -143,7 +143,7 @@ def test_a_completed_at_that_is_no_time_is_shown_as_it_is(
     host: HostWriter, open_manager: OpenManager, admin: Actor
 ) -> None:
     host.execute("ALTER TABLE run_metadata ALTER completed_at TYPE text")
-    found = open_manager().run(admin, host.add_run(completed_at="yesterday"))
+    found = open_manager().reviewing.run(admin, host.add_run(completed_at="yesterday"))
     assert found.completed_at is None
     assert dict(found.others) == {"completed_at": "yesterday"}
 
@@ -153,7 +153,7 @@ def test_a_log_is_paged_and_filtered_by_level(
     host: HostWriter, manager: RunManager, admin: Actor
 ) -> None:
     run, other = host.add_run(), host.add_run()
-    (table,) = manager.log_tables
+    (table,) = manager.reviewing.log_tables
     for number in range(25):
         level = "ERROR" if number % 5 == 0 else "INFO"
         host.execute(
@@ -161,15 +161,17 @@ def test_a_log_is_paged_and_filtered_by_level(
             run, level, f"line {number}", LONG_AGO + timedelta(seconds=number),
         )  # fmt: skip
     host.add_traces(other)
-    assert manager.log_levels(admin, run, table) == ("ERROR", "INFO")
-    page = manager.logs(admin, run, table, PageRequest(1, 10))
+    assert manager.reviewing.log_levels(admin, run, table) == ("ERROR", "INFO")
+    page = manager.reviewing.logs(admin, run, table, PageRequest(1, 10))
     assert (page.total, page.items[0].message, page.items[0].level) == (25, "line 24", "INFO")
     assert page.items[0].time == LONG_AGO + timedelta(seconds=24)
-    oldest = manager.logs(admin, run, table, PageRequest(1, 10), newest_first=False)
+    oldest = manager.reviewing.logs(admin, run, table, PageRequest(1, 10), newest_first=False)
     assert oldest.items[0].message == "line 0"
-    errors = manager.logs(admin, run, table, PageRequest(1, 10), levels=["ERROR", "\ud800", "\0"])
+    errors = manager.reviewing.logs(
+        admin, run, table, PageRequest(1, 10), levels=["ERROR", "\ud800", "\0"]
+    )
     assert [entry.message for entry in errors.items] == [f"line {n}" for n in (20, 15, 10, 5, 0)]
-    last = manager.logs(admin, run, table, PageRequest(99, 10))
+    last = manager.reviewing.logs(admin, run, table, PageRequest(99, 10))
     assert (last.number, len(last.items)) == (3, 5)
 
 
@@ -181,7 +183,7 @@ def test_a_log_of_other_column_names_is_read(
     host.execute(
         "INSERT INTO logs VALUES ('r', 2, 'warn', 'second', 7), ('r', 1, NULL, NULL, NULL)"
     )
-    second, first = open_manager().logs(admin, "r", "logs", PageRequest()).items
+    second, first = open_manager().reviewing.logs(admin, "r", "logs", PageRequest()).items
     assert (second.time, second.level, second.message) == (None, "warn", "second")
     assert dict(second.others) == {"ts": "2", "step": "7"}
     assert (first.level, first.message, first.others) == (None, None, (("ts", "1"),))
@@ -193,22 +195,22 @@ def test_a_log_without_a_time_or_level_is_read(
     host.execute("DROP TABLE logs; CREATE TABLE logs (thread_id text, payload jsonb)")
     host.execute("INSERT INTO logs VALUES ('r', '{\"a\": 1}')")
     manager = open_manager()
-    (entry,) = manager.logs(admin, "r", "logs", PageRequest(), levels=["INFO"]).items
+    (entry,) = manager.reviewing.logs(admin, "r", "logs", PageRequest(), levels=["INFO"]).items
     assert entry.others == (("payload", '{"a": 1}'),)
-    assert manager.log_levels(admin, "r", "logs") == ()
+    assert manager.reviewing.log_levels(admin, "r", "logs") == ()
 
 
 def test_a_log_with_a_time_at_infinity_is_read(
     host: HostWriter, manager: RunManager, admin: Actor
 ) -> None:
     host.execute("INSERT INTO logs (thread_id, created_at) VALUES ('r', 'infinity')")
-    (entry,) = manager.logs(admin, "r", "logs", PageRequest()).items
+    (entry,) = manager.reviewing.logs(admin, "r", "logs", PageRequest()).items
     assert entry.time == datetime.max.replace(tzinfo=UTC)
 
 
 @pytest.mark.parametrize("table", ["users", "nowhere", "logs; DROP TABLE users", "\0"])
 def test_no_table_but_a_log_is_read_as_one(manager: RunManager, admin: Actor, table: str) -> None:
     with pytest.raises(InvalidRequestError):
-        manager.logs(admin, "r", table, PageRequest())
+        manager.reviewing.logs(admin, "r", table, PageRequest())
     with pytest.raises(InvalidRequestError):
-        manager.log_levels(admin, "r", table)
+        manager.reviewing.log_levels(admin, "r", table)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runmanager.filters import RunFilter
-from runmanager.queries import facets
+from runmanager.queries.listing import facets
 from tests.conftest import every_shape
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def manager(
         host.execute("ANALYZE")
         host.execute("DELETE FROM run_metadata")
     manager = open_manager()
-    assert manager._host.hints.has_idle_users is (request.param == "indexes and idle users")
+    assert manager._access._hints.has_idle_users is (request.param == "indexes and idle users")
     return manager
 
 
@@ -48,7 +48,7 @@ def test_users_with_runs_are_listed_once_and_sorted(
     host.add_run(user_id=host.add_user(None))
     host.add_run(user_id=host.add_user(""))
     host.add_run()
-    assert manager.usernames(admin) == ("Bob", "kate", "zoe", "Émile")
+    assert manager.finding.usernames(admin) == ("Bob", "kate", "zoe", "Émile")
 
 
 @every_shape
@@ -59,7 +59,7 @@ def test_workspaces_are_those_that_runs_name(
         host.add_run(workspace=name)
     host.workspace("Idle")
     host.add_run()
-    found = manager.workspaces(admin)
+    found = manager.finding.workspaces(admin)
     assert {one.workspace_id for one in found} == {host.workspace("Ops"), host.workspace("Lab")}
     if not host.shape.is_minimal:
         assert [one.name for one in found] == ["Lab", "Ops"]
@@ -70,9 +70,9 @@ def test_workspaces_are_narrowed_by_the_rest_of_the_filter(
 ) -> None:
     host.add_run(user="kate", workspace="Ops")
     host.add_run(user="tom", workspace="Lab")
-    found = manager.workspaces(admin, RunFilter(username="kate"))
+    found = manager.finding.workspaces(admin, RunFilter(username="kate"))
     assert [one.name for one in found] == ["Ops"]
-    assert manager.workspaces(admin, RunFilter(username="nobody")) == ()
+    assert manager.finding.workspaces(admin, RunFilter(username="nobody")) == ()
 
 
 def test_workspaces_of_more_runs_than_are_looked_through_are_those_of_all(
@@ -83,7 +83,7 @@ def test_workspaces_of_more_runs_than_are_looked_through_are_those_of_all(
         host.add_run(user="kate", workspace="Ops")
     host.add_run(user="tom", workspace="Lab")
     for user, names in (("kate", ["Lab", "Ops"]), ("tom", ["Lab"])):
-        found = manager.workspaces(admin, RunFilter(username=user))
+        found = manager.finding.workspaces(admin, RunFilter(username=user))
         assert [one.name for one in found] == names
 
 
@@ -93,7 +93,7 @@ def test_a_workspace_whose_row_is_gone_stands_last_under_its_id(
     host.add_run(workspace="Gone")
     host.add_run(workspace="Ops")
     host.execute("DELETE FROM workspaces WHERE name = 'Gone'")
-    assert [(one.workspace_id, one.name) for one in manager.workspaces(admin)] == [
+    assert [(one.workspace_id, one.name) for one in manager.finding.workspaces(admin)] == [
         (host.workspace("Ops"), "Ops"),
         (host.workspace("Gone"), None),
     ]

@@ -8,7 +8,7 @@ import pytest
 
 from runmanager.errors import HostError
 from runmanager.filters import RunFilter
-from runmanager.host import REQUIRED
+from runmanager.host.catalog import REQUIRED
 from runmanager.paging import PageRequest
 from tests.conftest import every_shape
 from tests.hosts import connect
@@ -55,18 +55,18 @@ def test_each_shape_opens_lists_and_deletes(
 ) -> None:
     gone, kept = host.add_runs(2, user="kate", workspace="Ops")
     before = host.contents(without=[gone])
-    listed = manager.list_runs(admin, RunFilter(username="kate"), PageRequest()).items
+    listed = manager.finding.list_runs(admin, RunFilter(username="kate"), PageRequest()).items
     assert {run.thread_id for run in listed} == {gone, kept}
     assert {run.username for run in listed} == {"kate"}
     receipt = delete(manager, admin, [gone])
-    assert [run.thread_id for run in receipt.deleted] == [gone]
+    assert [run.thread_id for run in receipt.done] == [gone]
     assert host.is_gone(gone)
     assert host.contents() == before
 
 
 @every_shape
 def test_log_tables_of_either_name_are_known(host: HostWriter, manager: RunManager) -> None:
-    assert manager.log_tables == tuple(filter(None, [host.shape.logs]))
+    assert manager.reviewing.log_tables == tuple(filter(None, [host.shape.logs]))
 
 
 def test_two_log_tables_are_both_known_and_both_emptied(
@@ -77,8 +77,8 @@ def test_two_log_tables_are_both_known_and_both_emptied(
     host.add_traces(run)
     host.execute("INSERT INTO thread_logs TABLE logs")
     manager = open_manager()
-    assert manager.log_tables == ("logs", "thread_logs")
-    assert dict(delete(manager, admin, [run]).deleted[0].rows)["thread_logs"] == 3
+    assert manager.reviewing.log_tables == ("logs", "thread_logs")
+    assert dict(delete(manager, admin, [run]).done[0].rows)["thread_logs"] == 3
     assert host.count("thread_logs", run) == 0
 
 
@@ -92,7 +92,7 @@ def test_a_table_that_references_runs_goes_with_them(
     run = host.add_run()
     host.execute("INSERT INTO audit VALUES (%s)", run)
     manager = open_manager()
-    assert rows(manager.plan_deletion(admin, [run]))["audit"] == 1
+    assert rows(manager.deleting.plan(admin, [run]))["audit"] == 1
     receipt = delete(manager, admin, [run])
     assert dict(receipt.tables)["audit"] == 1
     assert host.count("audit", run) == 0
@@ -105,9 +105,9 @@ def test_a_table_that_references_nothing_is_left_behind_and_said_so(
     run = host.add_run()
     host.execute("INSERT INTO billing VALUES (%s), (%s), ('another')", run, run)
     manager = open_manager()
-    (left,) = manager.plan_deletion(admin, [run]).left_behind
+    (left,) = manager.deleting.plan(admin, [run]).left_behind
     assert (left.table, left.rows) == ("billing", 2)
-    assert manager.footprint(admin, run)[1] == (left,)
+    assert manager.reviewing.footprint(admin, run)[1] == (left,)
     delete(manager, admin, [run])
     assert host.count("billing", run) == 2
 
@@ -119,7 +119,7 @@ def test_a_table_that_the_settings_name_goes_with_a_run(
     run = host.add_run()
     host.execute("INSERT INTO billing VALUES (%s)", run)
     manager = open_manager(trace_tables=("billing",))
-    assert manager.plan_deletion(admin, [run]).left_behind == ()
+    assert manager.deleting.plan(admin, [run]).left_behind == ()
     delete(manager, admin, [run])
     assert host.count("billing", run) == 0
 
@@ -142,7 +142,7 @@ def test_a_table_that_cascades_from_runs_by_a_column_of_another_name_is_counted(
     run, other = host.add_run(), host.add_run()
     host.execute("INSERT INTO steps VALUES (%s), (%s), (%s)", run, run, other)
     manager = open_manager()
-    assert rows(manager.plan_deletion(admin, [run]))["steps"] == 2
+    assert rows(manager.deleting.plan(admin, [run]))["steps"] == 2
     assert dict(delete(manager, admin, [run]).tables)["steps"] == 2
     assert host.execute("SELECT run_id FROM steps") == [(other,)]
 
@@ -157,9 +157,9 @@ def test_a_table_that_cascades_from_another_column_of_runs_is_counted(
     run, other = host.add_run(), host.add_run()
     host.execute("INSERT INTO steps SELECT id FROM run_metadata, generate_series(1, 2)")
     manager = open_manager()
-    assert rows(manager.plan_deletion(admin, [run]))["steps"] == 2
+    assert rows(manager.deleting.plan(admin, [run]))["steps"] == 2
     receipt = delete(manager, admin, [run])
-    assert dict(receipt.deleted[0].rows) == {"run_metadata": 1, "steps": 2}
+    assert dict(receipt.done[0].rows) == {"run_metadata": 1, "steps": 2}
     assert len(host.execute("SELECT run_id FROM steps")) == 2
     assert host.count("run_metadata", other) == 1
 
@@ -205,7 +205,7 @@ def test_a_partitioned_table_is_counted_once(
     run = host.add_run()
     host.execute("INSERT INTO logs SELECT n, %s FROM generate_series(1, 20) n", run)
     manager = open_manager()
-    plan = manager.plan_deletion(admin, [run])
+    plan = manager.deleting.plan(admin, [run])
     assert rows(plan) == {
         "run_metadata": 1,
         "checkpoint_blobs": 0,
@@ -226,10 +226,10 @@ def test_users_and_workspaces_may_be_views(
     host.execute("CREATE VIEW users AS TABLE people UNION ALL TABLE people")
     host.execute("CREATE VIEW workspaces AS TABLE places UNION ALL TABLE places")
     manager = open_manager()
-    (listed,) = manager.list_runs(admin, RunFilter(), PageRequest()).items
+    (listed,) = manager.finding.list_runs(admin, RunFilter(), PageRequest()).items
     assert (listed.username, listed.workspace_name) == ("kate", "Ops")
-    assert manager.usernames(admin) == ("kate",)
-    assert len(manager.workspaces(admin)) == 1
+    assert manager.finding.usernames(admin) == ("kate",)
+    assert len(manager.finding.workspaces(admin)) == 1
     assert delete(manager, admin, [run]).failed == ()
 
 
@@ -238,7 +238,7 @@ def test_a_view_of_runs_is_no_trace_table(
 ) -> None:
     host.execute("CREATE VIEW recent_runs AS TABLE run_metadata")
     run = host.add_run()
-    assert open_manager().plan_deletion(admin, [run]).left_behind == ()
+    assert open_manager().deleting.plan(admin, [run]).left_behind == ()
 
 
 @pytest.mark.parametrize("shape", ["schema"], indirect=True)
@@ -251,7 +251,7 @@ def test_a_schema_set_for_the_database_is_found(
     with connect(url) as other:  # a table of the same name elsewhere is not the host's
         other.execute("CREATE TABLE public.run_metadata (thread_id text)")
     manager = open_manager(url)
-    assert manager.run(admin, run).has_row
+    assert manager.reviewing.run(admin, run).has_row
 
 
 @pytest.mark.parametrize("shape", ["schema"], indirect=True)

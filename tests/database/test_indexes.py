@@ -10,8 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from runmanager.database import Database
-from runmanager.host import Host, read_host
-from runmanager.queries.indexes import (
+from runmanager.host.catalog import read_host
+from runmanager.queries.catalog.indexes import (
     Index,
     begins_with,
     finds,
@@ -22,7 +22,7 @@ from runmanager.queries.indexes import (
     read_references,
     read_trigram,
 )
-from runmanager.queries.sizes import TableSize, btree_bytes, read_sizes
+from runmanager.queries.catalog.sizes import TableSize, btree_bytes, read_sizes
 from runmanager.settings import Settings
 from tests.conftest import every_shape
 from tests.hosts import fill
@@ -30,6 +30,7 @@ from tests.hosts import fill
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from runmanager.host.values import Host
     from tests.hosts import HostWriter
 
 

@@ -92,7 +92,7 @@ def graph_manager(host: HostWriter, saver: PostgresSaver, open_manager: OpenMana
 
 
 def timeline(manager: RunManager, admin: Actor) -> list[CheckpointSummary]:
-    return list(manager.checkpoints(admin, "one", PageRequest()).items)
+    return list(manager.reviewing.checkpoints(admin, "one", PageRequest()).items)
 
 
 def test_the_timeline_tells_what_the_graph_did(
@@ -129,14 +129,16 @@ def test_every_checkpoint_opens_without_its_content_being_decoded(
     graph_manager: RunManager, admin: Actor
 ) -> None:
     for summary in timeline(graph_manager, admin):
-        opened = graph_manager.checkpoint(admin, "one", summary.namespace, summary.checkpoint_id)
+        opened = graph_manager.reviewing.checkpoint(
+            admin, "one", summary.namespace, summary.checkpoint_id
+        )
         assert opened.summary == summary
         assert '"channel_versions"' in opened.state.text
         assert f'"step": {summary.step}' in opened.metadata.text
         assert len(opened.writes) == summary.writes
         assert all(write.bytes >= 0 and write.type for write in opened.writes)
     last = next(one for one in timeline(graph_manager, admin) if one.namespace == "")
-    opened = graph_manager.checkpoint(admin, "one", "", last.checkpoint_id)
+    opened = graph_manager.reviewing.checkpoint(admin, "one", "", last.checkpoint_id)
     assert [(write.channel, write.node) for write in opened.writes] == [("__interrupt__", "ask")]
 
 
@@ -155,11 +157,11 @@ def test_a_checkpoint_that_is_gone_is_not_found(
 ) -> None:
     checkpoint_id = checkpoint_id or timeline(graph_manager, admin)[0].checkpoint_id
     with pytest.raises(RunNotFoundError):
-        graph_manager.checkpoint(admin, thread_id, namespace, checkpoint_id)
+        graph_manager.reviewing.checkpoint(admin, thread_id, namespace, checkpoint_id)
 
 
 def test_blobs_are_measured(graph_manager: RunManager, admin: Actor, host: HostWriter) -> None:
-    page = graph_manager.blobs(admin, "one", PageRequest(1, 200))
+    page = graph_manager.reviewing.blobs(admin, "one", PageRequest(1, 200))
     expected = host.execute(
         "SELECT channel, checkpoint_ns, version, type, coalesce(octet_length(blob), 0)"
         " FROM checkpoint_blobs WHERE thread_id = 'one'"
@@ -172,13 +174,13 @@ def test_blobs_are_measured(graph_manager: RunManager, admin: Actor, host: HostW
 def test_checkpoints_and_blobs_are_paged(graph_manager: RunManager, admin: Actor) -> None:
     everything = timeline(graph_manager, admin)
     pages = [
-        graph_manager.checkpoints(admin, "one", PageRequest(number, 2)).items
+        graph_manager.reviewing.checkpoints(admin, "one", PageRequest(number, 2)).items
         for number in range(1, -(-len(everything) // 2) + 1)
     ]
     assert [one for page in pages for one in page] == everything
-    past = graph_manager.checkpoints(admin, "one", PageRequest(99, 2))
+    past = graph_manager.reviewing.checkpoints(admin, "one", PageRequest(99, 2))
     assert past.items == pages[-1]
-    assert graph_manager.blobs(admin, "one", PageRequest(99, 2)).items
+    assert graph_manager.reviewing.blobs(admin, "one", PageRequest(99, 2)).items
 
 
 def test_nothing_more_is_left_than_langgraph_itself_would_leave(
@@ -193,7 +195,7 @@ def test_nothing_more_is_left_than_langgraph_itself_would_leave(
     with open_saver(server.url(copy, host.shape).set(drivername="postgresql")) as connection:
         PostgresSaver(connection).delete_thread("one")
     manager = open_manager()
-    plan = manager.plan_deletion(admin, ["one"])
+    plan = manager.deleting.plan(admin, ["one"])
     receipt = delete(manager, admin, [], plan=plan)
     assert {table.table: table.rows for table in plan.tables} == dict(receipt.tables)
     with connect(host.url) as here, connect(server.url(copy, host.shape)) as there:

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 SIZE = 200_000_000
 CALLS: dict[str, Callable[[RunManager, Actor], object]] = {
-    "run": lambda m, a: m.run(a, "r"),
-    "footprint": lambda m, a: m.footprint(a, "r"),
-    "blobs": lambda m, a: m.blobs(a, "r", PageRequest()),
-    "checkpoints": lambda m, a: m.checkpoints(a, "r", PageRequest()),
-    "checkpoint": lambda m, a: m.checkpoint(a, "r", "", "c1"),
-    "plan": lambda m, a: m.plan_deletion(a, ["r"]),
+    "run": lambda m, a: m.reviewing.run(a, "r"),
+    "footprint": lambda m, a: m.reviewing.footprint(a, "r"),
+    "blobs": lambda m, a: m.reviewing.blobs(a, "r", PageRequest()),
+    "checkpoints": lambda m, a: m.reviewing.checkpoints(a, "r", PageRequest()),
+    "checkpoint": lambda m, a: m.reviewing.checkpoint(a, "r", "", "c1"),
+    "plan": lambda m, a: m.deleting.plan(a, ["r"]),
     "delete": lambda m, a: delete(m, a, ["r"]),
 }
 
@@ -40,7 +40,7 @@ def test_a_blob_of_200_mb_is_measured_and_never_read(
     host.execute(f"UPDATE checkpoint_blobs SET blob = {large} WHERE version = '1'")  # noqa: S608
     # A time limit that reading the value would pass (it takes about a second).
     manager = open_manager(statement_timeout=0.25)
-    manager.usernames(admin)
+    manager.finding.usernames(admin)
     for name, call in CALLS.items():
         tracemalloc.start()
         try:
@@ -64,7 +64,7 @@ def test_a_large_state_is_cut_before_it_reaches_python(
         SIZE // 10,
     )
     tracemalloc.start()
-    opened = manager.checkpoint(admin, "r", "", "c1")
+    opened = manager.reviewing.checkpoint(admin, "r", "", "c1")
     _now, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert opened.state.is_cut

@@ -24,13 +24,13 @@ ALL = RunFilter()
 
 
 def ids(manager: RunManager, admin: Actor, run_filter: RunFilter = ALL) -> list[str]:
-    page = manager.list_runs(admin, run_filter, PageRequest(1, 200))
+    page = manager.finding.list_runs(admin, run_filter, PageRequest(1, 200))
     assert page.total == len(page.items)
     return [run.thread_id for run in page.items]
 
 
 def only(manager: RunManager, admin: Actor) -> RunSummary:
-    (run,) = manager.list_runs(admin, ALL, PageRequest()).items
+    (run,) = manager.finding.list_runs(admin, ALL, PageRequest()).items
     return run
 
 
@@ -60,7 +60,7 @@ def test_pages_tile_the_sorted_list(
     runs.sort(key=lambda run: run[0], reverse=True)
     runs.sort(key=lambda run: run[1] or datetime.min.replace(tzinfo=UTC), reverse=True)
     pages = [
-        manager.list_runs(admin, ALL, PageRequest(number, size))
+        manager.finding.list_runs(admin, ALL, PageRequest(number, size))
         for number in range(1, -(-len(days) // size) + 2)
     ]
     listed = [run.thread_id for page in pages for run in page.items]
@@ -111,7 +111,7 @@ def test_a_search_means_itself(
 ) -> None:
     for name in NAMES:
         host.add_run(name=name)
-    page = manager.list_runs(admin, RunFilter(search=search), PageRequest())
+    page = manager.finding.list_runs(admin, RunFilter(search=search), PageRequest())
     assert sorted(run.title for run in page.items) == sorted(found)
 
 
@@ -168,14 +168,14 @@ def test_a_page_past_the_end_is_empty_or_the_nearest(
 ) -> None:
     runs = [host.add_run() for _ in range(20)]
     past = PageRequest(9, 10)
-    empty = manager.list_runs(admin, ALL, past)
+    empty = manager.finding.list_runs(admin, ALL, past)
     assert (empty.items, empty.total, empty.number, empty.pages) == ((), 20, 9, 2)
-    last = manager.browse(admin, ALL, past)
+    last = manager.finding.browse(admin, ALL, past)
     assert (last.number, len(last.items)) == (2, 10)
     assert {run.thread_id for run in last.items} < set(runs)
-    none = manager.browse(admin, RunFilter("nothing"), past)
+    none = manager.finding.browse(admin, RunFilter("nothing"), past)
     assert (none.items, none.total, none.number, none.pages) == ((), 0, 1, 1)
-    far = manager.list_runs(admin, ALL, PageRequest(10**30, 200))
+    far = manager.finding.list_runs(admin, ALL, PageRequest(10**30, 200))
     assert far.items == ()
 
 
@@ -270,6 +270,6 @@ def test_no_text_in_a_filter_is_an_error(
 
     @given(st.text(max_size=20), st.text(max_size=20), st.text(max_size=20))
     def listing_never_raises(search: str, username: str, workspace: str) -> None:
-        manager.list_runs(admin, RunFilter(search, username, workspace), PageRequest())
+        manager.finding.list_runs(admin, RunFilter(search, username, workspace), PageRequest())
 
     listing_never_raises()

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runmanager import operations
-from runmanager.deletion import batch, execution
-from runmanager.deletion.reasons import NOT_FOUND, STOPPED
+from runmanager.batches import stopped
+from runmanager.deletion import DELETION, Deletion, batch
+from runmanager.deletion.reasons import NOT_FOUND
 from runmanager.errors import OperationNotFoundError
 from runmanager.records import Actor, OperationState
+from runmanager.work import operations
 from tests.conftest import every_shape
 from tests.hosts import connect
 from tests.operations import deleted, errors, in_batches_of, until
@@ -43,12 +44,12 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
 
 
 def start(manager: RunManager, actor: Actor, runs: list[str]) -> OperationView:
-    return manager.start_deletion(actor, manager.plan_deletion(actor, runs))
+    return manager.deleting.start(actor, manager.deleting.plan(actor, runs))
 
 
 def receipt_of(manager: RunManager, actor: Actor, operation_id: str) -> Receipt:
-    until(lambda: manager.operation(actor, operation_id).receipt)
-    receipt = manager.operation(actor, operation_id).receipt
+    until(lambda: manager.watching.operation(actor, operation_id).receipt)
+    receipt = manager.watching.operation(actor, operation_id).receipt
     assert receipt is not None
     return receipt
 
@@ -67,14 +68,14 @@ def test_an_operation_shows_how_far_it_is(
     runs = host.add_runs(3)
     began = start(manager, admin, [*runs, "missing"])
     assert (began.state, began.total, began.done) == (OperationState.RUNNING, 4, 0)
-    assert manager.running_operations(admin) == (began,)
+    assert manager.watching.running_operations(admin) == (began,)
     gate.set()
     receipt_of(manager, admin, began.operation_id)
-    ended = manager.operation(admin, began.operation_id)
+    ended = manager.watching.operation(admin, began.operation_id)
     assert (ended.state, ended.total, ended.done, ended.failed) == (
         OperationState.FINISHED, 4, 4, 1,
     )  # fmt: skip
-    assert manager.running_operations(admin) == ()
+    assert manager.watching.running_operations(admin) == ()
 
 
 def test_an_operation_that_is_stopped_says_what_it_left(
@@ -82,13 +83,13 @@ def test_an_operation_that_is_stopped_says_what_it_left(
 ) -> None:
     runs = host.add_runs(3)
     operation = start(manager, admin, runs)
-    manager.stop_operation(admin, operation.operation_id)
-    assert manager.operation(admin, operation.operation_id).is_stopping
+    manager.watching.stop_operation(admin, operation.operation_id)
+    assert manager.watching.operation(admin, operation.operation_id).is_stopping
     gate.set()
     receipt = receipt_of(manager, admin, operation.operation_id)
     assert receipt.was_stopped
-    assert set(errors(receipt).values()) == {STOPPED}
-    assert not manager.operation(admin, operation.operation_id).is_stopping
+    assert set(errors(receipt).values()) == {stopped(DELETION)}
+    assert not manager.watching.operation(admin, operation.operation_id).is_stopping
     assert len(deleted(receipt)) == 3 - len(errors(receipt)) <= 1
 
 
@@ -98,12 +99,12 @@ def test_no_other_actor_sees_or_stops_it(
     other = Actor(host.add_user("grace", is_admin=True), "grace")
     operation = start(manager, admin, host.add_runs(1))
     with pytest.raises(OperationNotFoundError):
-        manager.operation(other, operation.operation_id)
+        manager.watching.operation(other, operation.operation_id)
     with pytest.raises(OperationNotFoundError):
-        manager.stop_operation(other, operation.operation_id)
+        manager.watching.stop_operation(other, operation.operation_id)
     with pytest.raises(OperationNotFoundError):
-        manager.operation(admin, "unknown")
-    assert manager.running_operations(other) == ()
+        manager.watching.operation(admin, "unknown")
+    assert manager.watching.running_operations(other) == ()
 
 
 def test_closing_ends_after_the_present_batch_and_waits_for_it(
@@ -114,7 +115,7 @@ def test_closing_ends_after_the_present_batch_and_waits_for_it(
     operation = start(manager, admin, runs)
     closing = threading.Thread(target=manager.close)
     closing.start()
-    until(lambda: manager.operation(admin, operation.operation_id).is_stopping)
+    until(lambda: manager.watching.operation(admin, operation.operation_id).is_stopping)
     assert closing.is_alive()
     gate.set()
     closing.join(20)
@@ -127,10 +128,10 @@ def test_a_third_operation_waits_its_turn(
     host: HostWriter, manager: RunManager, admin: Actor, gate: threading.Event
 ) -> None:
     started = [start(manager, admin, [run]) for run in host.add_runs(3)]
-    assert manager.running_operations(admin) == tuple(started)
+    assert manager.watching.running_operations(admin) == tuple(started)
     gate.set()
     for operation in started:
-        assert len(receipt_of(manager, admin, operation.operation_id).deleted) == 1
+        assert len(receipt_of(manager, admin, operation.operation_id).done) == 1
 
 
 def test_only_finished_operations_are_forgotten(
@@ -139,8 +140,8 @@ def test_only_finished_operations_are_forgotten(
     monkeypatch.setattr(operations, "MAX_KEPT", 2)
     first, *others = (start_and_end(manager, admin, run) for run in host.add_runs(4))
     with pytest.raises(OperationNotFoundError):
-        manager.operation(admin, first)
-    assert manager.operation(admin, others[-1]).receipt is not None
+        manager.watching.operation(admin, first)
+    assert manager.watching.operation(admin, others[-1]).receipt is not None
 
 
 def start_and_end(manager: RunManager, admin: Actor, run: str) -> str:
@@ -157,7 +158,7 @@ def test_an_operation_that_breaks_down_still_ends_in_a_receipt(
         raise RuntimeError("with a secret")
 
     runs = host.add_runs(2)
-    monkeypatch.setattr(operations, "execute", break_down)
+    monkeypatch.setattr(Deletion, "carry_out", break_down)
     receipt = receipt_of(manager, admin, start(manager, admin, runs).operation_id)
     assert list(errors(receipt)) == runs
     assert "RuntimeError" in caplog.text
@@ -175,12 +176,12 @@ def test_overlapping_deletions_in_opposite_orders_count_each_run_once(
         host.add_traces(run, checkpoints=1, writes=2, blobs=1, logs=2)
     manager = open_manager(lock_timeout=10.0)
     orders = runs, runs[::-1], runs[20:] + runs[:20], runs[:40]
-    plans = [manager.plan_deletion(admin, order) for order in orders]
+    plans = [manager.deleting.plan(admin, order) for order in orders]
     started = threading.Barrier(len(orders))
 
     def run_one(plan: DeletionPlan) -> Receipt:
         started.wait(20)
-        return execution.execute(manager._database, manager._host, admin, plan)
+        return Deletion(plan).carry_out(manager._access.database, manager._access.host, admin)
 
     with ThreadPoolExecutor(len(orders)) as threads:
         receipts = list(threads.map(run_one, plans))
@@ -200,11 +201,13 @@ def test_runs_locked_in_opposite_orders_meet_no_deadlock(
     one, two, three = host.new_ids(3)
     for run in (three, two, one):  # as they lie in the table
         host.add_run(run)
-    plan = manager.plan_deletion(admin, [three, two, one])
+    plan = manager.deleting.plan(admin, [three, two, one])
     with connect(host.url) as other, ThreadPoolExecutor(1) as threads:
         with other.transaction():
             other.execute("SELECT FROM run_metadata WHERE thread_id = %s FOR UPDATE", [one])
-            going = threads.submit(execution.execute, manager._database, manager._host, admin, plan)
+            going = threads.submit(
+                Deletion(plan).carry_out, manager._access.database, manager._access.host, admin
+            )
             until(
                 lambda: host.execute(
                     "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"

@@ -70,17 +70,19 @@ def on_each_connection(behind: sa.URL, statement: str) -> list[tuple[Any, ...]]:
 def look_around(manager: RunManager, actor: Actor, run: str) -> None:
     """One of every kind of reading call."""
     page = PageRequest()
-    manager.list_runs(actor, RunFilter(), page)
-    manager.list_runs(actor, RunFilter(search="order", username="kate"), page)
-    manager.browse(actor, RunFilter(search="order"), page)
-    assert manager.usernames(actor) == ("kate",)
-    assert [one.name for one in manager.workspaces(actor, RunFilter(username="kate"))] == ["Ops"]
-    assert manager.run(actor, run).has_row
-    manager.footprint(actor, run)
-    manager.logs(actor, run, "logs", page)
-    manager.checkpoints(actor, run, page)
-    manager.checkpoint(actor, run, "", "c1")
-    manager.blobs(actor, run, page)
+    manager.finding.list_runs(actor, RunFilter(), page)
+    manager.finding.list_runs(actor, RunFilter(search="order", username="kate"), page)
+    manager.finding.browse(actor, RunFilter(search="order"), page)
+    assert manager.finding.usernames(actor) == ("kate",)
+    assert [one.name for one in manager.finding.workspaces(actor, RunFilter(username="kate"))] == [
+        "Ops"
+    ]
+    assert manager.reviewing.run(actor, run).has_row
+    manager.reviewing.footprint(actor, run)
+    manager.reviewing.logs(actor, run, "logs", page)
+    manager.reviewing.checkpoints(actor, run, page)
+    manager.reviewing.checkpoint(actor, run, "", "c1")
+    manager.reviewing.blobs(actor, run, page)
 
 
 def test_runs_are_listed_narrowed_down_and_looked_over(
@@ -89,9 +91,9 @@ def test_runs_are_listed_narrowed_down_and_looked_over(
     runs = host.add_runs(3, user="kate", workspace="Ops")
     host.add_run(name="🚀 launch")
     look_around(manager, admin, runs[0])
-    found = manager.list_runs(admin, RunFilter(username="kate"), PageRequest())
+    found = manager.finding.list_runs(admin, RunFilter(username="kate"), PageRequest())
     assert sorted(run.thread_id for run in found.items) == runs
-    found = manager.list_runs(admin, RunFilter(search="🚀"), PageRequest())
+    found = manager.finding.list_runs(admin, RunFilter(search="🚀"), PageRequest())
     assert [run.name for run in found.items] == ["🚀 launch"]
 
 
@@ -100,7 +102,7 @@ def test_a_deletion_holds_its_locks_and_makes_its_checks(
 ) -> None:
     runs = host.add_runs(4)
     running = host.add_run(status="running")
-    plan = manager.plan_deletion(admin, [*runs, running, "missing"])
+    plan = manager.deleting.plan(admin, [*runs, running, "missing"])
     assert [run.thread_id for run in plan.excluded] == [running]
     with connect(host.url) as other, other.transaction():
         other.execute("SELECT 1 FROM run_metadata WHERE thread_id = %s FOR UPDATE", [runs[0]])
@@ -114,12 +116,12 @@ def test_a_deletion_holds_its_locks_and_makes_its_checks(
 def test_an_admin_who_was_demoted_is_refused(
     host: HostWriter, manager: RunManager, admin: Actor
 ) -> None:
-    plan = manager.plan_deletion(admin, host.add_runs(1))
+    plan = manager.deleting.plan(admin, host.add_runs(1))
     host.execute("UPDATE users SET is_admin = false")
     with pytest.raises(NotAdminError):
-        manager.start_deletion(admin, plan)
+        manager.deleting.start(admin, plan)
     with pytest.raises(NotAdminError):
-        manager.usernames(admin)
+        manager.finding.usernames(admin)
 
 
 def test_many_readers_and_a_deletion_share_two_connections(
@@ -171,7 +173,7 @@ def test_a_schema_is_found_by_the_search_path_of_the_role(
     run = host.add_run()
     host.execute(f"ALTER ROLE {host.url.username} IN DATABASE {host.url.database}"
                  " SET search_path = app")  # fmt: skip
-    found = open_manager(behind).list_runs(admin, RunFilter(), PageRequest())
+    found = open_manager(behind).finding.list_runs(admin, RunFilter(), PageRequest())
     assert [one.thread_id for one in found.items] == [run]
 
 

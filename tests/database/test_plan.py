@@ -29,7 +29,7 @@ def test_a_plan_counts_every_table_exactly_and_changes_nothing(
         host.add_run(run)
         host.add_traces(run, checkpoints=2, writes=3, blobs=4, logs=5)
     before = host.contents()
-    plan = manager.plan_deletion(admin, [one, two])
+    plan = manager.deleting.plan(admin, [one, two])
     assert plan.thread_ids == (one, two)
     expected = {table: host.count(table, one) * 2 for table in host.shape.tables}
     assert {table.table: table.rows for table in plan.tables} == expected
@@ -52,7 +52,7 @@ def test_stored_bytes_are_those_of_the_columns(
         " + pg_column_size(version) + pg_column_size(type) + pg_column_size(blob)"
         " FROM checkpoint_blobs"
     )
-    plan = manager.plan_deletion(admin, [run])
+    plan = manager.deleting.plan(admin, [run])
     assert Footprint("checkpoint_blobs", 1, stored) in plan.tables
 
 
@@ -60,19 +60,19 @@ def test_an_id_asked_for_twice_counts_once_and_keeps_its_place(
     host: HostWriter, manager: RunManager, admin: Actor
 ) -> None:
     one, two = host.add_runs(2)
-    plan = manager.plan_deletion(admin, [two, one, two, two])
+    plan = manager.deleting.plan(admin, [two, one, two, two])
     assert plan.thread_ids == (two, one)
-    assert len(delete(manager, admin, [], plan=plan).deleted) == 2
+    assert len(delete(manager, admin, [], plan=plan).done) == 2
 
 
 def test_none_and_more_than_ten_thousand_are_refused(manager: RunManager, admin: Actor) -> None:
     with pytest.raises(InvalidRequestError, match="select at least one"):
-        manager.plan_deletion(admin, [])
+        manager.deleting.plan(admin, [])
     ids = [f"id-{n}" for n in range(10_001)]
     with pytest.raises(InvalidRequestError, match=r"10,001 runs .* 10,000 at the most"):
-        manager.plan_deletion(admin, ids)
-    assert len(manager.plan_deletion(admin, ids[:-1]).missing) == 10_000
-    assert len(manager.plan_deletion(admin, ["same"] * 10_001).missing) == 1
+        manager.deleting.plan(admin, ids)
+    assert len(manager.deleting.plan(admin, ids[:-1]).missing) == 10_000
+    assert len(manager.deleting.plan(admin, ["same"] * 10_001).missing) == 1
 
 
 @every_shape
@@ -80,11 +80,11 @@ def test_running_runs_are_set_apart_unless_included(
     host: HostWriter, manager: RunManager, admin: Actor
 ) -> None:
     running, done = host.add_run(status="Running"), host.add_run(status="completed")
-    plan = manager.plan_deletion(admin, [running, done])
+    plan = manager.deleting.plan(admin, [running, done])
     assert [run.thread_id for run in plan.runs] == [done]
     assert [run.thread_id for run in plan.excluded] == [running]
     assert plan.thread_ids == (done,)
-    included = manager.plan_deletion(admin, [running, done], include_running=True)
+    included = manager.deleting.plan(admin, [running, done], include_running=True)
     assert included.thread_ids == (running, done)
     assert included.excluded == ()
 
@@ -96,7 +96,7 @@ def test_missing_ids_and_orphans_are_told_apart(
     run, orphan, missing = host.new_ids(3)
     host.add_run(run)
     host.add_traces(orphan)
-    plan = manager.plan_deletion(admin, [run, orphan, missing, "no such\0id", "\ud800"])
+    plan = manager.deleting.plan(admin, [run, orphan, missing, "no such\0id", "\ud800"])
     never = ("no such\0id", "\ud800")
     if host.shape.is_minimal:
         assert plan.missing == (orphan, missing, *never)
@@ -112,16 +112,16 @@ def test_an_id_in_another_spelling_is_missing_and_touches_nothing(
     (run,) = host.add_runs(1)
     for other in (run.upper(), "{" + run + "}", run.replace("-", ""), "urn:uuid:" + run):
         with pytest.raises(RunNotFoundError):
-            manager.run(admin, other)
-        plan = manager.plan_deletion(admin, [other])
+            manager.reviewing.run(admin, other)
+        plan = manager.deleting.plan(admin, [other])
         assert plan.missing == (other,)
-        assert delete(manager, admin, [], plan=plan).deleted == ()
+        assert delete(manager, admin, [], plan=plan).done == ()
     assert host.count("run_metadata", run) == 1
 
 
 def test_a_blank_name_is_none(host: HostWriter, manager: RunManager, admin: Actor) -> None:
     run = host.add_run(name="  ")
-    assert manager.plan_deletion(admin, [run]).runs[0].title == run
+    assert manager.deleting.plan(admin, [run]).runs[0].title == run
 
 
 def test_a_table_that_cannot_be_counted_in_time_is_left_behind_uncounted(
@@ -136,12 +136,12 @@ def test_a_table_that_cannot_be_counted_in_time_is_left_behind_uncounted(
     began = time.monotonic()
     with connect(host.url) as other, other.transaction():
         other.execute("LOCK TABLE billing")
-        plan = manager.plan_deletion(admin, [run])
+        plan = manager.deleting.plan(admin, [run])
     assert time.monotonic() - began < 5
     assert plan.left_behind == (LeftBehind("billing", None), LeftBehind("zebra", 1))
 
 
-def test_a_table_that_is_gone_or_forbidden_is_left_behind_uncounted(
+def test_a_forbidden_table_is_left_behind_uncounted_and_one_that_is_gone_is_no_longer_named(
     host: HostWriter, open_manager: OpenManager, admin: Actor
 ) -> None:
     host.execute("CREATE TABLE archive (thread_id text)")
@@ -152,8 +152,8 @@ def test_a_table_that_is_gone_or_forbidden_is_left_behind_uncounted(
         host.execute("GRANT SELECT ON checkpoints, checkpoint_blobs, checkpoint_writes TO narrow")
         manager = open_manager(host.url.set(username="narrow"))
         host.execute("DROP TABLE archive")
-        plan = manager.plan_deletion(admin, [host.add_run()])
-        assert plan.left_behind == (LeftBehind("archive", None), LeftBehind("billing", None))
+        plan = manager.deleting.plan(admin, [host.add_run()])
+        assert plan.left_behind == (LeftBehind("billing", None),)
         manager.close()
     finally:
         host.execute("DROP OWNED BY narrow; DROP ROLE narrow")

@@ -76,7 +76,7 @@ def both(pair: Pair, primary: HostWriter, database: str) -> Iterator[RunManager]
 
 def listed(manager: RunManager, actor: Actor, **filters: Any) -> list[str]:
     """The ids on the first page, sorted, once their number is known to be the total."""
-    page = manager.list_runs(actor, RunFilter(**filters), PageRequest())
+    page = manager.finding.list_runs(actor, RunFilter(**filters), PageRequest())
     ids = sorted(run.thread_id for run in page.items)
     assert page.total == len(ids)
     return ids
@@ -86,13 +86,13 @@ def test_runs_are_read_from_the_replica(pair: Pair, primary: HostWriter, both: R
     with pair.paused():
         run = primary.add_run(user="kate")
         assert listed(both, primary.admin) == []
-        assert both.usernames(primary.admin) == ()
+        assert both.finding.usernames(primary.admin) == ()
         with pytest.raises(RunNotFoundError):
-            both.run(primary.admin, run)
+            both.reviewing.run(primary.admin, run)
     pair.catch_up()
     assert listed(both, primary.admin) == [run]
-    assert both.usernames(primary.admin) == ("kate",)
-    assert both.run(primary.admin, run).has_row
+    assert both.finding.usernames(primary.admin) == ("kate",)
+    assert both.reviewing.run(primary.admin, run).has_row
 
 
 def test_a_deletion_is_planned_and_carried_out_on_the_primary(
@@ -117,11 +117,11 @@ def test_a_deleted_run_is_not_shown_though_the_replica_still_has_it(
         assert listed(both, primary.admin) == sorted([kept, child])
         assert listed(both, primary.admin, username="kate") == []
         assert listed(both, primary.admin, search="gone") == []
-        assert both.usernames(primary.admin) == ("ada",)
-        assert [one.name for one in both.workspaces(primary.admin)] == ["Ops"]
-        detail = both.run(primary.admin, kept)
+        assert both.finding.usernames(primary.admin) == ("ada",)
+        assert [one.name for one in both.finding.workspaces(primary.admin)] == ["Ops"]
+        detail = both.reviewing.run(primary.admin, kept)
         assert (detail.reruns, detail.reruns_total) == ((), 0)
-        parent = both.run(primary.admin, child).parent
+        parent = both.reviewing.run(primary.admin, child).parent
         assert parent is not None
         assert not parent.exists
 
@@ -134,13 +134,13 @@ def test_the_page_of_a_deleted_run_finds_nothing_of_it_on_the_replica(
     with pair.paused():
         delete(both, primary.admin, [run])
         for read in (
-            lambda: both.run(primary.admin, run),
-            lambda: both.footprint(primary.admin, run),
-            lambda: both.log_levels(primary.admin, run, "logs"),
-            lambda: both.logs(primary.admin, run, "logs", page),
-            lambda: both.checkpoints(primary.admin, run, page),
-            lambda: both.checkpoint(primary.admin, run, "", "c1"),
-            lambda: both.blobs(primary.admin, run, page),
+            lambda: both.reviewing.run(primary.admin, run),
+            lambda: both.reviewing.footprint(primary.admin, run),
+            lambda: both.reviewing.log_levels(primary.admin, run, "logs"),
+            lambda: both.reviewing.logs(primary.admin, run, "logs", page),
+            lambda: both.reviewing.checkpoints(primary.admin, run, page),
+            lambda: both.reviewing.checkpoint(primary.admin, run, "", "c1"),
+            lambda: both.reviewing.blobs(primary.admin, run, page),
         ):
             with pytest.raises(RunNotFoundError):
                 read()
@@ -170,8 +170,7 @@ def test_what_is_deleted_is_forgotten_once_the_replica_knows_it(
 
 
 def hidden(manager: RunManager, host: HostWriter) -> frozenset[str]:
-    with manager._reading(host.admin) as (_connection, seen):
-        return seen.hidden
+    return manager._access.read(host.admin, lambda reading: reading.hidden)
 
 
 def test_a_commit_that_is_not_on_disk_yet_is_waited_for(
@@ -232,10 +231,10 @@ def test_an_admin_demoted_on_the_primary_is_refused_at_once(
         primary.execute("UPDATE users SET is_admin = false WHERE username = 'grace'")
         for ask in (
             lambda: listed(both, other),
-            lambda: both.run(other, run),
-            lambda: both.plan_deletion(other, [run]),
-            lambda: both.actor_for("grace"),
-            lambda: both.actor_named(other.user_id, is_username=False),
+            lambda: both.reviewing.run(other, run),
+            lambda: both.deleting.plan(other, [run]),
+            lambda: both.signing_in.actor_for("grace"),
+            lambda: both.signing_in.actor_of_token(other.user_id, is_username=False),
         ):
             with pytest.raises(NotAdminError):
                 ask()
@@ -246,8 +245,8 @@ def test_an_admin_made_on_the_primary_is_let_in_at_once(
 ) -> None:
     with pair.paused():
         user_id = primary.add_user("grace", is_admin=True)
-        assert both.actor_for("grace") == Actor(user_id, "grace")
-        assert "grace" in [one.username for one in both.sign_in_credentials()]
+        assert both.signing_in.actor_for("grace") == Actor(user_id, "grace")
+        assert "grace" in [one.username for one in both.signing_in.credentials()]
         assert listed(both, Actor(user_id, "grace")) == []
 
 
@@ -261,7 +260,7 @@ def test_a_replica_that_is_away_says_so_and_is_found_again(
         with pytest.raises(DatabaseAwayError):
             listed(both, primary.admin)
         assert not both.is_database_reachable()
-        assert both.plan_deletion(primary.admin, [run]).thread_ids == (run,)
+        assert both.deleting.plan(primary.admin, [run]).thread_ids == (run,)
     assert listed(both, primary.admin) == [run]
 
 

@@ -57,15 +57,15 @@ def test_one_slow_admin_and_their_deletions_leave_connections_to_others(
 ) -> None:
     manager = open_manager(pool_size=pool_size, statement_timeout=20, lock_timeout=20)
     going = host.add_run(user="kate")
-    plans = [manager.plan_deletion(admin, [going]) for _ in range(deleting + 1)]
+    plans = [manager.deleting.plan(admin, [going]) for _ in range(deleting + 1)]
     with ThreadPoolExecutor(pool_size) as threads, deletions_wait_at(host, going):
         for plan in plans:
-            manager.start_deletion(admin, plan)
+            manager.deleting.start(admin, plan)
         wait_until(lambda: waiting(host) == deleting)
         with workspaces_locked(host):
-            slow = [threads.submit(manager.workspaces, admin) for _ in range(pool_size)]
+            slow = [threads.submit(manager.finding.workspaces, admin) for _ in range(pool_size)]
             wait_until(lambda: waiting(host) == reading + deleting)
-            assert manager.usernames(other) == ("kate",)
+            assert manager.finding.usernames(other) == ("kate",)
             assert waiting(host) == reading + deleting
         # Those that waited for the admin's own share get their turn.
         assert [one.result(20) for one in slow] == [()] * pool_size
@@ -82,13 +82,13 @@ def test_more_than_ones_share_waits_and_then_says_why(
     manager = open_manager(pool_size=4, statement_timeout=20)
     with ThreadPoolExecutor(1) as threads:
         with workspaces_locked(host):
-            slow = threads.submit(manager.workspaces, admin)
+            slow = threads.submit(manager.finding.workspaces, admin)
             wait_until(lambda: waiting(host) == 1)
             with pytest.raises(DatabaseTooSlowError, match="Your earlier requests"):
-                manager.usernames(admin)
-            assert manager.usernames(other) == ()
+                manager.finding.usernames(admin)
+            assert manager.finding.usernames(other) == ()
         assert slow.result(20) == ()
-    assert manager.usernames(admin) == ()
+    assert manager.finding.usernames(admin) == ()
 
 
 def test_a_call_that_fails_gives_its_connection_back(
@@ -97,8 +97,8 @@ def test_a_call_that_fails_gives_its_connection_back(
     manager = open_manager(pool_size=4)
     for _ in range(5):
         with pytest.raises(RunNotFoundError):
-            manager.run(admin, "missing")
-    assert manager.usernames(admin) == ()
+            manager.reviewing.run(admin, "missing")
+    assert manager.finding.usernames(admin) == ()
 
 
 def test_who_holds_nothing_is_not_remembered() -> None:

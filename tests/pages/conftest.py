@@ -100,8 +100,8 @@ class Visitor:
     def finish_deletion(self) -> Visitor:
         """Let the deletion that was started end, then look."""
         deadline = time.monotonic() + 20
-        actor = self._service.actor_for(self.app.session_state["username"])
-        while self._service.running_operations(actor):
+        actor = self._service.signing_in.actor_for(self.app.session_state["username"])
+        while self._service.watching.running_operations(actor):
             assert time.monotonic() < deadline
             time.sleep(0.01)
         return self.look()

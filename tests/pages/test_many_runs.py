@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pages.parts import session
-from runmanager.queries.runs import Limits
-from runmanager.queries.ways import Pace
+from runmanager.queries.listing.limits import Limits, SearchBudget
 from tests.operations import until
 from tests.pages.conftest import COOKIE_KEY, Visitor
 from tests.statements import recorded
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 NOON = datetime(2025, 3, 1, 12, tzinfo=UTC)
 # Three runs are all that is counted, and a search stops after ten.
-FEW = Limits(exact_to=3, count_seconds=5, pace=Pace(first=10, growth=1, seconds=0))
+FEW = Limits(exact_to=3, count_seconds=5, search=SearchBudget(first=10, growth=1, seconds=0))
 
 
 @pytest.fixture
@@ -43,7 +42,7 @@ def forty(host: HostWriter) -> list[str]:
 @pytest.fixture
 def impatient(open_manager: OpenManager) -> RunManager:
     """The service as it is with far more runs than these."""
-    manager = open_manager(glance=FEW)
+    manager = open_manager(limits=FEW)
     session.provide(manager, session.SignIn(COOKIE_KEY))
     return manager
 

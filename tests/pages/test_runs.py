@@ -331,7 +331,7 @@ def test_dashboard_and_service_list_the_same(
     ada: Visitor, manager: RunManager, admin: Actor, thirty: list[str]
 ) -> None:
     query = {"search": "order 1", "username": "linus"}
-    page = manager.list_runs(admin, RunFilter.from_query(query), PageRequest())
+    page = manager.finding.list_runs(admin, RunFilter.from_query(query), PageRequest())
     assert ada.at(**query).rows == [run.thread_id for run in page.items]
 
 

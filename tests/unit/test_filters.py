@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runmanager.filters import MAX_SEARCH, RunFilter, shorten
+from runmanager.filters import MAX_SEARCH, RunFilter
+from runmanager.text import shorten
 
 names = st.none() | st.text(min_size=1, max_size=50)
 

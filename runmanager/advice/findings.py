@@ -1,0 +1,326 @@
+"""What would help on the host's tables: which indexes are wanting, and why. It changes nothing.
+
+``sql.py`` says the same as statements to run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from runmanager.queries.catalog.hints import read_hints
+from runmanager.queries.catalog.indexes import (
+    Index,
+    Reference,
+    Trigram,
+    begins_with,
+    finds,
+    has_order,
+    has_trigram,
+    leads_with,
+    read_indexes,
+    read_references,
+    read_trigram,
+)
+from runmanager.queries.catalog.sizes import (
+    TableSize,
+    btree_bytes,
+    read_relation_names,
+    read_sizes,
+    trigram_bytes,
+)
+from runmanager.queries.run.footprint import run_tables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from runmanager.host.values import Hints, Host, TraceTable
+
+SMALL_ROWS = 10_000
+_SMALL_BYTES = 1_000_000  # where the rows are not known
+
+
+class Benefit(Enum):
+    """What an index is for, and how much it matters."""
+
+    NEEDED = "Needed"
+    LISTING = "Helpful"
+    SEARCHING = "Helpful for the search"
+
+
+class Form(Enum):
+    """How an index is built: over plain columns, in the order of the list, or over trigrams."""
+
+    COLUMNS = "columns"
+    NEWEST_FIRST = "newest first"
+    TRIGRAMS = "trigrams"
+
+
+@dataclass(frozen=True)
+class WantedIndex:
+    """An index that would help, without a name yet.
+
+    ``columns`` are what it is searched by; one that is NEWEST_FIRST has the order of the list
+    behind them. ``likely_bytes`` is None where the table's rows are not known.
+    """
+
+    benefit: Benefit
+    table: sa.Table
+    columns: tuple[sa.Column[object], ...]
+    form: Form
+    why: str
+    likely_bytes: int | None
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """The names of all its columns, those of the list's order included."""
+        names = tuple(column.name for column in self.columns)
+        return (*names, "created_at", "thread_id") if self.form is Form.NEWEST_FIRST else names
+
+    def serves(self, other: WantedIndex) -> bool:
+        """Whether it does what ``other`` would."""
+        return (
+            (self.form is Form.TRIGRAMS) is (other.form is Form.TRIGRAMS)
+            and self.table.fullname == other.table.fullname
+            and self.column_names[: len(other.column_names)] == other.column_names
+        )
+
+
+@dataclass(frozen=True)
+class WantedExtension:
+    """PostgreSQL's extension of this name, which the server has and the database has not."""
+
+    benefit: Benefit
+    name: str
+    why: str
+
+
+Finding = WantedIndex | WantedExtension
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """What PostgreSQL's catalog says about the host's tables; ``sizes`` by their full names."""
+
+    hints: Hints
+    indexes: tuple[Index, ...]
+    references: tuple[Reference, ...]
+    sizes: Mapping[str, TableSize]
+    trigram: Trigram
+    relations: frozenset[tuple[str, str]]
+
+
+def read_catalog(connection: sa.Connection, host: Host) -> Catalog:
+    """All that the advice depends on."""
+    references = read_references(connection, host)
+    traces = (*run_tables(host), *host.left_behind)
+    tables = [host.users, *(trace.table for trace in traces), *(one.table for one in references)]
+    return Catalog(
+        hints=read_hints(connection, host),
+        indexes=read_indexes(connection, tables),
+        references=references,
+        sizes=read_sizes(connection, tables),
+        trigram=read_trigram(connection),
+        relations=read_relation_names(connection, tables),
+    )
+
+
+def find_wanting(host: Host, catalog: Catalog) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+    """What would help, what matters most first; and remarks, each a sentence."""
+    found: list[Finding] = []
+    remarks: list[str] = []
+    for one in _look_over(host, catalog):
+        if isinstance(one, str):
+            remarks.append(one)
+        elif isinstance(one, WantedExtension) or not any(
+            other.serves(one) for other in found if isinstance(other, WantedIndex)
+        ):
+            found.append(one)
+    return tuple(found), tuple(dict.fromkeys(remarks))
+
+
+def _look_over(host: Host, catalog: Catalog) -> Iterator[Finding | str]:
+    """What a look at the host finds, in order; a str is a remark."""
+    traces = (*run_tables(host), *host.left_behind)
+    for trace in traces:
+        yield from _for_trace(host, catalog, trace)
+    keys = {(trace.table.fullname, trace.key.name) for trace in traces}
+    for reference in catalog.references:
+        # A key that says whose run a row is was looked at just now.
+        if not any((reference.table.fullname, one.name) in keys for one in reference.columns):
+            yield from _for_reference(catalog, reference)
+    if _is_small(catalog, host.runs):
+        yield (
+            f"“{host.runs.name}” is small ({_rows(catalog, host.runs)}): below {SMALL_ROWS:,} rows "
+            "no further index would be noticed."
+        )
+    elif (obstacle := _obstacle(catalog, host.runs)) is not None:
+        yield obstacle
+    else:
+        yield from _for_list(host, catalog)
+        yield from _for_search(host, catalog)
+
+
+def _for_trace(host: Host, catalog: Catalog, trace: TraceTable) -> Iterator[WantedIndex | str]:
+    """Every table is asked for the rows of runs by one column, however small it is."""
+    obstacle = _obstacle(catalog, trace.table, trace.key)
+    if obstacle is not None:
+        yield obstacle
+        return
+    if finds(catalog.indexes, trace.key):
+        return
+    of = f"“{trace.name}” ({_rows(catalog, trace.table)})"
+    if trace.table is host.runs:
+        why = f"each run that is opened or deleted is looked for in all of {of}."
+    elif trace in host.left_behind:
+        why = (
+            f"a plan says how many rows stay behind in {of}; without an index it reads all of "
+            "them, and gives up after a second."
+        )
+    else:
+        why = (
+            f"each plan and each batch of a deletion looks for the rows of its runs in {of}; "
+            "without an index it reads all of them."
+        )
+    yield _btree(catalog, Benefit.NEEDED, trace.table, (trace.key,), why)
+
+
+def _for_reference(catalog: Catalog, reference: Reference) -> Iterator[WantedIndex | str]:
+    table = reference.table
+    if begins_with(catalog.indexes, table, reference.columns) or _is_small(catalog, table):
+        return
+    obstacle = _obstacle(catalog, table)
+    if obstacle is not None:
+        yield obstacle
+        return
+    why = (
+        f"“{table.name}” refers to “{reference.to_table}”, so for each row deleted there "
+        "PostgreSQL looks for rows here; without an index it reads all of them "
+        f"({_rows(catalog, table)})."
+    )
+    yield _btree(catalog, Benefit.NEEDED, table, reference.columns, why)
+
+
+def _for_list(host: Host, catalog: Catalog) -> Iterator[WantedIndex | str]:
+    """The list is newest first, of all runs or of one user's or one workspace's."""
+    runs, indexes = host.runs, catalog.indexes
+    if not leads_with(indexes, runs.c.created_at):
+        why = "no index begins with created_at, so each page of the list sorts all runs."
+        yield _newest(host, catalog, Benefit.NEEDED, (), why)
+    for column, whose in ((runs.c.user_id, "user"), (runs.c.workspace_id, "workspace")):
+        if has_order(indexes, host, column, catalog.hints.nulls_last):
+            continue
+        why = f"for the runs of one {whose}, newest first, and for the {whose}s to choose from."
+        obstacle = _obstacle(catalog, runs, column)
+        yield obstacle or _newest(host, catalog, Benefit.LISTING, (column,), why)
+    if "parent_thread_id" in runs.c and not finds(indexes, runs.c.parent_thread_id):
+        parent = runs.c.parent_thread_id
+        why = "for a run's page, which looks for its reruns."
+        yield _obstacle(catalog, runs, parent) or _btree(
+            catalog, Benefit.LISTING, runs, (parent,), why
+        )
+    users, username = host.users, host.users.c.username
+    if not _is_small(catalog, users) and not finds(indexes, username):
+        why = "a little, for the user of a name, looked up at each filter by user."
+        yield _obstacle(catalog, users, username) or _btree(
+            catalog, Benefit.LISTING, users, (username,), why
+        )
+
+
+def _for_search(host: Host, catalog: Catalog) -> Iterator[Finding | str]:
+    """A search looks for a part of two columns' text at once, which takes an index on both."""
+    runs, trigram = host.runs, catalog.trigram
+    columns = (runs.c.thread_id, runs.c.run_name)
+    missing = [column for column in columns if not has_trigram(catalog.indexes, column)]
+    obstacle = next(filter(None, (_obstacle(catalog, runs, column) for column in missing)), None)
+    if obstacle is not None:
+        yield obstacle
+    elif missing and not trigram.is_available:
+        yield (
+            "The search for rare words would be helped by trigram indexes, but this server has no "
+            "extension pg_trgm: it is part of PostgreSQL's contrib package."
+        )
+    else:
+        if missing and trigram.operator_class is None:
+            yield WantedExtension(
+                Benefit.SEARCHING,
+                "pg_trgm",
+                "the indexes below need this extension, which the server has and this database has "
+                "not yet. A superuser may create it or, since PostgreSQL 13, a role with CREATE on "
+                "the database.",
+            )
+        for column in missing:
+            yield _trigram(catalog, runs, column, is_id=column is runs.c.thread_id)
+
+
+def _newest(
+    host: Host,
+    catalog: Catalog,
+    benefit: Benefit,
+    behind: tuple[sa.Column[object], ...],
+    why: str,
+) -> WantedIndex:
+    runs = host.runs
+    columns = (*behind, runs.c.created_at, runs.c.thread_id)
+    likely = btree_bytes(catalog.sizes[runs.fullname], columns)
+    return WantedIndex(benefit, runs, behind, Form.NEWEST_FIRST, why, likely)
+
+
+def _btree(
+    catalog: Catalog,
+    benefit: Benefit,
+    table: sa.Table,
+    columns: tuple[sa.Column[object], ...],
+    why: str,
+) -> WantedIndex:
+    likely = btree_bytes(catalog.sizes[table.fullname], columns)
+    return WantedIndex(benefit, table, columns, Form.COLUMNS, why, likely)
+
+
+def _trigram(
+    catalog: Catalog, runs: sa.Table, column: sa.Column[object], *, is_id: bool
+) -> WantedIndex:
+    why = (
+        f"a rare part of a {'thread id' if is_id else 'name'}, of three characters or more. A "
+        "search looks into ids and names at once, so it takes the index on both."
+    )
+    likely = trigram_bytes(catalog.sizes[runs.fullname], column, is_id=is_id)
+    return WantedIndex(Benefit.SEARCHING, runs, (column,), Form.TRIGRAMS, why, likely)
+
+
+def _obstacle(
+    catalog: Catalog, table: sa.Table, column: sa.Column[object] | None = None
+) -> str | None:
+    """Why no index can be advised on the table, or on this column of it; None where one can."""
+    if table.info["kind"] == "v":
+        return f"“{table.name}” is a view: look at the indexes of the tables behind it yourself."
+    if any(part.kind == "f" for part in catalog.sizes[table.fullname].parts):
+        return (
+            f"“{table.name}” has partitions on other servers: look at its indexes there yourself."
+        )
+    if column is not None and not isinstance(column.type, (sa.Uuid, sa.BigInteger, sa.Text)):
+        return (
+            f"The column “{column.name}” of “{table.name}” is of type {column.info['type']}, "
+            "which is compared as text: an index on the column may not serve, and none is advised."
+        )
+    return None
+
+
+def _is_small(catalog: Catalog, table: sa.Table) -> bool:
+    size = catalog.sizes[table.fullname]
+    if table.info["kind"] == "v":
+        return False
+    return size.stored_bytes < _SMALL_BYTES if size.rows is None else size.rows < SMALL_ROWS
+
+
+def _rows(catalog: Catalog, table: sa.Table) -> str:
+    rows = catalog.sizes[table.fullname].rows
+    return "never analysed" if rows is None else f"about {rounded(rows)} rows"
+
+
+def rounded(number: float) -> str:
+    """To two digits, which is what estimates are worth."""
+    return f"{float(f'{number:.2g}'):,.10g}"

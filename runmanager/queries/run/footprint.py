@@ -1,0 +1,95 @@
+"""What belongs to runs, counted: rows and stored bytes by table, and which ids have rows at all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from runmanager.database import stopped_after
+from runmanager.errors import DatabaseAwayError, DatabaseError, SchemaChangedError
+from runmanager.host.values import TraceTable
+from runmanager.records import Footprint, LeftBehind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from runmanager.host.values import Host
+
+LEFT_BEHIND_SECONDS = 1.0
+
+
+def run_tables(host: Host) -> tuple[TraceTable, ...]:
+    """Every table whose rows go with a run: ``run_metadata``, then its trace tables by name."""
+    runs = TraceTable(host.runs.name, host.runs, host.runs.c.thread_id)
+    return (runs, *sorted(host.traces, key=lambda trace: trace.name))
+
+
+def footprints(
+    connection: sa.Connection, tables: Iterable[TraceTable], thread_ids: Sequence[str]
+) -> tuple[Footprint, ...]:
+    """Rows of ``thread_ids`` in each of ``tables``, and their bytes as stored (compressed).
+
+    Bytes are summed column by column: ``pg_column_size`` of a whole row would read every large
+    value back, where a column's is known from its pointer.
+    """
+    parts = [
+        sa.select(
+            sa.literal(trace.name).label("name"),
+            sa.func.count().label("rows"),
+            sa.func.coalesce(sa.func.sum(_stored_bytes(trace.table)), 0).label("bytes"),
+        ).where(trace.of(thread_ids))
+        for trace in tables
+    ]
+    if not parts:
+        return ()
+    rows = connection.execute(sa.union_all(*parts)).all()
+    return tuple(Footprint(row.name, row.rows, int(row.bytes)) for row in rows)
+
+
+def left_behind(
+    connection: sa.Connection, host: Host, thread_ids: Sequence[str]
+) -> tuple[LeftBehind, ...]:
+    """How many rows of ``thread_ids`` stay in tables that are never touched; none are left out.
+
+    These tables may be large and without an index on ``thread_id``: one that cannot be counted
+    within a second, or may not be read, is named with ``rows`` None, instead of failing what it is
+    only a remark to.
+    """
+    if not host.left_behind or not thread_ids:
+        return ()
+    counted = (
+        LeftBehind(trace.name, _count_or_none(connection, trace, thread_ids))
+        for trace in host.left_behind
+    )
+    return tuple(table for table in counted if table.rows != 0)
+
+
+def _count_or_none(
+    connection: sa.Connection, trace: TraceTable, thread_ids: Sequence[str]
+) -> int | None:
+    statement = sa.select(sa.func.count()).where(trace.of(thread_ids))
+    try:
+        with stopped_after(connection, LEFT_BEHIND_SECONDS):
+            return connection.scalar(statement) or 0
+    except (DatabaseAwayError, SchemaChangedError):
+        raise
+    except DatabaseError:
+        return None
+
+
+def ids_with_traces(connection: sa.Connection, host: Host, thread_ids: Sequence[str]) -> set[str]:
+    """Those of ``thread_ids`` that have a row in any trace table."""
+    parts = [
+        sa.select(trace.thread_id.label("id")).where(trace.of(thread_ids)) for trace in host.traces
+    ]
+    if not parts or not thread_ids:
+        return set()
+    return set(connection.scalars(sa.union(*parts)))
+
+
+def _stored_bytes(table: sa.Table) -> sa.ColumnElement[Any]:
+    total: sa.ColumnElement[Any] = sa.literal(0)
+    for column in table.c:
+        total = total + sa.func.coalesce(sa.func.pg_column_size(column), 0)
+    return total

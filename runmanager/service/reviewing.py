@@ -1,0 +1,133 @@
+"""Looking one run over: everything the database has about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runmanager.errors import InvalidRequestError
+from runmanager.queries.run import checkpoints, detail, footprint, logs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runmanager.host.values import Host, Reading, TraceTable
+    from runmanager.paging import Page, PageRequest
+    from runmanager.records import (
+        Actor,
+        Blob,
+        CheckpointDetail,
+        CheckpointSummary,
+        Footprint,
+        LeftBehind,
+        LogEntry,
+        RunDetail,
+    )
+    from runmanager.service.access import Access
+
+
+@dataclass(frozen=True)
+class Reviewing:
+    """One run in full."""
+
+    _access: Access
+
+    def run(self, actor: Actor, thread_id: str) -> RunDetail:
+        """Everything about one run. Raises RunNotFoundError for an id with no row anywhere."""
+        return self._access.read(
+            actor, lambda reading: detail.run_detail(reading, thread_id), thread_id=thread_id
+        )
+
+    def footprint(
+        self, actor: Actor, thread_id: str
+    ) -> tuple[tuple[Footprint, ...], tuple[LeftBehind, ...]]:
+        """One run's rows and stored bytes by table: what goes with it, and what is left behind."""
+
+        def count(
+            reading: Reading,
+        ) -> tuple[tuple[Footprint, ...], tuple[LeftBehind, ...]]:
+            connection, host = reading.connection, reading.host
+            going = footprint.footprints(connection, footprint.run_tables(host), [thread_id])
+            return going, footprint.left_behind(connection, host, [thread_id])
+
+        return self._access.read(actor, count, thread_id=thread_id)
+
+    @property
+    def log_tables(self) -> tuple[str, ...]:
+        """The names of the host's log tables: none, ``logs``, ``thread_logs`` or both."""
+        return tuple(sorted(trace.name for trace in self._access.host.logs))
+
+    def log_levels(self, actor: Actor, thread_id: str, table: str) -> tuple[str, ...]:
+        """The levels that appear in one run's log, sorted."""
+        return self._access.read(
+            actor,
+            lambda reading: logs.log_levels(
+                reading.connection, _log_table(reading.host, table), thread_id
+            ),
+            thread_id=thread_id,
+        )
+
+    def logs(
+        self,
+        actor: Actor,
+        thread_id: str,
+        table: str,
+        request: PageRequest,
+        *,
+        levels: Sequence[str] = (),
+        newest_first: bool = True,
+    ) -> Page[LogEntry]:
+        """One page of one run's log in ``table``, the last one past the end."""
+        return self._access.read(
+            actor,
+            lambda reading: logs.list_logs(
+                reading.connection,
+                _log_table(reading.host, table),
+                thread_id,
+                request,
+                levels=levels,
+                newest_first=newest_first,
+            ),
+            thread_id=thread_id,
+        )
+
+    def checkpoints(
+        self, actor: Actor, thread_id: str, request: PageRequest
+    ) -> Page[CheckpointSummary]:
+        """One page of one run's checkpoints, newest first, the last one past the end."""
+        return self._access.read(
+            actor,
+            lambda reading: checkpoints.list_checkpoints(
+                reading.connection, reading.host, thread_id, request
+            ),
+            thread_id=thread_id,
+        )
+
+    def checkpoint(
+        self, actor: Actor, thread_id: str, namespace: str, checkpoint_id: str
+    ) -> CheckpointDetail:
+        """One checkpoint opened. Raises RunNotFoundError when it is gone."""
+        return self._access.read(
+            actor,
+            lambda reading: checkpoints.open_checkpoint(
+                reading.connection, reading.host, thread_id, namespace, checkpoint_id
+            ),
+            thread_id=thread_id,
+        )
+
+    def blobs(self, actor: Actor, thread_id: str, request: PageRequest) -> Page[Blob]:
+        """One page of one run's stored channel values, measured and never decoded."""
+        return self._access.read(
+            actor,
+            lambda reading: checkpoints.list_blobs(
+                reading.connection, reading.host, thread_id, request
+            ),
+            thread_id=thread_id,
+        )
+
+
+def _log_table(host: Host, name: str) -> TraceTable:
+    for trace in host.logs:
+        if trace.name == name:
+            return trace
+    raise InvalidRequestError(f"The database has no log table “{name}”.")

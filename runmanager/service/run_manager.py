@@ -1,0 +1,112 @@
+"""RunManager: one host's database, opened, with a small class for each subject."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from runmanager.database import Database
+from runmanager.errors import DatabaseError, HostError, StartError
+from runmanager.host.catalog import read_host
+from runmanager.queries.listing.limits import Limits
+from runmanager.replica import Replica
+from runmanager.service.access import Access
+from runmanager.service.deleting import Deleting
+from runmanager.service.finding import Finding
+from runmanager.service.reviewing import Reviewing
+from runmanager.service.signing_in import SigningIn
+from runmanager.service.watching import Watching
+from runmanager.work.operations import Operations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    import sqlalchemy as sa
+
+    from runmanager.settings import Settings
+
+
+class RunManager:
+    """Find, review and delete the runs of one host's database."""
+
+    def __init__(self, access: Access, limits: Limits, replica: Replica | None = None) -> None:
+        self._access = access
+        self._replica = replica
+        self.signing_in = SigningIn(access)
+        self.finding = Finding(access, limits)
+        self.reviewing = Reviewing(access)
+        self._operations = Operations(access.database, lambda: access.host)
+        self.watching = Watching(access, self._operations)
+        on_deleted = _forget if replica is None else replica.remember
+        self.deleting = Deleting(access, self._operations, on_deleted)
+
+    @classmethod
+    def open(cls, url: sa.URL, settings: Settings, limits: Limits | None = None) -> RunManager:
+        """Connect and read the host's schema; ``limits`` say what ``browse`` does in a moment.
+
+        Raises StartError, in one sentence, when the database cannot be reached or lacks something.
+        """
+        replica = None if settings.read_url is None else _open_replica(settings.read_url, settings)
+        database = Database(url, settings)
+        try:
+            with _named("DATABASE_URL"):
+                access = Access(database, settings.trace_tables, replica)
+        except StartError:
+            database.close()
+            if replica is not None:
+                replica.close()
+            raise
+        return cls(access, limits or Limits(), replica)
+
+    def close(self) -> None:
+        """Let running operations end after their batch, then close every connection."""
+        self.finding.close()
+        self._operations.close()
+        self._access.database.close()
+        if self._replica is not None:
+            self._replica.close()
+
+    def is_database_reachable(self) -> bool:
+        """Whether the database answers; the one call that anybody may make."""
+        try:
+            with self._access.database.read():
+                pass
+            if self._replica is not None:
+                with self._replica.read():
+                    pass
+        except DatabaseError:
+            return False
+        return True
+
+
+def _forget(_thread_ids: Iterable[str]) -> None:
+    """Without a replica nothing can show a deleted run again."""
+
+
+def _open_replica(url: sa.URL, settings: Settings) -> Replica:
+    """The replica, with its own look at the host's schema."""
+    database = Database(url, settings)
+    try:
+        with _named("RUNMANAGER_READ_URL"):
+            with database.read() as connection:
+                host = read_host(connection, settings.trace_tables)
+            return Replica(database, host)
+    except StartError:
+        database.close()
+        raise
+
+
+@contextmanager
+def _named(variable: str) -> Iterator[None]:
+    """Let what goes wrong inside name the setting whose database it is."""
+    try:
+        yield
+    except DatabaseError as error:
+        raise StartError(
+            f"Cannot start: {error.message[0].lower()}{error.message[1:]} "
+            f"It is the one that {variable} names."
+        ) from None
+    except HostError as error:
+        if variable == "DATABASE_URL":
+            raise
+        raise HostError(f"{error.message} It is the database that {variable} names.") from None

@@ -158,7 +158,7 @@ def _run() -> None:
 api = create_api()
 app = st.App(
     "pages/shell.py",
-    routes=mounted(api),
+    routes=mounted(api, lambda: st.get_option("server.baseUrlPath") or ""),
     lifespan=lifespan,
     middleware=[Middleware(SecurityHeaders)],
 )

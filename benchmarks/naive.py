@@ -111,10 +111,10 @@ def _where(run_filter: RunFilter) -> tuple[str, dict[str, Any]]:
         # The words searched for here have no % or _ in them.
         parts.append("(r.thread_id ILIKE :search OR r.run_name ILIKE :search)")
         values["search"] = f"%{run_filter.search}%"
-    if run_filter.username is not None:
+    if isinstance(run_filter.username, str):
         parts.append("u.username = :username")
         values["username"] = run_filter.username
-    if run_filter.workspace is not None:
+    if isinstance(run_filter.workspace, str):
         parts.append("r.workspace_id = CAST(:workspace AS uuid)")
         values["workspace"] = run_filter.workspace
     return f"WHERE {' AND '.join(parts)}" if parts else "", values

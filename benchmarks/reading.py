@@ -97,7 +97,7 @@ class Reader:
         """The list behind the filter by workspace."""
         with self.database.read() as connection:
             choices = facets.workspaces(self._on(connection), run_filter)
-        return tuple(sorted(one.workspace_id for one in choices))
+        return tuple(sorted(one.value for one in choices))
 
     @cached_property
     def known_ids(self) -> list[str]:

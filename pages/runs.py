@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.parts import address, filter_form, run_grid, session
+from pages.parts import address, choices, filter_form, run_grid, session
 from pages.parts.delete_dialog import ask_to_delete, draw_dialog
 from pages.parts.filter_form import current_view
 from pages.parts.messages import shown_errors
@@ -17,6 +17,8 @@ from pages.parts.run_total import draw_total, with_counted
 from pages.parts.signin import require_admin, top_line
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pages.parts.address import View
     from pages.parts.session import GridState
     from runmanager.records import Actor, RunPage
@@ -27,7 +29,7 @@ SENDING_SECONDS = 0.1
 def draw(actor: Actor) -> None:
     """Draw the page for ``actor``."""
     held = session.state()
-    held.choices = None
+    choices.forget()
     held.needs_reading, held.is_searching = True, False
     with st.container(key="form"):
         filter_form.draw_filters(actor)
@@ -41,12 +43,12 @@ def draw(actor: Actor) -> None:
 @st.fragment(key=filter_form.LIST)
 def _draw_list(actor: Actor) -> None:
     """Heading, actions, grid and pager: what is asked for anew draws only these."""
-    view, choices = current_view(actor)
+    view, offered = current_view(actor)
     # Always there: what comes and goes inside must not move what stands below.
     waiting = st.container(gap=None)
     with waiting:
         grid = run_grid.hold(view, _read(actor, view))
-    _draw_heading(actor, view, grid.page, choices.workspace_name(view.run_filter))
+    _draw_heading(actor, view, grid.page, offered.labels(view.run_filter))
     if grid.page.items:
         _draw_actions(grid)
         run_grid.draw_grid(grid, address.open_run)
@@ -82,7 +84,7 @@ def _read(actor: Actor, view: View) -> RunPage:
     return with_counted(view.run_filter, page)
 
 
-def _draw_heading(actor: Actor, view: View, page: RunPage, workspace_name: str | None) -> None:
+def _draw_heading(actor: Actor, view: View, page: RunPage, labels: Mapping[str, str]) -> None:
     notices = list(view.notices)
     is_last = page.from_end or (page.known_total.is_exact and page.number == page.pages)
     if is_last and page.request != view.request and not view.request.from_end:
@@ -90,7 +92,7 @@ def _draw_heading(actor: Actor, view: View, page: RunPage, workspace_name: str |
     with st.container(gap=None):
         if notices:
             st.info(" ".join(notices), icon=":material/info:")
-    described = view.run_filter.describe(workspace_name)
+    described = view.run_filter.describe(labels)
     with st.container(key="heading", horizontal=True, vertical_alignment="center"):
         draw_total(actor, view.run_filter, page)
         if described:

@@ -10,9 +10,10 @@
     ├── WrongPasswordError    a name and password that do not belong together
     ├── TooManyError          more at once, or in a minute, than is served
     ├── NotAdminError         the actor may not (or no longer) act
-    ├── RunNotFoundError      no run and no trace with this id
-    ├── OperationNotFoundError
-    ├── CountNotFoundError
+    ├── NotFoundError         nothing here has this name
+    │   ├── RunNotFoundError       no run and no trace with this id
+    │   ├── OperationNotFoundError
+    │   └── CountNotFoundError
     └── DatabaseError         the database did not do what was asked
         ├── DatabaseAwayError      it cannot be reached
         ├── DatabaseTooSlowError   it was stopped by a time limit
@@ -72,15 +73,19 @@ class NotAdminError(RunManagerError):
     """Only active administrators can use Run Manager. Ask an administrator to give you the role."""
 
 
-class RunNotFoundError(RunManagerError):
+class NotFoundError(RunManagerError):
+    """There is no such thing here."""
+
+
+class RunNotFoundError(NotFoundError):
     """Run not found"""
 
 
-class OperationNotFoundError(RunManagerError):
+class OperationNotFoundError(NotFoundError):
     """This operation is no longer known here: the dashboard was restarted since it ran."""
 
 
-class CountNotFoundError(RunManagerError):
+class CountNotFoundError(NotFoundError):
     """This count is no longer known here: start it again."""
 
 

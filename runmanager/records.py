@@ -109,11 +109,19 @@ class RunPage(Page[RunSummary]):
 
 
 @dataclass(frozen=True)
-class WorkspaceChoice:
-    """A workspace that has runs; ``name`` is None where its row is gone or nameless."""
+class FilterChoice:
+    """A value that runs have, to filter by; ``name`` is None where it is called nothing else."""
 
-    workspace_id: str
+    value: str
     name: str | None
+
+
+@dataclass(frozen=True)
+class FilterChoices:
+    """The values to choose from. Where they are not complete, others may have runs as well."""
+
+    items: tuple[FilterChoice, ...]
+    is_complete: bool = True
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import NoReturn
 import streamlit as st
 
 from pages.parts import session
-from runmanager.filters import RunFilter
+from runmanager.filters import RunFilter, query_problems
 from runmanager.paging import PageRequest
 
 _RUN_ID = "id"
@@ -35,7 +35,7 @@ def read_view() -> View:
         query = session.state().list_query
         st.query_params.from_dict(query)
     request, notices = PageRequest.from_query(query)
-    return View(RunFilter.from_query(query), request, notices)
+    return View(RunFilter.from_query(query), request, (*notices, *query_problems(query)))
 
 
 def write_view(view: View) -> None:

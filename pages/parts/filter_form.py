@@ -1,23 +1,25 @@
-"""The sidebar: search, user, workspace and rows per page; each change is written to the address."""
+"""The sidebar: one widget for each filter, and rows per page; each change goes to the address."""
 
 from __future__ import annotations
 
-from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
-from pages.parts import session
+from pages.parts import choices, session
 from pages.parts.address import View, read_view, write_view
-from pages.parts.messages import shown_errors
-from runmanager.filters import MAX_SEARCH, RunFilter
+from pages.parts.choices import Choice, Choices
+from runmanager.filters import ENTRIES, MAX_TEXT, RunFilter
 from runmanager.paging import PageRequest
 
 if TYPE_CHECKING:
-    from runmanager.records import Actor, WorkspaceChoice
+    from collections.abc import Mapping
+
+    from pages.parts.choices import ChoiceList
+    from runmanager.records import Actor
 
 SIZES = (10, 25, 50, 100, 200)
 # The fragments of the runs page: a change draws anew what depends on it, and nothing else.
@@ -25,101 +27,65 @@ FILTERS, LIST = "filters", "list"
 
 
 @dataclass(frozen=True)
-class Choice:
-    """One entry of a filter: a value of the host's, or (``value`` None) the runs without one."""
+class SearchBox:
+    """The widget of a filter that is typed."""
 
-    value: str | None
     label: str
+    placeholder: str
 
 
 @dataclass(frozen=True)
-class Choices:
-    """What the filters offer: all users, and the workspaces of the runs that ``narrowed`` selects.
+class ChoiceBox:
+    """The widget of a filter whose value is chosen from a list."""
 
-    They are read once for each run of the whole page, and for each choice of a user.
-    """
+    label: str
+    placeholder: str
 
-    users: tuple[Choice, ...]
-    workspaces: tuple[Choice, ...]
-    narrowed: RunFilter
 
-    def workspace_name(self, run_filter: RunFilter) -> str | None:
-        """The label of the workspace that is filtered by."""
-        value = run_filter.workspace
-        return next((one.label for one in self.workspaces if one.value == value), None)
+WIDGETS: Mapping[str, SearchBox | ChoiceBox] = {
+    "search": SearchBox("Search", "Name or thread id"),
+    "username": ChoiceBox("User", "All users"),
+    "workspace": ChoiceBox("Workspace", "All workspaces"),
+}
 
 
 def current_view(actor: Actor) -> tuple[View, Choices]:
     """What the address asks for, and what there is to choose from.
 
-    The view is without a user or workspace that has no runs; a notice says so.
+    The view is without a filter that this host does not offer, and without a value that no run has;
+    a notice says so.
     """
-    held = session.state()
     view = read_view()
-    notices = list(view.notices)
-    run_filter = view.run_filter
-    with shown_errors():
-        users = held.choices.users if held.choices is not None else _user_choices(actor)
-    if run_filter.username is not None and _chosen(users, run_filter.username) is None:
-        notices.append("The user in the address has no runs: showing all users.")
-        run_filter = replace(run_filter, username=None)
-    narrowed = RunFilter(username=run_filter.username, without_user=run_filter.without_user)
-    if held.choices is None or held.choices.narrowed != narrowed:
-        with shown_errors():
-            held.choices = Choices(users, _workspace_choices(actor, narrowed), narrowed)
-    choices = held.choices
-    if run_filter.workspace is not None and choices.workspace_name(run_filter) is None:
-        notices.append("The workspace in the address has no such runs: showing all workspaces.")
-        run_filter = replace(run_filter, workspace=None)
-    return View(run_filter, view.request, tuple(notices)), choices
+    run_filter, notices = view.run_filter, list(view.notices)
+    lists: dict[str, ChoiceList] = {}
+    for key in ENTRIES:
+        if key not in session.service().finding.offered:
+            if key in dict(run_filter.chosen()):
+                notices.append(f"Runs have no {ENTRIES[key].word} here: showing all runs.")
+                run_filter = run_filter.cleared(key)
+        elif isinstance(WIDGETS[key], ChoiceBox):
+            lists[key] = choices.read_list(actor, key, run_filter)
+            if _is_unknown(lists[key], getattr(run_filter, key)):
+                word = ENTRIES[key].word
+                notices.append(f"The {word} in the address has no such runs: showing all {word}s.")
+                run_filter = run_filter.cleared(key)
+    return View(run_filter, view.request, tuple(notices)), Choices(lists)
 
 
 @st.fragment(key=FILTERS)
 def draw_filters(actor: Actor) -> None:
     """Draw the form in the sidebar."""
-    view, choices = current_view(actor)
-    chosen = view.run_filter
-    user = _chosen(choices.users, chosen.username, is_without=chosen.without_user)
-    workspace = _chosen(choices.workspaces, chosen.workspace, is_without=chosen.without_workspace)
-    # Each value is given twice: seeded, for what changed in the address, and as the default, for a
-    # browser that missed the seed because its first run was interrupted by a second.
-    # What is typed keeps its spaces at the end: a word may follow.
-    if _searched() != chosen.search:
-        session.seed("search_text", chosen.search)
-    session.seed("user_choice", user)
-    session.seed("workspace_choice", workspace)
+    view, offered = current_view(actor)
     sizes = sorted({*SIZES, view.request.size})
     session.seed("rows_per_page", view.request.size)
     with st.sidebar:
-        st.text_input(
-            "Search",
-            chosen.search,
-            key="search_text",
-            type="search",
-            live="400ms",
-            placeholder="Name or thread id",
-            on_change=_changed,
-        )
-        st.selectbox(
-            "User",
-            choices.users,
-            key="user_choice",
-            format_func=_label,
-            index=None if user is None else choices.users.index(user),
-            placeholder="All users",
-            on_change=_changed,
-            # The workspaces are those of the user's runs.
-            kwargs={"redrawn": (FILTERS, LIST)},
-        )
-        st.selectbox(
-            "Workspace",
-            choices.workspaces,
-            key="workspace_choice",
-            format_func=_label,
-            index=None if workspace is None else choices.workspaces.index(workspace),
-            placeholder="All workspaces",
-            on_change=_changed,
-        )
+        for key in session.service().finding.offered:
+            value = getattr(view.run_filter, key)
+            widget = WIDGETS[key]
+            if isinstance(widget, SearchBox):
+                _draw_search(key, widget, value)
+            else:
+                _draw_choices(key, widget, offered.lists[key], value)
         st.selectbox(
             "Rows per page",
             sizes,
@@ -135,19 +101,57 @@ def clear_filters() -> None:
     _show_anew((FILTERS, LIST))
 
 
+# Each widget is given its value twice: seeded, for what changed in the address, and as the default,
+# for a browser that missed the seed because its first run was interrupted by a second.
+
+
+def _draw_search(key: str, widget: SearchBox, text: str) -> None:
+    # What is typed keeps its spaces at the end: a word may follow.
+    if _typed(key) != text:
+        session.seed(_widget_key(key), text)
+    st.text_input(
+        widget.label,
+        text,
+        key=_widget_key(key),
+        type="search",
+        live="400ms",
+        placeholder=widget.placeholder,
+        on_change=_changed,
+    )
+
+
+def _draw_choices(key: str, widget: ChoiceBox, offered: ChoiceList, value: object) -> None:
+    entries, chosen = offered.entries, offered.find(value)
+    if chosen is None and isinstance(value, str):
+        chosen = Choice(value, value)
+        entries = (*entries, chosen)
+    session.seed(_widget_key(key), chosen)
+    narrows_others = any(key in entry.narrowed_by for entry in ENTRIES.values())
+    st.selectbox(
+        widget.label,
+        entries,
+        key=_widget_key(key),
+        format_func=_label,
+        index=None if chosen is None else entries.index(chosen),
+        placeholder=widget.placeholder,
+        help=None if offered.is_complete else "Those of the newest runs; any other by its address.",
+        on_change=_changed,
+        kwargs={"redrawn": (FILTERS, LIST) if narrows_others else (LIST,)},
+    )
+
+
 def _changed(redrawn: tuple[str, ...] = (LIST,)) -> None:
     """Write what the form says to the address; any change returns to page 1."""
-    user, workspace = session.value("user_choice"), session.value("workspace_choice")
+    values: dict[str, Any] = {}
+    for key in session.service().finding.offered:
+        if isinstance(WIDGETS[key], SearchBox):
+            values[key] = _typed(key)
+        else:
+            chosen = session.value(_widget_key(key))
+            values[key] = chosen.value if isinstance(chosen, Choice) else None
     size = session.value("rows_per_page")
-    run_filter = RunFilter(
-        search=_searched(),
-        username=user.value if isinstance(user, Choice) else None,
-        workspace=workspace.value if isinstance(workspace, Choice) else None,
-        without_user=isinstance(user, Choice) and user.value is None,
-        without_workspace=isinstance(workspace, Choice) and workspace.value is None,
-    )
     request = PageRequest(size=size) if isinstance(size, int) else PageRequest()
-    write_view(View(run_filter, request))
+    write_view(View(RunFilter(**values), request))
     _show_anew(redrawn)
 
 
@@ -160,37 +164,17 @@ def _show_anew(fragments: tuple[str, ...]) -> None:
         st.rerun(fragments)
 
 
-def _searched() -> str:
-    return str(session.value("search_text") or "").strip()[:MAX_SEARCH]
+def _typed(key: str) -> str:
+    return str(session.value(_widget_key(key)) or "").strip()[:MAX_TEXT]
 
 
-def _user_choices(actor: Actor) -> tuple[Choice, ...]:
-    usernames = session.service().finding.usernames(actor)
-    return (*(Choice(name, name) for name in usernames), Choice(None, "(no known user)"))
+def _is_unknown(offered: ChoiceList, value: object) -> bool:
+    """Whether no run has this value, as far as the list tells."""
+    return value is not None and offered.find(value) is None and offered.is_complete
 
 
-def _workspace_choices(actor: Actor, narrowed: RunFilter) -> tuple[Choice, ...]:
-    workspaces = session.service().finding.workspaces(actor, narrowed)
-    names = Counter(one.name for one in workspaces)
-    return (
-        *(Choice(one.workspace_id, _workspace_label(one, names)) for one in workspaces),
-        Choice(None, "(no known workspace)"),
-    )
-
-
-def _workspace_label(one: WorkspaceChoice, names: Counter[str | None]) -> str:
-    if one.name is None:
-        return one.workspace_id
-    # Two of the same name are told apart by their ids, also by the widget itself.
-    return one.name if names[one.name] == 1 else f"{one.name} · {one.workspace_id}"
-
-
-def _chosen(
-    choices: tuple[Choice, ...], value: str | None, *, is_without: bool = False
-) -> Choice | None:
-    if value is None and not is_without:
-        return None
-    return next((one for one in choices if one.value == value), None)
+def _widget_key(key: str) -> str:
+    return f"{key}_filter"
 
 
 def _label(choice: Choice) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import streamlit as st
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from pages.parts.address import View
-    from pages.parts.filter_form import Choices
     from runmanager.filters import RunFilter
     from runmanager.records import (
         Actor,
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
         RunSummary,
     )
     from runmanager.service import RunManager
+
+T = TypeVar("T")
 
 _STATE = "run_manager"
 _SIGNED_IN = "authentication_status"
@@ -68,7 +69,6 @@ class State:
     needs_reading: bool = True
     is_searching: bool = False
     admitted: Actor | None = None
-    choices: Choices | None = None
     count_id: str | None = None
     counted: tuple[RunFilter, int] | None = None
     to_delete: tuple[str, ...] = ()
@@ -82,6 +82,7 @@ class State:
     cookie_was_refused: bool = False
     was_drawn: bool = False
     list_query: dict[str, str] = field(default_factory=dict)
+    slots: dict[type, object] = field(default_factory=dict)
 
 
 _provided: list[_Provided] = []
@@ -107,6 +108,19 @@ def state() -> State:
     found = st.session_state.get(_STATE)
     if not isinstance(found, State):
         found = st.session_state[_STATE] = State()
+    return found
+
+
+def slot(kind: type[T]) -> T:
+    """This session's one ``kind``, made without arguments where there is none yet.
+
+    It is a part's own state: only the file that defines ``kind`` reads or changes it.
+    """
+    slots = state().slots
+    if kind not in slots:
+        slots[kind] = kind()
+    found = slots[kind]
+    assert isinstance(found, kind)  # noqa: S101  it is kept by its own type
     return found
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Match, Mount, Route
 
 from runmanager.api import problems, routes_deleting, routes_finding, routes_signing_in
 from runmanager.api.body_limit import BodyLimit
 from runmanager.api.ids import EncodedSlashes
 
 if TYPE_CHECKING:
-    from starlette.routing import BaseRoute
+    from collections.abc import Callable
+
+    from starlette.types import Receive, Scope, Send
 
     from runmanager.api.context import Context
 
@@ -31,7 +34,6 @@ def create_api() -> FastAPI:
         title="Run Manager",
         version="1",
         description=_DESCRIPTION.strip(),
-        servers=[{"url": PREFIX}],
         # The documentation pages would load scripts from another host.
         docs_url=None,
         redoc_url=None,
@@ -51,15 +53,44 @@ def create_api() -> FastAPI:
     return api
 
 
-def mounted(api: FastAPI) -> list[BaseRoute]:
-    """The routes under which another application serves ``api``: all that begins with the prefix.
+class _Mounted(BaseRoute):
+    """All that begins with the prefix, below the base path that is set when the request comes.
 
     Starlette's own Mount would leave the prefix without a slash, and paths with a line break in
-    them, to whatever else that application serves.
+    them, to whatever else the application serves.
     """
-    mount = Mount(PREFIX, app=api)
+
+    def __init__(self, api: FastAPI, base_path: Callable[[], str]) -> None:
+        self._api = api
+        self._base_path = base_path
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether ``scope`` is a request to the API."""
+        base = self._base_path().strip("/")
+        for route in _routes(self._api, f"/{base}{PREFIX}" if base else PREFIX):
+            match, child_scope = route.matches(scope)
+            if match is not Match.NONE:
+                return match, child_scope
+        return Match.NONE, {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the API answer."""
+        await self._api(scope, receive, send)
+
+
+@lru_cache
+def _routes(api: FastAPI, path: str) -> tuple[BaseRoute, ...]:
+    mount = Mount(path, app=api)
     mount.path_regex = re.compile(mount.path_regex.pattern, re.DOTALL)
-    return [mount, Route(PREFIX, endpoint=api)]
+    return mount, Route(path, endpoint=api)
+
+
+def mounted(api: FastAPI, base_path: Callable[[], str] = lambda: "") -> list[BaseRoute]:
+    """The routes under which another application serves ``api``.
+
+    ``base_path`` is asked at each request: Streamlit knows its own only once it serves.
+    """
+    return [_Mounted(api, base_path)]
 
 
 def open_api(api: FastAPI, context: Context) -> None:

@@ -7,15 +7,15 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
+from runmanager.api.parameters import refuse_repeated
 from runmanager.errors import InvalidTokenError, NotAdminError, TooManyError
 from runmanager.records import Actor
 
@@ -127,36 +127,6 @@ def context_of(request: Request) -> Context:
     return found
 
 
-def known_parameters_only(request: Request) -> None:
-    """Raises RequestValidationError for a query parameter unknown to the endpoint, or given twice.
-
-    A script that misspells ``username`` must not get every run, and then delete it.
-    """
-    route = request.scope["route"]
-    known = {parameter.alias for parameter in route.dependant.query_params}
-    repeated = {
-        parameter.alias
-        for parameter in route.dependant.query_params
-        if getattr(parameter.field_info, "json_schema_extra", None) == REPEATED
-    }
-    names = [name for name, _value in request.query_params.multi_items()]
-    wrong: list[dict[str, Any]] = [
-        {"type": "extra_forbidden", "loc": ("query", name), "msg": "Unknown query parameter"}
-        for name in dict.fromkeys(names)
-        if name not in known
-    ]
-    wrong += [
-        {"type": "duplicate", "loc": ("query", name), "msg": "Given more than once"}
-        for name in dict.fromkeys(names)
-        if name in known - repeated and names.count(name) > 1
-    ]
-    if wrong:
-        raise RequestValidationError(wrong)
-
-
-REPEATED = {"x-repeated": True}
-
-
 def calling_actor(
     context: Annotated[Context, Depends(context_of)],
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
@@ -185,4 +155,4 @@ def calling_actor(
 ContextOf = Annotated[Context, Depends(context_of)]
 CallingActor = Annotated[Actor, Depends(calling_actor)]
 # Who calls comes first: a stranger learns nothing about what else is wrong.
-admins_only = (Depends(calling_actor), Depends(known_parameters_only))
+admins_only = (Depends(calling_actor), Depends(refuse_repeated))

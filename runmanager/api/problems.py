@@ -19,15 +19,14 @@ from runmanager.errors import (
     InvalidRequestError,
     InvalidTokenError,
     NotAdminError,
-    OperationNotFoundError,
+    NotFoundError,
     RunManagerError,
-    RunNotFoundError,
     TooManyError,
     WrongPasswordError,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from fastapi import FastAPI, Request
     from starlette.routing import BaseRoute
@@ -44,8 +43,7 @@ _ANSWERS: tuple[tuple[type[RunManagerError], int, dict[str, str]], ...] = (
     (InvalidTokenError, 401, _BEARER),
     (WrongPasswordError, 401, _BEARER),
     (NotAdminError, 403, {}),
-    (RunNotFoundError, 404, {}),
-    (OperationNotFoundError, 404, {}),
+    (NotFoundError, 404, {}),
     (InvalidRequestError, 422, {}),
     (TooManyError, 429, {"Retry-After": "60"}),
     (DatabaseError, 503, _RETRY),
@@ -113,8 +111,15 @@ def _answer_ours(_request: Request, error: Exception) -> AsciiJSONResponse:
 def _answer_validation(_request: Request, error: Exception) -> AsciiJSONResponse:
     errors = error.errors() if isinstance(error, RequestValidationError) else []
     # Without the input: it would send a megabyte back, or what should stand in no log.
-    detail = [{"loc": list(one["loc"]), "msg": one["msg"], "type": one["type"]} for one in errors]
+    detail = [
+        {"loc": list(one["loc"]), "msg": _message(one), "type": one["type"]} for one in errors
+    ]
     return AsciiJSONResponse({"detail": detail}, 422)
+
+
+def _message(error: Mapping[str, Any]) -> str:
+    is_unknown = error["type"] == "extra_forbidden" and error["loc"][0] == "query"
+    return "Unknown query parameter" if is_unknown else str(error["msg"])
 
 
 def _answer_http(request: Request, error: Exception) -> AsciiJSONResponse:

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from runmanager.api import schemas
 from runmanager.api.context import CallingActor, ContextOf, admins_only
+from runmanager.api.parameters import WithoutParameters
 from runmanager.deletion import STILL_RUNNING
 
 router = APIRouter(tags=["deleting"], dependencies=admins_only)
@@ -13,7 +14,7 @@ router = APIRouter(tags=["deleting"], dependencies=admins_only)
 
 @router.delete("/runs")
 def delete_runs(
-    context: ContextOf, actor: CallingActor, body: schemas.ThreadIds
+    context: ContextOf, actor: CallingActor, _none: WithoutParameters, body: schemas.ThreadIds
 ) -> schemas.Deleted:
     """Delete these runs with every trace, each wholly or not at all.
 
@@ -28,7 +29,9 @@ def delete_runs(
 
 
 @router.post("/deletion-plan")
-def plan_deletion(context: ContextOf, actor: CallingActor, body: schemas.ThreadIds) -> schemas.Plan:
+def plan_deletion(
+    context: ContextOf, actor: CallingActor, _none: WithoutParameters, body: schemas.ThreadIds
+) -> schemas.Plan:
     """What `DELETE /runs` with the same body would do, counted exactly; it changes nothing."""
     plan = context.service.deleting.plan(
         actor, body.thread_ids, include_running=body.include_running

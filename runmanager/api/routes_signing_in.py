@@ -7,18 +7,20 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form
 
 from runmanager.api import schemas
-from runmanager.api.context import ContextOf, known_parameters_only
+from runmanager.api.context import ContextOf
+from runmanager.api.parameters import WithoutParameters, refuse_repeated
 from runmanager.errors import InvalidTokenError
 
 # Longer names and passwords are nobody's, and not worth keeping in mind.
 MAX_LENGTH = 1000
 
-router = APIRouter(tags=["signing in"], dependencies=[Depends(known_parameters_only)])
+router = APIRouter(tags=["signing in"], dependencies=[Depends(refuse_repeated)])
 
 
 @router.post("/token")
 def issue_token(
     context: ContextOf,
+    _none: WithoutParameters,
     username: Annotated[str, Form(min_length=1, max_length=MAX_LENGTH, examples=["ada"])],
     password: Annotated[str, Form(min_length=1, max_length=MAX_LENGTH, examples=["demo-admin"])],
     grant_type: Annotated[str, Form(pattern="^password$")] = "password",  # noqa: ARG001  RFC 6749
@@ -34,6 +36,6 @@ def issue_token(
 
 
 @router.get("/health")
-def health(context: ContextOf) -> schemas.Health:
+def health(context: ContextOf, _none: WithoutParameters) -> schemas.Health:
     """Whether the process is up and the database reachable."""
     return schemas.Health(database=context.health.is_reachable())

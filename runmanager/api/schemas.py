@@ -80,6 +80,37 @@ class Workspaces(BaseModel):
     workspaces: list[str] = Field(examples=[["1", "7"]])
 
 
+class Filter(BaseModel):
+    """One thing that runs can be narrowed down by."""
+
+    key: str = Field(description="The parameter of `GET /runs`", examples=["username"])
+    description: str = Field(examples=["A user's name, to the letter"])
+    without: str | None = Field(
+        description="The word that `without` takes for the runs that have none, if any",
+        examples=["user"],
+    )
+
+
+class Filters(BaseModel):
+    """What runs can be narrowed down by on this host."""
+
+    filters: list[Filter]
+
+
+class FilterValue(BaseModel):
+    """A value that runs have, and the name it is called by."""
+
+    value: str = Field(examples=["7"])
+    name: str | None = Field(examples=["Operations"])
+
+
+class FilterValues(BaseModel):
+    """The values of one filter that runs have, sorted by name, those without a name last."""
+
+    values: list[FilterValue]
+    is_complete: bool = Field(description="false: others may have runs as well", examples=[True])
+
+
 class ThreadIds(BaseModel):
     """Which runs are meant, and whether those still running are meant too."""
 

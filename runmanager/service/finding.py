@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runmanager.filters import RunFilter
-from runmanager.queries.listing import facets, pages
+from runmanager.queries.listing import conditions, facets, pages
 from runmanager.work.full_counts import FullCounts
 
 if TYPE_CHECKING:
     from runmanager.paging import PageRequest
     from runmanager.queries.listing.limits import Limits
-    from runmanager.records import Actor, CountView, RunPage, WorkspaceChoice
+    from runmanager.records import Actor, CountView, FilterChoice, FilterChoices, RunPage
     from runmanager.service.access import Access
 
 SEARCH_ON_SECONDS = 0.5
@@ -73,11 +73,27 @@ class Finding:
 
     def workspaces(
         self, actor: Actor, run_filter: RunFilter | None = None
-    ) -> tuple[WorkspaceChoice, ...]:
+    ) -> tuple[FilterChoice, ...]:
         """The workspaces that the runs of ``run_filter`` name, sorted by name."""
         return self._access.read(
             actor, lambda reading: facets.workspaces(reading, run_filter or RunFilter())
         )
+
+    def require_admin(self, actor: Actor) -> None:
+        """Raises NotAdminError for anybody else; for what is answered without the database."""
+        self._access.require_admin(actor)
+
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """The keys of the filters that this host's runs can be narrowed down by."""
+        return conditions.offered(self._access.host)
+
+    def choices(self, actor: Actor, key: str, run_filter: RunFilter) -> FilterChoices:
+        """The values of one filter that runs have, those of ``run_filter`` where that shortens it.
+
+        Raises NotFoundError for a filter whose values are not listed.
+        """
+        return self._access.read(actor, lambda reading: facets.choices(reading, key, run_filter))
 
     def start_count(self, actor: Actor, run_filter: RunFilter) -> CountView:
         """Start counting all runs of ``run_filter``, for a minute at the most."""

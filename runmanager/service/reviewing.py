@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runmanager.errors import InvalidRequestError
+from runmanager.errors import NotFoundError
 from runmanager.queries.run import checkpoints, detail, footprint, logs
 
 if TYPE_CHECKING:
@@ -130,4 +130,4 @@ def _log_table(host: Host, name: str) -> TraceTable:
     for trace in host.logs:
         if trace.name == name:
             return trace
-    raise InvalidRequestError(f"The database has no log table “{name}”.")
+    raise NotFoundError(f"The database has no log table “{name}”.")

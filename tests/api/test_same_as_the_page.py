@@ -86,7 +86,7 @@ def test_the_filter_lists_are_the_page_s(host: HostWriter, caller: Caller, admin
     fill(host)
     assert caller.json("/usernames")["usernames"] == list(caller.manager.finding.usernames(admin))
     choices = caller.manager.finding.workspaces(admin)
-    assert caller.json("/workspaces")["workspaces"] == sorted(one.workspace_id for one in choices)
+    assert caller.json("/workspaces")["workspaces"] == sorted(one.value for one in choices)
 
 
 def test_what_the_page_would_delete_is_what_the_api_would(

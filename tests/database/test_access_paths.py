@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runmanager.filters import RunFilter
+from runmanager.filters import WITHOUT, RunFilter
 from runmanager.paging import Exactness, PageRequest
 from runmanager.queries.listing.limits import Limits, SearchBudget
 from tests.hosts import LONG_AGO
@@ -56,9 +56,8 @@ rows = st.lists(
 filters = st.builds(
     RunFilter,
     search=st.sampled_from(["", "", "order", "%", "invoice", "nothing"]),
-    username=st.sampled_from([None, None, "kate", "tom", "nobody"]),
-    workspace=st.sampled_from([None, None, "Ops", "Lab"]),
-    without_user=st.sampled_from([False, False, False, True]),
+    username=st.sampled_from([None, None, "kate", "tom", "nobody", WITHOUT]),
+    workspace=st.sampled_from([None, None, "Ops", "Lab", WITHOUT]),
 )
 sizes = st.integers(1, 7)
 
@@ -85,9 +84,7 @@ def fill(host: HostWriter, made: list[Row]) -> None:
 
 def in_host(host: HostWriter, run_filter: RunFilter) -> RunFilter:
     """The filter with the workspace's id in the place of its name."""
-    if run_filter.username is not None:
-        run_filter = replace(run_filter, without_user=False)
-    if run_filter.workspace is None:
+    if not isinstance(run_filter.workspace, str):
         return run_filter
     return replace(run_filter, workspace=host.workspace(run_filter.workspace))
 
@@ -98,12 +95,18 @@ def plainly(host: HostWriter, run_filter: RunFilter) -> list[str]:
     if run_filter.search:
         where.append("(thread_id::text ILIKE %s OR run_name ILIKE %s)")
         values += [f"%{run_filter.search.replace('%', chr(92) + '%')}%"] * 2
-    if run_filter.username is not None:
+    if isinstance(run_filter.username, str):
         where.append("user_id IN (SELECT id FROM users WHERE username = %s)")
         values.append(run_filter.username)
-    if run_filter.without_user:
+    if run_filter.username is WITHOUT:
         where.append("NOT EXISTS (SELECT FROM users WHERE users.id = user_id)")
-    if run_filter.workspace is not None:
+    if run_filter.workspace is WITHOUT:
+        where.append(
+            "workspace_id IS NULL"
+            if host.shape.is_minimal
+            else "NOT EXISTS (SELECT FROM workspaces WHERE workspaces.id = workspace_id)"
+        )
+    if isinstance(run_filter.workspace, str):
         where.append("workspace_id::text = %s")
         values.append(run_filter.workspace)
     statement = (

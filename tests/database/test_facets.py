@@ -60,7 +60,7 @@ def test_workspaces_are_those_that_runs_name(
     host.workspace("Idle")
     host.add_run()
     found = manager.finding.workspaces(admin)
-    assert {one.workspace_id for one in found} == {host.workspace("Ops"), host.workspace("Lab")}
+    assert {one.value for one in found} == {host.workspace("Ops"), host.workspace("Lab")}
     if not host.shape.is_minimal:
         assert [one.name for one in found] == ["Lab", "Ops"]
 
@@ -93,7 +93,7 @@ def test_a_workspace_whose_row_is_gone_stands_last_under_its_id(
     host.add_run(workspace="Gone")
     host.add_run(workspace="Ops")
     host.execute("DELETE FROM workspaces WHERE name = 'Gone'")
-    assert [(one.workspace_id, one.name) for one in manager.finding.workspaces(admin)] == [
+    assert [(one.value, one.name) for one in manager.finding.workspaces(admin)] == [
         (host.workspace("Ops"), "Ops"),
         (host.workspace("Gone"), None),
     ]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runmanager.filters import RunFilter
+from runmanager.filters import WITHOUT, RunFilter
 from runmanager.paging import PageRequest
 from tests.conftest import every_shape
 from tests.hosts import LONG_AGO
@@ -211,12 +211,12 @@ def test_runs_without_a_known_user_or_workspace_can_be_asked_for(
     bare = host.add_run()
     gone = host.add_run(user="tom", workspace="Lab")
     host.execute("DELETE FROM users WHERE username = 'tom'")
-    assert set(ids(manager, admin, RunFilter(without_user=True))) == {bare, gone}
+    assert set(ids(manager, admin, RunFilter(username=WITHOUT))) == {bare, gone}
     if host.shape.is_minimal:
         gone = bare  # no workspaces: nothing can be gone
     else:
         host.execute("DELETE FROM workspaces WHERE name = 'Lab'")
-    assert set(ids(manager, admin, RunFilter(without_workspace=True))) == {bare, gone}
+    assert set(ids(manager, admin, RunFilter(workspace=WITHOUT))) == {bare, gone}
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def many(host: HostWriter) -> HostWriter:
 
 
 def first(manager: RunManager, admin: Actor, **conditions: str) -> RunPage:
-    page = manager.finding.browse(admin, RunFilter(**conditions), PageRequest(), None)  # type: ignore[arg-type]
+    page = manager.finding.browse(admin, RunFilter(**conditions), PageRequest(), None)
     assert len(page.items) == 50
     return page
 

@@ -167,7 +167,7 @@ def test_a_search_draws_the_list_only_and_reads_no_choices(
     kept: Visitor, impatient: RunManager, forty: list[str]
 ) -> None:
     with recorded(impatient) as statements, kept.only("filters"):
-        kept.app.text_input(key="search_text").set_value("order")
+        kept.app.text_input(key="search_filter").set_value("order")
         kept.look()
     assert kept.rows == forty[:10]
     assert not list(kept.app.selectbox)
@@ -192,7 +192,7 @@ def test_another_size_or_workspace_draws_the_list_only(
 def test_a_choice_of_a_user_reads_their_workspaces_and_rows(
     kept: Visitor, impatient: RunManager, forty: list[str]
 ) -> None:
-    user = kept.app.selectbox(key="user_choice")
+    user = kept.app.selectbox(key="username_filter")
     user.select_index([one.partition("·")[0] for one in user.options].index("kate"))
     with recorded(impatient) as statements, kept.only("filters"):
         kept.look()

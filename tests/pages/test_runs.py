@@ -114,8 +114,10 @@ def test_the_list_is_paged(ada: Visitor, thirty: list[str]) -> None:
 def test_the_address_restores_page_and_filters(ada: Visitor, thirty: list[str]) -> None:
     ada.at(username="kate", search="Order", page_size="10")
     assert ada.rows == thirty[::3]
-    assert ada.app.text_input(key="search_text").value == "Order"
-    assert str(ada.app.selectbox(key="user_choice").value) == "Choice(value='kate', label='kate')"
+    assert ada.app.text_input(key="search_filter").value == "Order"
+    assert (
+        str(ada.app.selectbox(key="username_filter").value) == "Choice(value='kate', label='kate')"
+    )
     assert "filtered by search “Order” and user “kate”" in ada.texts
     ada.at(page="2", page_size="10")
     assert ada.rows == thirty[10:20]
@@ -123,18 +125,18 @@ def test_the_address_restores_page_and_filters(ada: Visitor, thirty: list[str]) 
 
 def test_a_filter_goes_into_the_address_and_back_to_page_1(ada: Visitor, thirty: list[str]) -> None:
     ada.at(page="2", page_size="10")
-    ada.app.text_input(key="search_text").set_value("order 2")
+    ada.app.text_input(key="search_filter").set_value("order 2")
     assert ada.look().rows == [thirty[2], *thirty[20:29]]
     assert ada.app.query_params == {"search": "order 2", "page_size": "10"}
     # Only the list was drawn anew; a whole run has the form as well.
-    user = ada.look().app.selectbox(key="user_choice")
+    user = ada.look().app.selectbox(key="username_filter")
     user.select_index([option.partition("·")[0] for option in user.options].index("kate"))
     assert ada.look().rows == [thirty[21], thirty[24], thirty[27]]
     assert ada.app.query_params["username"] == "kate"
     ada.press("clear_filters")
     assert ada.app.query_params == {"page_size": "10"}
     assert ada.rows == thirty[:10]
-    assert ada.app.text_input(key="search_text").value == ""
+    assert ada.app.text_input(key="search_filter").value == ""
 
 
 def test_a_link_to_a_workspace_names_it(ada: Visitor, host: HostWriter, thirty: list[str]) -> None:
@@ -158,7 +160,27 @@ def test_two_workspaces_of_one_name_are_told_apart(ada: Visitor, host: HostWrite
         host.add_run(f"of-{workspace_id}", workspace_id=workspace_id)
     ada.at(workspace="w2")
     assert ada.rows == ["of-w2"]
-    assert ada.app.selectbox(key="workspace_choice").options[:2] == ["Ops · w1", "Ops · w2"]
+    assert ada.app.selectbox(key="workspace_filter").options[:2] == ["Ops · w1", "Ops · w2"]
+
+
+def test_every_entry_of_a_list_is_told_apart_and_chosen_for_what_it_is(
+    ada: Visitor, host: HostWriter
+) -> None:
+    """A workspace's id beside another of that name; a user called as the runs without one are."""
+    host.execute("INSERT INTO workspaces VALUES ('w2', 'ops')")
+    host.add_run("of-ops", workspace_id="ops", user="(no known user)")
+    host.add_run("of-w2", workspace_id="w2", user_id=None)
+    workspace = ada.look().app.selectbox(key="workspace_filter")
+    assert len(set(workspace.options)) == len(workspace.options) == 3
+    for index, row, query in ((0, "of-w2", "w2"), (1, "of-ops", "ops")):
+        ada.at().app.selectbox(key="workspace_filter").select_index(index)
+        assert (ada.look().rows, ada.app.query_params) == ([row], {"workspace": query})
+    user = ada.at().app.selectbox(key="username_filter")
+    assert len(set(user.options)) == len(user.options) == 2
+    user.select_index(0)
+    assert (ada.look().rows, ada.app.query_params["username"]) == (["of-ops"], "(no known user)")
+    ada.at().app.selectbox(key="username_filter").select_index(1)
+    assert (ada.look().rows, ada.app.query_params) == (["of-w2"], {"without": "user"})
 
 
 @pytest.mark.parametrize(
@@ -174,14 +196,15 @@ def test_two_workspaces_of_one_name_are_told_apart(ada: Visitor, host: HostWrite
         ({"page_size": "9999"}, 0, "“page_size” in the address must be 1 to 200: showing 200."),
         ({"page_size": "0"}, 0, "“page_size” in the address must be 1 to 200: showing 1."),
         ({"page_size": "x"}, 0, "“page_size” in the address is not a number: showing 50."),
-        ({"username": "nobody"}, 0, "The user in the address has no runs: showing all users."),
-        ({"username": "\x00"}, 0, "The user in the address has no runs: showing all users."),
+        ({"username": "nobody"}, 0, "The user in the address has no such runs: showing all users."),
+        ({"username": "\x00"}, 0, "The user in the address has no such runs: showing all users."),
         (
             {"workspace": "nowhere"},
             0,
             "The workspace in the address has no such runs: showing all workspaces.",
         ),
-        ({"without": "everything"}, 0, None),
+        ({"without": "everything"}, 0, "it does not know “everything”"),
+        ({"without": "user", "username": "kate"}, 0, "“username” exclude each other"),
         ({"without": "user,,%00"}, 0, "No runs match"),
         ({"utm_source": "mail"}, 0, None),
     ],
@@ -217,7 +240,7 @@ def test_an_odd_search_means_itself(ada: Visitor, host: HostWriter, search: str)
     storable = search.replace("\x00", "").encode(errors="ignore").decode()
     odd = host.add_run("odd", name=f"Before {storable} after")
     ada.at()
-    ada.app.text_input(key="search_text").set_value(search)
+    ada.app.text_input(key="search_filter").set_value(search)
     try:
         ada.look()
     except UnicodeEncodeError:
@@ -277,7 +300,7 @@ def test_a_page_is_selected_and_all_is_cleared_at_once(ada: Visitor, thirty: lis
 
 def test_a_selection_outlives_a_filter(ada: Visitor, thirty: list[str]) -> None:
     ada.at().tick("run-00", "run-01")
-    ada.app.text_input(key="search_text").set_value("Order 1")
+    ada.app.text_input(key="search_filter").set_value("Order 1")
     ada.look()
     assert ada.selection == {"run-00", "run-01"}
     assert "1 of them on other pages" in [one.value for one in ada.app.caption]

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runmanager.filters import MAX_SEARCH, RunFilter
+from runmanager.filters import ENTRIES, MAX_TEXT, WITHOUT, RunFilter, query_problems
 from runmanager.text import shorten
 
-names = st.none() | st.text(min_size=1, max_size=50)
+values = st.none() | st.text(min_size=1, max_size=50) | st.just(WITHOUT)
 
 
 @st.composite
 def filters(draw: st.DrawFn) -> RunFilter:
-    username = draw(names)
-    workspace = draw(names)
     return RunFilter(
         search=draw(st.text(max_size=200)).strip(),
-        username=username,
-        workspace=workspace,
-        without_user=username is None and draw(st.booleans()),
-        without_workspace=workspace is None and draw(st.booleans()),
+        username=draw(values),
+        workspace=draw(values),
     )
 
 
@@ -42,30 +40,50 @@ def test_any_address_gives_a_filter_that_gives_the_same_address_again(
 
 @given(filters())
 def test_each_condition_appears_in_the_sentence(run_filter: RunFilter) -> None:
-    conditions = [
-        run_filter.search,
-        run_filter.username,
-        run_filter.workspace,
-        run_filter.without_user,
-        run_filter.without_workspace,
-    ]
     sentence = run_filter.describe()
     assert "\n" not in sentence
-    assert bool(sentence) == any(conditions)
+    assert bool(sentence) == bool(run_filter)
+    for key, _value in run_filter.chosen():
+        assert ENTRIES[key].word in sentence
 
 
 def test_the_sentence_reads_as_english() -> None:
     run_filter = RunFilter(search="order 1", username="kate", workspace="w-1")
-    assert run_filter.describe("Ops") == "search “order 1” and user “kate” and workspace “Ops”"
+    assert (
+        run_filter.describe({"workspace": "Ops"})
+        == "search “order 1” and user “kate” and workspace “Ops”"
+    )
     assert run_filter.describe() == "search “order 1” and user “kate” and workspace “w-1”"
-    without = RunFilter(without_user=True, without_workspace=True)
+    without = RunFilter(username=WITHOUT, workspace=WITHOUT)
     assert without.describe() == "no known user and no known workspace"
     assert RunFilter().describe() == ""
 
 
-def test_a_named_user_outweighs_without_user() -> None:
-    found = RunFilter.from_query({"username": "kate", "without": "user,workspace,else"})
-    assert found == RunFilter(username="kate", without_workspace=True)
+def test_a_value_outweighs_the_runs_without_one_and_a_problem_says_so() -> None:
+    query = {"username": "kate", "without": "user,workspace,else,search"}
+    assert RunFilter.from_query(query) == RunFilter(username="kate", workspace=WITHOUT)
+    assert query_problems(query) == (
+        "“without=user” and “username” exclude each other.",
+        "“without” takes user, workspace; it does not know “else”.",
+        "“without” takes user, workspace; it does not know “search”.",
+    )
+    assert query_problems({"username": "kate", "without": " workspace , "}) == ()
+
+
+def test_what_a_value_is_called_is_never_taken_for_the_runs_without_one() -> None:
+    for value in ("without", "no known user", "(no known user)", WITHOUT.value):
+        named = RunFilter(username=value)
+        assert RunFilter.from_query(named.to_query()) == named != RunFilter(username=WITHOUT)
+
+
+def test_a_filter_can_be_cut_down_to_some_of_its_entries() -> None:
+    run_filter = RunFilter(search="order", username="kate", workspace=WITHOUT)
+    assert run_filter.only(("username", "workspace")) == replace(run_filter, search="")
+    assert run_filter.cleared("workspace") == RunFilter(search="order", username="kate")
+
+
+def test_blanks_belong_to_a_name() -> None:
+    assert RunFilter.from_query({"username": " kate "}).username == " kate "
 
 
 def test_parameters_of_others_are_left_alone() -> None:
@@ -74,7 +92,7 @@ def test_parameters_of_others_are_left_alone() -> None:
 
 def test_a_search_is_trimmed_and_cut() -> None:
     assert RunFilter.from_query({"search": "  order  "}).search == "order"
-    assert len(RunFilter.from_query({"search": "x" * 20_000}).search) == MAX_SEARCH
+    assert len(RunFilter.from_query({"search": "x" * 20_000}).search) == MAX_TEXT
 
 
 def test_shortened_text_is_one_line_of_bounded_length() -> None:

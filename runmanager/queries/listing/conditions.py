@@ -9,14 +9,40 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.sql import visitors
 
+from runmanager.errors import InvalidRequestError
+from runmanager.filters import ENTRIES, Without
 from runmanager.host.ids import has_id, same_id, storable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from runmanager.filters import RunFilter
     from runmanager.host.values import Host, Reading
 
 # A trigram index has no whole trigram to look for in less, and reads all of itself.
 _HAS_TRIGRAM = re.compile(r"[^\W_]{3}")
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one entry of a filter asks of a run.
+
+    ``id_column`` is set where it compares an id, which a host's index can find; ``is_one`` where
+    only one id is asked for.
+    """
+
+    where: sa.ColumnElement[bool]
+    id_column: str | None = None
+    is_one: bool = False
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One entry's SQL. The entry is offered where ``run_metadata`` has ``column``."""
+
+    column: str
+    of: Callable[[Reading, str], Part]
+    without: Callable[[Reading], sa.ColumnElement[bool]] | None = None
 
 
 @dataclass(frozen=True)
@@ -78,35 +104,26 @@ class Selection:
         return replace(self, others=(), search="")
 
 
+def offered(host: Host) -> tuple[str, ...]:
+    """The keys of the entries that this host's runs can be narrowed down by."""
+    return tuple(key for key in ENTRIES if _CONDITIONS[key].column in host.runs.c)
+
+
 def select_by(reading: Reading, run_filter: RunFilter) -> Selection:
     """The selection of exactly the runs of ``run_filter``.
 
-    The database is asked for the ids behind a username: a join inside the statement was
-    measured to hide the index on ``user_id``.
+    The database is asked for the ids behind a username: a join inside the statement was measured to
+    hide the index on ``user_id``. Raises InvalidRequestError for an entry that is not offered here.
     """
-    host, runs = reading.host, reading.host.runs.c
-    equalities: list[sa.ColumnElement[bool]] = []
-    others: list[sa.ColumnElement[bool]] = []
-    by: list[str] = []
-    if run_filter.username is not None:
-        ids = user_ids(reading, run_filter.username)
-        equalities.append(has_id(runs.user_id, ids))
-        by += ["user_id"] * len(ids)
-    if run_filter.workspace is not None:
-        equalities.append(has_id(runs.workspace_id, [run_filter.workspace]))
-        by.append("workspace_id")
-    if run_filter.without_user:
-        others.append(~_exists_in(host.users, runs.user_id))
-    if run_filter.without_workspace:
-        others.append(
-            runs.workspace_id.is_(None)
-            if host.workspaces is None
-            else ~_exists_in(host.workspaces, runs.workspace_id)
-        )
-    if run_filter.search:
-        others.append(_matches(host, run_filter.search))
-    by_one = by[0] if len(by) == len(equalities) == 1 and not others else None
-    return Selection(reading, tuple(equalities), tuple(others), run_filter.search, by_one)
+    parts = tuple(_part(reading, key, value) for key, value in run_filter.chosen())
+    (only,) = parts if len(parts) == 1 else (None,)
+    return Selection(
+        reading,
+        equalities=tuple(part.where for part in parts if part.id_column is not None),
+        others=tuple(part.where for part in parts if part.id_column is None),
+        search=run_filter.search,
+        by_one=only.id_column if only is not None and only.is_one else None,
+    )
 
 
 def not_hidden(reading: Reading) -> tuple[sa.ColumnElement[bool], ...]:
@@ -116,7 +133,53 @@ def not_hidden(reading: Reading) -> tuple[sa.ColumnElement[bool], ...]:
     return (~has_id(reading.host.runs.c.thread_id, reading.hidden),)
 
 
-def user_ids(reading: Reading, username: str) -> list[str]:
+def _part(reading: Reading, key: str, value: str | Without) -> Part:
+    condition = _CONDITIONS[key]
+    if condition.column not in reading.host.runs.c:
+        raise InvalidRequestError(
+            f"Runs cannot be filtered by {ENTRIES[key].word} here: “{reading.host.runs.name}” has "
+            f"no column “{condition.column}”."
+        )
+    if not isinstance(value, Without):
+        return condition.of(reading, value)
+    if condition.without is None:
+        raise InvalidRequestError(f"There are no runs without a {ENTRIES[key].word} to filter by.")
+    return Part(condition.without(reading))
+
+
+def _has_text(reading: Reading, search: str) -> Part:
+    if not storable(search):
+        return Part(sa.false())
+    runs = reading.host.runs.c
+    # autoescape makes %, _ and the escape character mean themselves.
+    return Part(
+        sa.or_(
+            sa.cast(runs.thread_id, sa.Text).icontains(search, autoescape=True),
+            sa.cast(runs.run_name, sa.Text).icontains(search, autoescape=True),
+        )
+    )
+
+
+def _is_of_user(reading: Reading, username: str) -> Part:
+    ids = _user_ids(reading, username)
+    return Part(has_id(reading.host.runs.c.user_id, ids), "user_id", is_one=len(ids) == 1)
+
+
+def _is_of_no_user(reading: Reading) -> sa.ColumnElement[bool]:
+    return ~_exists_in(reading.host.users, reading.host.runs.c.user_id)
+
+
+def _is_in_workspace(reading: Reading, workspace: str) -> Part:
+    column = reading.host.runs.c.workspace_id
+    return Part(has_id(column, [workspace]), "workspace_id", is_one=True)
+
+
+def _is_in_no_workspace(reading: Reading) -> sa.ColumnElement[bool]:
+    column, workspaces = reading.host.runs.c.workspace_id, reading.host.workspaces
+    return column.is_(None) if workspaces is None else ~_exists_in(workspaces, column)
+
+
+def _user_ids(reading: Reading, username: str) -> list[str]:
     """The ids, as strings, of the users with exactly this name; [] when there is none."""
     if not storable(username):
         return []
@@ -130,16 +193,12 @@ def user_ids(reading: Reading, username: str) -> list[str]:
     )
 
 
-def _matches(host: Host, search: str) -> sa.ColumnElement[bool]:
-    if not storable(search):
-        return sa.false()
-    runs = host.runs.c
-    # autoescape makes %, _ and the escape character mean themselves.
-    return sa.or_(
-        sa.cast(runs.thread_id, sa.Text).icontains(search, autoescape=True),
-        sa.cast(runs.run_name, sa.Text).icontains(search, autoescape=True),
-    )
-
-
 def _exists_in(table: sa.Table, id_column: sa.Column[Any]) -> sa.ColumnElement[bool]:
     return sa.exists(sa.select(sa.literal(1)).where(same_id(table.c.id, id_column)))
+
+
+_CONDITIONS: Mapping[str, Condition] = {
+    "search": Condition("thread_id", _has_text),
+    "username": Condition("user_id", _is_of_user, _is_of_no_user),
+    "workspace": Condition("workspace_id", _is_in_workspace, _is_in_no_workspace),
+}

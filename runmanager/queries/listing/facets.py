@@ -11,19 +11,33 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from runmanager.database import stopped_after
-from runmanager.errors import DatabaseTooSlowError
+from runmanager.errors import DatabaseTooSlowError, NotFoundError
+from runmanager.filters import ENTRIES
 from runmanager.host.ids import same_id
 from runmanager.queries.listing.conditions import not_hidden, select_by
 from runmanager.queries.listing.totals import count_up_to
-from runmanager.records import WorkspaceChoice
+from runmanager.records import FilterChoice, FilterChoices
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from runmanager.filters import RunFilter
     from runmanager.host.values import Reading
 
 # A user with more runs than this will have some in most workspaces.
 NARROWED_TO = 10_000
 NARROWING_SECONDS = 0.1
+
+
+def choices(reading: Reading, key: str, run_filter: RunFilter) -> FilterChoices:
+    """The values of the entry ``key`` that runs have, for somebody to choose from.
+
+    They are those of the runs that ``run_filter`` selects by the entries that narrow this one.
+    Raises NotFoundError for an entry whose values are not listed.
+    """
+    if key not in _CHOICES:
+        raise NotFoundError(f"There is no list of values for “{key}”.")
+    return _CHOICES[key](reading, run_filter.only(ENTRIES[key].narrowed_by))
 
 
 def usernames(reading: Reading) -> tuple[str, ...]:
@@ -46,7 +60,7 @@ def usernames(reading: Reading) -> tuple[str, ...]:
     return tuple(sorted(set(rows)))
 
 
-def workspaces(reading: Reading, run_filter: RunFilter) -> tuple[WorkspaceChoice, ...]:
+def workspaces(reading: Reading, run_filter: RunFilter) -> tuple[FilterChoice, ...]:
     """The workspaces named by runs of ``run_filter``, by name, those without a name last.
 
     Those of all runs where ``run_filter`` has too many to look through.
@@ -64,10 +78,8 @@ def workspaces(reading: Reading, run_filter: RunFilter) -> tuple[WorkspaceChoice
     rows = reading.connection.execute(
         sa.select(sa.cast(used.c.id, sa.Text).label("id"), name.label("name"))
     )
-    choices = (WorkspaceChoice(row.id, row.name or None) for row in rows)
-    return tuple(
-        sorted(choices, key=lambda one: (one.name is None, one.name or "", one.workspace_id))
-    )
+    choices = (FilterChoice(row.id, row.name or None) for row in rows)
+    return tuple(sorted(choices, key=lambda one: (one.name is None, one.name or "", one.value)))
 
 
 def _used_workspaces(reading: Reading, run_filter: RunFilter) -> sa.FromClause:
@@ -109,3 +121,11 @@ def _distinct(reading: Reading, column: sa.Column[Any]) -> sa.FromClause:
         shown = sa.select(sa.literal(1)).where(column == found.c.id, *not_hidden(reading))
         used = used.where(sa.exists(shown))
     return used.subquery("used")
+
+
+_CHOICES: Mapping[str, Callable[[Reading, RunFilter], FilterChoices]] = {
+    "username": lambda reading, _all: FilterChoices(
+        tuple(FilterChoice(name, name) for name in usernames(reading))
+    ),
+    "workspace": lambda reading, narrowed: FilterChoices(workspaces(reading, narrowed)),
+}

@@ -83,7 +83,7 @@ class Caller:
 
     def json(self, path: str, status: int = 200, **query: Any) -> Any:
         """The JSON that a GET answers with this status."""
-        response = self.client.get(path, params=query)
+        response = self.client.get(path, params=query or None)
         assert response.status_code == status, response.text
         return response.json()
 

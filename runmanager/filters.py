@@ -84,6 +84,10 @@ class RunFilter:
             Entry("workspace", "A workspace's id", has_without=True, narrowed_by=("username",))
         ),
     )
+    model: Value = field(
+        default=None,
+        metadata=_of(Entry("model", "The model's name, where the host keeps it", has_without=True)),
+    )
 
     def __bool__(self) -> bool:
         return any(True for _set in self.chosen())

@@ -46,6 +46,7 @@ WIDGETS: Mapping[str, SearchBox | ChoiceBox] = {
     "search": SearchBox("Search", "Name or thread id"),
     "username": ChoiceBox("User", "All users"),
     "workspace": ChoiceBox("Workspace", "All workspaces"),
+    "model": ChoiceBox("Model", "All models"),
 }
 
 

@@ -179,6 +179,15 @@ def _is_in_no_workspace(reading: Reading) -> sa.ColumnElement[bool]:
     return column.is_(None) if workspaces is None else ~_exists_in(workspaces, column)
 
 
+def _is_of_model(reading: Reading, model: str) -> Part:
+    column = sa.cast(reading.host.runs.c.llm_model, sa.Text)
+    return Part(column == model if storable(model) else sa.false())
+
+
+def _is_of_no_model(reading: Reading) -> sa.ColumnElement[bool]:
+    return reading.host.runs.c.llm_model.is_(None)
+
+
 def _user_ids(reading: Reading, username: str) -> list[str]:
     """The ids, as strings, of the users with exactly this name; [] when there is none."""
     if not storable(username):
@@ -201,4 +210,5 @@ _CONDITIONS: Mapping[str, Condition] = {
     "search": Condition("thread_id", _has_text),
     "username": Condition("user_id", _is_of_user, _is_of_no_user),
     "workspace": Condition("workspace_id", _is_in_workspace, _is_in_no_workspace),
+    "model": Condition("llm_model", _is_of_model, _is_of_no_model),
 }

@@ -15,6 +15,7 @@ from runmanager.errors import DatabaseTooSlowError, NotFoundError
 from runmanager.filters import ENTRIES
 from runmanager.host.ids import same_id
 from runmanager.queries.listing.conditions import not_hidden, select_by
+from runmanager.queries.listing.order import Direction, segments
 from runmanager.queries.listing.totals import count_up_to
 from runmanager.records import FilterChoice, FilterChoices
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 # A user with more runs than this will have some in most workspaces.
 NARROWED_TO = 10_000
 NARROWING_SECONDS = 0.1
+LOOKED_THROUGH = 20_000
 
 
 def choices(reading: Reading, key: str, run_filter: RunFilter) -> FilterChoices:
@@ -82,6 +84,27 @@ def workspaces(reading: Reading, run_filter: RunFilter) -> tuple[FilterChoice, .
     return tuple(sorted(choices, key=lambda one: (one.name is None, one.name or "", one.value)))
 
 
+def models(reading: Reading) -> FilterChoices:
+    """The models of the newest 20,000 runs: hosts have no index on them to look through."""
+    column = sa.cast(reading.host.runs.c.llm_model, sa.Text)
+    names: set[str] = set()
+    left = LOOKED_THROUGH
+    for segment, _place in segments(reading, Direction.FORWARD):
+        newest = (
+            sa.select(column.label("model"))
+            .where(segment.members, *not_hidden(reading))
+            .order_by(segment.first_order())
+            .limit(left)
+            .subquery("newest")
+        )
+        counted = sa.select(newest.c.model, sa.func.count().label("runs")).group_by(newest.c.model)
+        for row in reading.connection.execute(counted):
+            names.update(filter(None, [row.model]))
+            left -= row.runs
+    found = tuple(FilterChoice(name, name) for name in sorted(names))
+    return FilterChoices(found, is_complete=left > 0)
+
+
 def _used_workspaces(reading: Reading, run_filter: RunFilter) -> sa.FromClause:
     workspace_id = reading.host.runs.c.workspace_id
     selection = select_by(reading, run_filter)
@@ -128,4 +151,5 @@ _CHOICES: Mapping[str, Callable[[Reading, RunFilter], FilterChoices]] = {
         tuple(FilterChoice(name, name) for name in usernames(reading))
     ),
     "workspace": lambda reading, narrowed: FilterChoices(workspaces(reading, narrowed)),
+    "model": lambda reading, _all: models(reading),
 }

@@ -1,14 +1,14 @@
-"""One run in full: every column of its row, its parent and reruns, its log."""
+"""One run in full: every column of its row, its parent and its reruns."""
 
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from runmanager.errors import InvalidRequestError, RunNotFoundError
+from runmanager.errors import RunNotFoundError
 from runmanager.paging import PageRequest
 from runmanager.queries.run import detail
 from runmanager.records import JsonText, RunLink
@@ -146,71 +146,3 @@ def test_a_completed_at_that_is_no_time_is_shown_as_it_is(
     found = open_manager().reviewing.run(admin, host.add_run(completed_at="yesterday"))
     assert found.completed_at is None
     assert dict(found.others) == {"completed_at": "yesterday"}
-
-
-@pytest.mark.parametrize("shape", ["text", "uuid"], indirect=True)
-def test_a_log_is_paged_and_filtered_by_level(
-    host: HostWriter, manager: RunManager, admin: Actor
-) -> None:
-    run, other = host.add_run(), host.add_run()
-    (table,) = manager.reviewing.log_tables
-    for number in range(25):
-        level = "ERROR" if number % 5 == 0 else "INFO"
-        host.execute(
-            f"INSERT INTO {table} (thread_id, level, message, created_at) VALUES (%s, %s, %s, %s)",  # noqa: S608
-            run, level, f"line {number}", LONG_AGO + timedelta(seconds=number),
-        )  # fmt: skip
-    host.add_traces(other)
-    assert manager.reviewing.log_levels(admin, run, table) == ("ERROR", "INFO")
-    page = manager.reviewing.logs(admin, run, table, PageRequest(1, 10))
-    assert (page.total, page.items[0].message, page.items[0].level) == (25, "line 24", "INFO")
-    assert page.items[0].time == LONG_AGO + timedelta(seconds=24)
-    oldest = manager.reviewing.logs(admin, run, table, PageRequest(1, 10), newest_first=False)
-    assert oldest.items[0].message == "line 0"
-    errors = manager.reviewing.logs(
-        admin, run, table, PageRequest(1, 10), levels=["ERROR", "\ud800", "\0"]
-    )
-    assert [entry.message for entry in errors.items] == [f"line {n}" for n in (20, 15, 10, 5, 0)]
-    last = manager.reviewing.logs(admin, run, table, PageRequest(99, 10))
-    assert (last.number, len(last.items)) == (3, 5)
-
-
-def test_a_log_of_other_column_names_is_read(
-    host: HostWriter, open_manager: OpenManager, admin: Actor
-) -> None:
-    host.execute("DROP TABLE logs")
-    host.execute("CREATE TABLE logs (thread_id text, ts float8, severity text, msg text, step int)")
-    host.execute(
-        "INSERT INTO logs VALUES ('r', 2, 'warn', 'second', 7), ('r', 1, NULL, NULL, NULL)"
-    )
-    second, first = open_manager().reviewing.logs(admin, "r", "logs", PageRequest()).items
-    assert (second.time, second.level, second.message) == (None, "warn", "second")
-    assert dict(second.others) == {"ts": "2", "step": "7"}
-    assert (first.level, first.message, first.others) == (None, None, (("ts", "1"),))
-
-
-def test_a_log_without_a_time_or_level_is_read(
-    host: HostWriter, open_manager: OpenManager, admin: Actor
-) -> None:
-    host.execute("DROP TABLE logs; CREATE TABLE logs (thread_id text, payload jsonb)")
-    host.execute("INSERT INTO logs VALUES ('r', '{\"a\": 1}')")
-    manager = open_manager()
-    (entry,) = manager.reviewing.logs(admin, "r", "logs", PageRequest(), levels=["INFO"]).items
-    assert entry.others == (("payload", '{"a": 1}'),)
-    assert manager.reviewing.log_levels(admin, "r", "logs") == ()
-
-
-def test_a_log_with_a_time_at_infinity_is_read(
-    host: HostWriter, manager: RunManager, admin: Actor
-) -> None:
-    host.execute("INSERT INTO logs (thread_id, created_at) VALUES ('r', 'infinity')")
-    (entry,) = manager.reviewing.logs(admin, "r", "logs", PageRequest()).items
-    assert entry.time == datetime.max.replace(tzinfo=UTC)
-
-
-@pytest.mark.parametrize("table", ["users", "nowhere", "logs; DROP TABLE users", "\0"])
-def test_no_table_but_a_log_is_read_as_one(manager: RunManager, admin: Actor, table: str) -> None:
-    with pytest.raises(InvalidRequestError):
-        manager.reviewing.logs(admin, "r", table, PageRequest())
-    with pytest.raises(InvalidRequestError):
-        manager.reviewing.log_levels(admin, "r", table)

@@ -25,6 +25,10 @@ MAX_LEVELS = 10
 
 PageNumber = Annotated[int, Query(ge=1, le=MAX_NUMBER, description="From 1")]
 PageSize = Annotated[int, Query(ge=1, le=MAX_SIZE, description="Rows a page")]
+LogTable = Annotated[
+    str,
+    Query(max_length=MAX_NAME, description="Which log table, where the host has two"),
+]
 ThreadId = Annotated[str, Path(description="The run's id", examples=["0198c0de-7f3a-7c1e"])]
 
 
@@ -89,16 +93,13 @@ def list_logs(
         ),
     ] = (),
     newest_first: Annotated[bool, Query(description="false: oldest first")] = True,
+    table: LogTable = "",
 ) -> schemas.Logs:
     """One page of a run's log."""
-    tables = context.service.reviewing.log_tables
-    if not tables:
-        context.service.reviewing.run(actor, thread_id)
-        return schemas.Logs(logs=[], total=0, page=1, page_size=page_size)
     found = context.service.reviewing.logs(
         actor,
         thread_id,
-        tables[0],
+        table or None,
         PageRequest(page, page_size),
         levels=level,
         newest_first=newest_first,

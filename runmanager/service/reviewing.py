@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runmanager.errors import InvalidRequestError
+from runmanager.paging import Page
 from runmanager.queries.run import checkpoints, detail, footprint, logs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runmanager.host.values import Host, Reading, TraceTable
-    from runmanager.paging import Page, PageRequest
+    from runmanager.paging import PageRequest
     from runmanager.records import (
         Actor,
         Blob,
@@ -55,7 +56,7 @@ class Reviewing:
     @property
     def log_tables(self) -> tuple[str, ...]:
         """The names of the host's log tables: none, ``logs``, ``thread_logs`` or both."""
-        return tuple(sorted(trace.name for trace in self._access.host.logs))
+        return _log_tables(self._access.host)
 
     def log_levels(self, actor: Actor, thread_id: str, table: str) -> tuple[str, ...]:
         """The levels that appear in one run's log, sorted."""
@@ -71,25 +72,30 @@ class Reviewing:
         self,
         actor: Actor,
         thread_id: str,
-        table: str,
+        table: str | None,
         request: PageRequest,
         *,
         levels: Sequence[str] = (),
         newest_first: bool = True,
     ) -> Page[LogEntry]:
-        """One page of one run's log in ``table``, the last one past the end."""
-        return self._access.read(
-            actor,
-            lambda reading: logs.list_logs(
+        """One page of one run's log in ``table``, the last one past the end.
+
+        None is the first of the log tables; where the host has none at all, the page is empty.
+        """
+
+        def read(reading: Reading) -> Page[LogEntry]:
+            if table is None and not reading.host.logs:
+                return Page((), 0, 1, request.size)
+            return logs.list_logs(
                 reading.connection,
                 _log_table(reading.host, table),
                 thread_id,
                 request,
                 levels=levels,
                 newest_first=newest_first,
-            ),
-            thread_id=thread_id,
-        )
+            )
+
+        return self._access.read(actor, read, thread_id=thread_id)
 
     def checkpoints(
         self, actor: Actor, thread_id: str, request: PageRequest
@@ -126,8 +132,12 @@ class Reviewing:
         )
 
 
-def _log_table(host: Host, name: str) -> TraceTable:
+def _log_tables(host: Host) -> tuple[str, ...]:
+    return tuple(sorted(trace.name for trace in host.logs))
+
+
+def _log_table(host: Host, name: str | None) -> TraceTable:
     for trace in host.logs:
-        if trace.name == name:
+        if trace.name == (name or _log_tables(host)[0]):
             return trace
     raise InvalidRequestError(f"The database has no log table “{name}”.")

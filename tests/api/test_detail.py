@@ -108,6 +108,24 @@ def test_log_lines_by_level_and_in_either_order(host: HostWriter, caller: Caller
     assert caller.json("/runs/r-1/logs", level="\0")["total"] == 0
 
 
+def test_either_log_table_is_read_where_the_host_has_two(
+    host: HostWriter, open_caller: OpenCaller
+) -> None:
+    host.execute("CREATE TABLE thread_logs (LIKE logs INCLUDING ALL)")
+    host.add_run("r-1")
+    for table in host.shape.logs, "thread_logs":
+        host.execute(f"INSERT INTO {table} (thread_id, message) VALUES ('r-1', 'in {table}')")  # noqa: S608
+    caller = open_caller()
+    for query, table in (
+        ("", "logs"),
+        ("?table=logs", "logs"),
+        ("?table=thread_logs", "thread_logs"),
+    ):
+        (line,) = caller.client.get(f"/runs/r-1/logs{query}").json()["logs"]
+        assert line["message"] == f"in {table}"
+    caller.json("/runs/r-1/logs", 422, table="users")
+
+
 def test_a_checkpoint_is_opened_and_its_values_only_measured(
     host: HostWriter, caller: Caller
 ) -> None:

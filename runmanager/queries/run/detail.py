@@ -12,7 +12,7 @@ from runmanager.host.ids import has_id
 from runmanager.host.values import is_time
 from runmanager.queries.listing.conditions import not_hidden
 from runmanager.queries.listing.order import newest_first
-from runmanager.queries.listing.summaries import as_summary, select_summaries
+from runmanager.queries.listing.summaries import LISTED, as_summary, select_summaries
 from runmanager.queries.run.footprint import ids_with_traces
 from runmanager.records import JsonText, RunDetail, RunLink, RunSummary
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 MAX_JSON = 1_000_000
 MAX_TEXT = 20_000
 MAX_RERUNS = 50
-_LISTED = {"thread_id", "run_name", "status", "created_at", "user_id", "workspace_id"}
 _NAMED = {"completed_at", "error_message", "parent_thread_id", "llm_model", "sop"}
 _JSON = {"initial_data", "metadata"}
 
@@ -35,7 +34,7 @@ def run_detail(reading: Reading, thread_id: str) -> RunDetail:
     """
     runs = reading.host.runs
     completed_at = _optional(runs, "completed_at")
-    named = _LISTED | _NAMED | _JSON
+    named = {*LISTED, *_NAMED, *_JSON}
     if "completed_at" in runs.c and not is_time(runs.c.completed_at):
         completed_at = sa.null()
         named = named - {"completed_at"}

@@ -6,6 +6,7 @@
     │   ├── HostError         the host's schema lacks something needed
     │   └── DemoError         the demo's own PostgreSQL cannot run here
     ├── InvalidRequestError   the caller asked for something that cannot be
+    │   └── UnknownNameError  a table or column that the host does not have
     ├── InvalidTokenError     an API token that does not say who calls
     ├── WrongPasswordError    a name and password that do not belong together
     ├── TooManyError          more at once, or in a minute, than is served
@@ -54,6 +55,10 @@ class DemoError(StartError):
 
 class InvalidRequestError(RunManagerError):
     """The request cannot be carried out as it was made."""
+
+
+class UnknownNameError(InvalidRequestError):
+    """The database has nothing of this name."""
 
 
 class InvalidTokenError(RunManagerError):

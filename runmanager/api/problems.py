@@ -23,6 +23,7 @@ from runmanager.errors import (
     RunManagerError,
     RunNotFoundError,
     TooManyError,
+    UnknownNameError,
     WrongPasswordError,
 )
 
@@ -46,6 +47,7 @@ _ANSWERS: tuple[tuple[type[RunManagerError], int, dict[str, str]], ...] = (
     (NotAdminError, 403, {}),
     (RunNotFoundError, 404, {}),
     (OperationNotFoundError, 404, {}),
+    (UnknownNameError, 404, {}),
     (InvalidRequestError, 422, {}),
     (TooManyError, 429, {"Retry-After": "60"}),
     (DatabaseError, 503, _RETRY),
@@ -77,7 +79,7 @@ class InvalidRequest(BaseModel):
 RESPONSES: dict[int | str, dict[str, Any]] = {
     401: {"model": Problem, "description": "The bearer token is missing or not valid"},
     403: {"model": Problem, "description": "The caller is not an active administrator"},
-    404: {"model": Problem, "description": "There is no such run"},
+    404: {"model": Problem, "description": "There is no such run, line or column"},
     413: {"model": Problem, "description": "The body is longer than 1 MB"},
     422: {"model": InvalidRequest, "description": "The request cannot be carried out"},
     429: {"model": Problem, "description": "Too many at once: wait as Retry-After says"},

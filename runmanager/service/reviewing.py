@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runmanager.errors import InvalidRequestError
+from runmanager.errors import RunNotFoundError, UnknownNameError
 from runmanager.paging import Page
 from runmanager.queries.run import checkpoints, detail, footprint, logs
 
@@ -37,6 +37,18 @@ class Reviewing:
         """Everything about one run. Raises RunNotFoundError for an id with no row anywhere."""
         return self._access.read(
             actor, lambda reading: detail.run_detail(reading, thread_id), thread_id=thread_id
+        )
+
+    def whole_text(self, actor: Actor, thread_id: str, column: str) -> str | None:
+        """One column of one run's row as text, however long; None where it is NULL.
+
+        Raises UnknownNameError for a column that is no text of the run's, and InvalidRequestError
+        for one of more than 50 MB.
+        """
+        return self._access.read(
+            actor,
+            lambda reading: detail.whole_text(reading, thread_id, column),
+            thread_id=thread_id,
         )
 
     def footprint(
@@ -97,6 +109,21 @@ class Reviewing:
 
         return self._access.read(actor, read, thread_id=thread_id)
 
+    def log_line(self, actor: Actor, thread_id: str, table: str | None, key: str) -> LogEntry:
+        """The line of one run's log with this ``LogEntry.key``, nothing of it cut.
+
+        Raises RunNotFoundError when it is gone, and InvalidRequestError where it is over 50 MB.
+        """
+
+        def read(reading: Reading) -> LogEntry:
+            if table is None and not reading.host.logs:
+                raise RunNotFoundError
+            return logs.read_log_line(
+                reading.connection, _log_table(reading.host, table), thread_id, key
+            )
+
+        return self._access.read(actor, read, thread_id=thread_id)
+
     def checkpoints(
         self, actor: Actor, thread_id: str, request: PageRequest
     ) -> Page[CheckpointSummary]:
@@ -140,4 +167,4 @@ def _log_table(host: Host, name: str | None) -> TraceTable:
     for trace in host.logs:
         if trace.name == (name or _log_tables(host)[0]):
             return trace
-    raise InvalidRequestError(f"The database has no log table “{name}”.")
+    raise UnknownNameError(f"The database has no log table “{name}”.")

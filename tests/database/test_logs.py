@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from runmanager.database import Database
-from runmanager.errors import InvalidRequestError
+from runmanager.errors import InvalidRequestError, RunNotFoundError
 from runmanager.host import catalog
 from runmanager.host.values import TraceTable
 from runmanager.paging import PageRequest
-from runmanager.queries.run.logs import list_logs
+from runmanager.queries.run.logs import list_logs, read_log_line
+from runmanager.records import Excerpt
 from runmanager.settings import Settings
 from tests.hosts import LONG_AGO
+from tests.texts import texts, whole
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import sqlalchemy as sa
+
     from runmanager.records import Actor, LogEntry
     from runmanager.service import RunManager
     from tests.conftest import OpenManager
@@ -100,18 +107,26 @@ def test_lines_of_a_table_and_of_those_that_inherit_from_it_are_read_once(
     assert len(found) == len({entry.message for entry in found}) == LINES
 
 
+@contextmanager
+def reading(host: HostWriter) -> Iterator[tuple[sa.Connection, TraceTable]]:
+    """A transaction, and the host's view "logs" as a log table."""
+    database = Database(host.url, Settings(pool_size=2))
+    try:
+        with database.read() as connection:
+            tables = catalog._read_tables(connection).values()
+            (view,) = (table for table in tables if table.name == "logs")
+            yield connection, TraceTable("logs", view, view.c.thread_id)
+    finally:
+        database.close()
+
+
 def test_pages_of_a_view_have_every_line_once(host: HostWriter) -> None:
     host.execute(f"ALTER TABLE logs RENAME TO lines; {TABLES['no key']}")
     host.execute(FILL)
     host.execute("ALTER TABLE logs RENAME TO lines_inside")
     host.execute("CREATE VIEW logs AS SELECT * FROM lines_inside")
-    database = Database(host.url, Settings(pool_size=2))
-    with database.read() as connection:
-        tables = catalog._read_tables(connection).values()
-        (view,) = (table for table in tables if table.name == "logs")
-        trace = TraceTable("logs", view, view.c.thread_id)
-        pages = [list_logs(connection, trace, "r", PageRequest(n, 100)) for n in range(1, 11)]
-    database.close()
+    with reading(host) as (connection, view):
+        pages = [list_logs(connection, view, "r", PageRequest(n, 100)) for n in range(1, 11)]
     assert len({entry.message for page in pages for entry in page.items}) == LINES
 
 
@@ -130,14 +145,17 @@ def test_a_log_is_paged_and_filtered_by_level(
     host.add_traces(other)
     assert manager.reviewing.log_levels(admin, run, table) == ("ERROR", "INFO")
     page = manager.reviewing.logs(admin, run, table, PageRequest(1, 10))
-    assert (page.total, page.items[0].message, page.items[0].level) == (25, "line 24", "INFO")
+    assert (page.total, page.items[0].level) == (25, "INFO")
+    assert page.items[0].message == whole("line 24")
     assert page.items[0].time == LONG_AGO + timedelta(seconds=24)
     oldest = manager.reviewing.logs(admin, run, table, PageRequest(1, 10), newest_first=False)
-    assert oldest.items[0].message == "line 0"
+    assert oldest.items[0].message == whole("line 0")
     errors = manager.reviewing.logs(
         admin, run, table, PageRequest(1, 10), levels=["ERROR", "\ud800", "\0"]
     )
-    assert [entry.message for entry in errors.items] == [f"line {n}" for n in (20, 15, 10, 5, 0)]
+    assert [entry.message for entry in errors.items] == [
+        whole(f"line {number}") for number in (20, 15, 10, 5, 0)
+    ]
     last = manager.reviewing.logs(admin, run, table, PageRequest(99, 10))
     assert (last.number, len(last.items)) == (3, 5)
 
@@ -151,9 +169,9 @@ def test_a_log_of_other_column_names_is_read(
         "INSERT INTO logs VALUES ('r', 2, 'warn', 'second', 7), ('r', 1, NULL, NULL, NULL)"
     )
     second, first = open_manager().reviewing.logs(admin, "r", "logs", PageRequest()).items
-    assert (second.time, second.level, second.message) == (None, "warn", "second")
-    assert dict(second.others) == {"ts": "2", "step": "7"}
-    assert (first.level, first.message, first.others) == (None, None, (("ts", "1"),))
+    assert (second.time, second.level, second.message) == (None, "warn", whole("second"))
+    assert texts(second.others) == {"ts": "2", "step": "7"}
+    assert (first.level, first.message, texts(first.others)) == (None, None, {"ts": "1"})
 
 
 def test_a_log_without_a_time_or_level_is_read(
@@ -163,7 +181,7 @@ def test_a_log_without_a_time_or_level_is_read(
     host.execute("INSERT INTO logs VALUES ('r', '{\"a\": 1}')")
     manager = open_manager()
     (entry,) = manager.reviewing.logs(admin, "r", "logs", PageRequest(), levels=["INFO"]).items
-    assert entry.others == (("payload", '{"a": 1}'),)
+    assert texts(entry.others) == {"payload": '{"a": 1}'}
     assert manager.reviewing.log_levels(admin, "r", "logs") == ()
 
 
@@ -181,3 +199,85 @@ def test_no_table_but_a_log_is_read_as_one(manager: RunManager, admin: Actor, ta
         manager.reviewing.logs(admin, "r", table, PageRequest())
     with pytest.raises(InvalidRequestError):
         manager.reviewing.log_levels(admin, "r", table)
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_a_long_line_keeps_both_its_ends_and_is_read_whole_by_its_key(
+    host: HostWriter, open_manager: OpenManager, admin: Actor, table: str
+) -> None:
+    host.execute(f"DROP TABLE logs; {table}; ALTER TABLE logs ADD payload jsonb")
+    host.execute(FILL)
+    text = "first line\n" + "é" * 20_000 + "\nlast line"
+    host.execute("UPDATE logs SET message = %s, payload = '[1]' WHERE message = 'line 601'", text)
+    manager = open_manager()
+    found = read_all(manager, admin)
+    (long,) = (entry for entry in found if entry.message is not None and entry.message.is_cut)
+    assert long.message == Excerpt(text[:5_000], text[-5_000:], len(text))
+    line = manager.reviewing.log_line(admin, "r", "logs", long.key)
+    assert line.message == whole(text)
+    assert texts(line.others)["payload"] == "[1]"
+    assert (line.key, line.time, line.level) == (long.key, long.time, long.level)
+    for entry in found[::97]:
+        assert manager.reviewing.log_line(admin, "r", None, entry.key).message == entry.message
+        with pytest.raises(RunNotFoundError):
+            manager.reviewing.log_line(admin, "other", "logs", entry.key)
+
+
+def test_a_line_of_a_view_is_read_by_its_key(host: HostWriter) -> None:
+    host.execute("ALTER TABLE logs RENAME TO lines; CREATE VIEW logs AS SELECT * FROM lines")
+    host.execute("INSERT INTO lines (thread_id, message) VALUES ('r', 'a'), ('r', 'b')")
+    with reading(host) as (connection, view):
+        for entry in list_logs(connection, view, "r", PageRequest()).items:
+            assert read_log_line(connection, view, "r", entry.key) == entry
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["", "1", "[]", "[1]", '["x"]', '["1","2"]', '["9999"]', '["\\u0000"]', '["\\ud800"]', "{",
+     "null", '"1"', "[[]]", "[" * 100_000, '["' + "9" * 5_000 + '"]', "\0", "\ud800"],
+    ids=range(17),
+)  # fmt: skip
+@pytest.mark.parametrize("has_key", [True, False])
+def test_a_key_that_no_line_has_finds_nothing(
+    host: HostWriter, open_manager: OpenManager, admin: Actor, key: str, has_key: bool
+) -> None:
+    if not has_key:
+        host.execute("ALTER TABLE logs DROP CONSTRAINT logs_pkey")
+    host.add_runs(3)
+    host.execute("UPDATE logs SET thread_id = 'r'")
+    manager = open_manager()
+    # The one key above that may be a line's own.
+    host.execute("DELETE FROM logs WHERE id = 1")
+    with pytest.raises(RunNotFoundError):
+        manager.reviewing.log_line(admin, "r", "logs", key)
+
+
+def test_a_host_without_a_log_has_no_line(
+    host: HostWriter, open_manager: OpenManager, admin: Actor
+) -> None:
+    host.execute("DROP TABLE logs")
+    with pytest.raises(RunNotFoundError):
+        open_manager().reviewing.log_line(admin, "r", None, '["1"]')
+
+
+def test_bytes_in_a_log_are_measured(
+    host: HostWriter, open_manager: OpenManager, admin: Actor
+) -> None:
+    host.execute("ALTER TABLE logs ADD raw bytea, ALTER message TYPE bytea USING NULL")
+    host.execute("INSERT INTO logs (thread_id, message, raw) VALUES ('r', 'abc', 'abcd')")
+    manager = open_manager()
+    (entry,) = manager.reviewing.logs(admin, "r", "logs", PageRequest()).items
+    assert entry.message == whole("3 bytes")
+    assert texts(entry.others) == {"raw": "4 bytes"}
+    assert manager.reviewing.log_line(admin, "r", "logs", entry.key) == entry
+
+
+def test_a_line_over_50_mb_is_refused_with_its_size(
+    host: HostWriter, manager: RunManager, admin: Actor
+) -> None:
+    host.execute("INSERT INTO logs (thread_id, message) VALUES ('r', repeat('x', 50000001))")
+    (entry,) = manager.reviewing.logs(admin, "r", "logs", PageRequest()).items
+    assert entry.message is not None
+    assert entry.message.length == 50_000_001
+    with pytest.raises(InvalidRequestError, match="has 50,000,001 bytes"):
+        manager.reviewing.log_line(admin, "r", "logs", entry.key)

@@ -45,10 +45,12 @@ def draw(actor: Actor, thread_id: str) -> None:
         detail = session.service().reviewing.run(actor, thread_id)
     _draw_title(detail)
     _draw_facts(detail)
-    if detail.error_message:
+    if detail.error_message is not None and detail.error_message.length:
         with st.container(border=True, key="run-error"):
             st.markdown(":red-badge[Error]")
-            st.code(detail.error_message, language=None, wrap_lines=True, height=_fitting(detail))
+            st.code(
+                detail.error_message.text, language=None, wrap_lines=True, height=_fitting(detail)
+            )
     left, right = st.columns(2)
     with left:
         draw_json("Initial data", detail.initial_data)
@@ -63,7 +65,8 @@ def draw(actor: Actor, thread_id: str) -> None:
 
 
 def _fitting(detail: RunDetail) -> int | None:
-    return 300 if len(detail.error_message or "") > 2000 else None  # noqa: PLR2004  about ten lines
+    length = detail.error_message.length if detail.error_message is not None else 0
+    return 300 if length > 2000 else None  # noqa: PLR2004  about ten lines
 
 
 def _draw_title(detail: RunDetail) -> None:
@@ -97,8 +100,8 @@ def _draw_facts(detail: RunDetail) -> None:
         ("User", run.username or run.user_id),
         ("Workspace", run.workspace_name or run.workspace_id),
         ("Model", detail.model),
-        ("Procedure", detail.sop),
-        *detail.others,
+        ("Procedure", detail.sop.text if detail.sop is not None else None),
+        *((name, value.text) for name, value in detail.others),
     ]
     shown = [(name, value) for name, value in facts if value and value != "—"]
     with st.container(key="facts"):

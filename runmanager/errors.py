@@ -12,6 +12,7 @@
     ├── NotAdminError         the actor may not (or no longer) act
     ├── NotFoundError         nothing here has this name
     │   ├── RunNotFoundError       no run and no trace with this id
+    │   ├── UnknownNameError       a table, column or list that the host does not have
     │   ├── OperationNotFoundError
     │   └── CountNotFoundError
     └── DatabaseError         the database did not do what was asked
@@ -79,6 +80,10 @@ class NotFoundError(RunManagerError):
 
 class RunNotFoundError(NotFoundError):
     """Run not found"""
+
+
+class UnknownNameError(NotFoundError):
+    """The database has no table, column or list of this name."""
 
 
 class OperationNotFoundError(NotFoundError):

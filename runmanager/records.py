@@ -138,6 +138,33 @@ class JsonText:
 
 
 @dataclass(frozen=True)
+class Excerpt:
+    """A text of ``length`` characters: whole in ``head``, or cut to its ``head`` and ``tail``."""
+
+    head: str
+    tail: str
+    length: int
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether characters between head and tail were left out."""
+        return self.shown < self.length
+
+    @property
+    def shown(self) -> int:
+        """How many of its characters are here."""
+        return len(self.head) + len(self.tail)
+
+    @property
+    def text(self) -> str:
+        """The text for people: where it is cut, a line says how many characters are left out."""
+        if not self.is_cut:
+            return self.head
+        left_out = count(self.length - self.shown, "character")
+        return f"{self.head}\n… {left_out} left out …\n{self.tail}"
+
+
+@dataclass(frozen=True)
 class RunLink:
     """Another run that this one points to or is pointed to by; ``exists`` says if it has a row."""
 
@@ -152,31 +179,35 @@ class RunDetail:
     """Everything ``run_metadata`` has about one run.
 
     ``has_row`` is False for an id that has only orphan rows in other tables. ``others`` holds the
-    columns that Run Manager has no name for, each as text.
+    columns that Run Manager has no name for, each as text. Long texts are cut.
     """
 
     summary: RunSummary
     has_row: bool
     completed_at: datetime | None
-    error_message: str | None
+    error_message: Excerpt | None
     model: str | None
-    sop: str | None
+    sop: Excerpt | None
     initial_data: JsonText | None
     metadata: JsonText | None
     parent: RunLink | None
     reruns: tuple[RunLink, ...]
     reruns_total: int
-    others: tuple[tuple[str, str], ...]
+    others: tuple[tuple[str, Excerpt], ...]
 
 
 @dataclass(frozen=True)
 class LogEntry:
-    """One line of a run's log; ``others`` holds further columns as text."""
+    """One line of a run's log; ``others`` holds further columns as text. Long texts are cut.
 
+    ``key`` asks for the same line again, whole. It means something to the log's table only.
+    """
+
+    key: str
     time: datetime | None
     level: str | None
-    message: str | None
-    others: tuple[tuple[str, str], ...]
+    message: Excerpt | None
+    others: tuple[tuple[str, Excerpt], ...]
 
 
 @dataclass(frozen=True)

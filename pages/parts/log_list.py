@@ -101,5 +101,6 @@ def _draw_entries(page: Page[LogEntry]) -> None:
 
 
 def _message(entry: LogEntry) -> str:
-    others = " · ".join(f"{name}={value}" for name, value in entry.others)
-    return " · ".join(part for part in (entry.message, others) if part)
+    message = entry.message.text if entry.message is not None else ""
+    others = " · ".join(f"{name}={value.text}" for name, value in entry.others)
+    return " · ".join(part for part in (message, others) if part)

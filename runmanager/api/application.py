@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 from starlette.routing import BaseRoute, Match, Mount, Route
 
-from runmanager.api import problems, routes_deleting, routes_finding, routes_signing_in
+from runmanager.api import (
+    problems,
+    routes_deleting,
+    routes_finding,
+    routes_reviewing,
+    routes_signing_in,
+)
 from runmanager.api.body_limit import BodyLimit
 from runmanager.api.ids import EncodedSlashes
 
@@ -41,7 +47,12 @@ def create_api() -> FastAPI:
         default_response_class=problems.AsciiJSONResponse,
         responses=problems.RESPONSES,
     )
-    routers = (routes_signing_in.router, routes_finding.router, routes_deleting.router)
+    routers = (
+        routes_signing_in.router,
+        routes_finding.router,
+        routes_reviewing.router,
+        routes_deleting.router,
+    )
     own = list(api.routes)
     for router in routers:
         api.include_router(router)

@@ -5,7 +5,7 @@ A script that misspells ``username`` must not get every run, and then delete it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -18,6 +18,7 @@ from runmanager.paging import DEFAULT_SIZE, MAX_NUMBER, MAX_SIZE, PageRequest
 MAX_TEXT = 1000
 MAX_NAME = 300
 MAX_LEVELS = 10
+MAX_KEY = 2000
 LOG_SIZE = 100
 
 
@@ -27,6 +28,7 @@ class NoParameters(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+LogTable = Literal["logs", "thread_logs"] | None
 WithoutParameters = Annotated[NoParameters, Query()]
 
 
@@ -50,9 +52,14 @@ class LogParameters(PageParameters):
         default=[], max_length=MAX_LEVELS, description="Only these levels; may be repeated"
     )
     newest_first: bool = Field(default=True, description="false: oldest first")
-    table: str = Field(
-        "", max_length=MAX_TEXT, description="One of the host's log tables; by default the first"
-    )
+    table: LogTable = Field(None, description="Which log table, where the host has two")
+
+
+class LogLineParameters(NoParameters):
+    """One line of a log."""
+
+    key: str = Field(max_length=MAX_KEY, description="The key that the line has")
+    table: LogTable = Field(None, description="Which log table, where the host has two")
 
 
 class CheckpointParameters(NoParameters):

@@ -75,7 +75,7 @@ class InvalidRequest(BaseModel):
 RESPONSES: dict[int | str, dict[str, Any]] = {
     401: {"model": Problem, "description": "The bearer token is missing or not valid"},
     403: {"model": Problem, "description": "The caller is not an active administrator"},
-    404: {"model": Problem, "description": "There is no such run"},
+    404: {"model": Problem, "description": "There is no such run, line or column"},
     413: {"model": Problem, "description": "The body is longer than 1 MB"},
     422: {"model": InvalidRequest, "description": "The request cannot be carried out"},
     429: {"model": Problem, "description": "Too many at once: wait as Retry-After says"},

@@ -1,30 +1,19 @@
-"""Reading: runs, the filter lists, and one run in full."""
+"""Finding: the list of runs, and what it can be filtered by."""
 
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import quote
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Query
 
 from runmanager.api import schemas
 from runmanager.api.context import CallingActor, ContextOf, admins_only
 from runmanager.api.ids import register_convertors
-from runmanager.api.parameters import (
-    CheckpointParameters,
-    LogParameters,
-    PageParameters,
-    RunsParameters,
-    WithoutParameters,
-)
-from runmanager.errors import RunNotFoundError
+from runmanager.api.parameters import RunsParameters, WithoutParameters
 from runmanager.filters import ENTRIES, RunFilter
 
 register_convertors()
 router = APIRouter(tags=["finding"], dependencies=admins_only)
-
-ThreadId = Annotated[str, Path(description="The run's id", examples=["0198c0de-7f3a-7c1e"])]
-PageQuery = Annotated[PageParameters, Query()]
 
 
 @router.get("/runs")
@@ -87,117 +76,3 @@ def list_workspaces(
     """The ids of workspaces that have runs."""
     choices = context.service.finding.workspaces(actor)
     return schemas.Workspaces(workspaces=sorted(one.value for one in choices))
-
-
-# The longer paths first: an id may hold slashes.
-
-
-@router.get("/runs/{thread_id:run_id}/logs")
-def list_logs(
-    context: ContextOf,
-    actor: CallingActor,
-    thread_id: ThreadId,
-    query: Annotated[LogParameters, Query()],
-) -> schemas.Logs:
-    """One page of a run's log."""
-    tables = context.service.reviewing.log_tables
-    if not tables:
-        context.service.reviewing.run(actor, thread_id)
-        return schemas.Logs(logs=[], total=0, page=1, page_size=query.page_size)
-    found = context.service.reviewing.logs(
-        actor,
-        thread_id,
-        query.table or tables[0],
-        query.request,
-        levels=query.level,
-        newest_first=query.newest_first,
-    )
-    _require_run(context, actor, thread_id, found.total)
-    return schemas.Logs(
-        logs=[schemas.LogLine.of(entry) for entry in found.items],
-        total=found.total,
-        page=found.number,
-        page_size=query.page_size,
-    )
-
-
-@router.get("/runs/{thread_id:run_id}/checkpoints")
-def list_checkpoints(
-    context: ContextOf,
-    actor: CallingActor,
-    thread_id: ThreadId,
-    query: PageQuery,
-) -> schemas.Checkpoints:
-    """One page of a run's checkpoints, newest first."""
-    found = context.service.reviewing.checkpoints(actor, thread_id, query.request)
-    _require_run(context, actor, thread_id, found.total)
-    return schemas.Checkpoints(
-        checkpoints=[schemas.CheckpointLine.of(one) for one in found.items],
-        total=found.total,
-        page=found.number,
-        page_size=query.page_size,
-    )
-
-
-@router.get("/runs/{thread_id:run_id}/checkpoints/{checkpoint_id:id}")
-def open_checkpoint(
-    context: ContextOf,
-    actor: CallingActor,
-    thread_id: ThreadId,
-    checkpoint_id: str,
-    query: Annotated[CheckpointParameters, Query()],
-) -> schemas.Checkpoint:
-    """One checkpoint with its JSON state, its metadata and its writes."""
-    found = context.service.reviewing.checkpoint(actor, thread_id, query.namespace, checkpoint_id)
-    return schemas.Checkpoint.opened(found)
-
-
-@router.get("/runs/{thread_id:run_id}/blobs")
-def list_blobs(
-    context: ContextOf,
-    actor: CallingActor,
-    thread_id: ThreadId,
-    query: PageQuery,
-) -> schemas.Blobs:
-    """One page of a run's stored channel values: types, versions and sizes."""
-    found = context.service.reviewing.blobs(actor, thread_id, query.request)
-    _require_run(context, actor, thread_id, found.total)
-    return schemas.Blobs(
-        blobs=[schemas.StoredValue.of(blob) for blob in found.items],
-        total=found.total,
-        page=found.number,
-        page_size=query.page_size,
-    )
-
-
-@router.get("/runs/{thread_id:run_id}")
-def run_facts(
-    request: Request,
-    context: ContextOf,
-    actor: CallingActor,
-    _none: WithoutParameters,
-    thread_id: ThreadId,
-) -> schemas.RunFacts:
-    """Everything the database has about one run."""
-    detail = context.service.reviewing.run(actor, thread_id)
-    going, left = context.service.reviewing.footprint(actor, thread_id)
-    base = f"{request.scope['root_path']}/runs/{quote(thread_id, safe='')}"
-    return schemas.RunFacts.facts(
-        detail,
-        [
-            schemas.TableRows(table=one.table, rows=one.rows, bytes=one.stored_bytes)
-            for one in going
-        ],
-        [schemas.TableLeft(table=one.table, rows=one.rows) for one in left],
-        schemas.Links(
-            logs=f"{base}/logs", checkpoints=f"{base}/checkpoints", blobs=f"{base}/blobs"
-        ),
-    )
-
-
-def _require_run(context: ContextOf, actor: CallingActor, thread_id: str, rows: int) -> None:
-    """Raises RunNotFoundError where an empty page means that there is no such run."""
-    if not rows and not thread_id:
-        raise RunNotFoundError
-    if not rows:
-        context.service.reviewing.run(actor, thread_id)

@@ -1,4 +1,7 @@
-"""What the API reads and answers, as it stands in ``openapi.json``."""
+"""What the API reads and answers, as it stands in ``openapi.json``.
+
+One run in full is in ``schemas_reviewing.py``.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +11,10 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from runmanager.deletion import MAX_RUNS
-from runmanager.records import (
-    Blob,
-    CheckpointDetail,
-    CheckpointSummary,
-    DeletionPlan,
-    JsonText,
-    LogEntry,
-    Receipt,
-    RunDetail,
-    RunLink,
-    RunSummary,
-)
+from runmanager.records import DeletionPlan, Receipt, RunSummary
 
-_ID = "0198c0de-7f3a-7c1e-9d2b-5e8f00000001"
-_TIME = "2026-05-03T14:02:11.532000Z"
+EXAMPLE_ID = "0198c0de-7f3a-7c1e-9d2b-5e8f00000001"
+EXAMPLE_TIME = "2026-05-03T14:02:11.532000Z"
 
 
 def utc_text(time: datetime | None) -> str | None:
@@ -35,10 +27,10 @@ def utc_text(time: datetime | None) -> str | None:
 class Run(BaseModel):
     """One run of the list; ``name`` is its id where it has none."""
 
-    id: str = Field(examples=[_ID])
+    id: str = Field(examples=[EXAMPLE_ID])
     name: str = Field(examples=["Order processing"])
     result: str | None = Field(description="The host's status", examples=["completed"])
-    time: str | None = Field(description="ISO 8601, UTC", examples=[_TIME])
+    time: str | None = Field(description="ISO 8601, UTC", examples=[EXAMPLE_TIME])
     username: str | None = Field(examples=["kate"])
     workspace: str | None = Field(description="The workspace's id", examples=["7"])
 
@@ -116,7 +108,9 @@ class ThreadIds(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    thread_ids: Annotated[list[str], Field(min_length=1, max_length=MAX_RUNS, examples=[[_ID]])]
+    thread_ids: Annotated[
+        list[str], Field(min_length=1, max_length=MAX_RUNS, examples=[[EXAMPLE_ID]])
+    ]
     include_running: bool = Field(
         default=True, description="false: runs that are still running fail instead"
     )
@@ -125,7 +119,7 @@ class ThreadIds(BaseModel):
 class Failure(BaseModel):
     """A run that is untouched, and why."""
 
-    thread_id: str = Field(examples=[_ID])
+    thread_id: str = Field(examples=[EXAMPLE_ID])
     error: str = Field(examples=["Run not found"])
 
 
@@ -197,219 +191,6 @@ class Plan(BaseModel):
             ],
             left_behind=[TableLeft(table=one.table, rows=one.rows) for one in plan.left_behind],
         )
-
-
-class Document(BaseModel):
-    """A JSON document as text: its beginning, and how many characters there are in all."""
-
-    text: str = Field(examples=['{"items": 3}'])
-    length: int = Field(examples=[12])
-
-    @classmethod
-    def of(cls, document: JsonText | None) -> Document | None:
-        """The answer for one document."""
-        return None if document is None else cls(text=document.text, length=document.length)
-
-
-class LinkedRun(BaseModel):
-    """A run that this one was started from, or that was started from it."""
-
-    id: str = Field(examples=[_ID])
-    name: str = Field(examples=["Order processing"])
-    result: str | None = Field(examples=["failed"])
-    exists: bool
-
-    @classmethod
-    def of(cls, link: RunLink) -> LinkedRun:
-        """The answer for one link."""
-        return cls(id=link.thread_id, name=link.title, result=link.status, exists=link.exists)
-
-
-class Links(BaseModel):
-    """Where the rest of a run's facts is."""
-
-    logs: str
-    checkpoints: str
-    blobs: str
-
-
-class RunFacts(Run):
-    """Everything the database has about one run; logs, checkpoints and blobs by link."""
-
-    has_row: bool = Field(description="false: only traces in other tables are left")
-    workspace_name: str | None
-    completed: str | None = Field(description="ISO 8601, UTC", examples=[_TIME])
-    error: str | None
-    model: str | None
-    sop: str | None
-    initial_data: Document | None
-    metadata: Document | None
-    parent: LinkedRun | None
-    reruns: list[LinkedRun] = Field(description="The first 50")
-    reruns_total: int
-    others: dict[str, str] = Field(description="The host's further columns, as text")
-    tables: list[TableRows]
-    left_behind: list[TableLeft]
-    links: Links
-
-    @classmethod
-    def facts(
-        cls, detail: RunDetail, tables: list[TableRows], left: list[TableLeft], links: Links
-    ) -> RunFacts:
-        """The answer for one run."""
-        return cls(
-            **Run.of(detail.summary).model_dump(),
-            has_row=detail.has_row,
-            workspace_name=detail.summary.workspace_name,
-            completed=utc_text(detail.completed_at),
-            error=detail.error_message,
-            model=detail.model,
-            sop=detail.sop,
-            initial_data=Document.of(detail.initial_data),
-            metadata=Document.of(detail.metadata),
-            parent=None if detail.parent is None else LinkedRun.of(detail.parent),
-            reruns=[LinkedRun.of(link) for link in detail.reruns],
-            reruns_total=detail.reruns_total,
-            others=dict(detail.others),
-            tables=tables,
-            left_behind=left,
-            links=links,
-        )
-
-
-class LogLine(BaseModel):
-    """One line of a run's log."""
-
-    time: str | None = Field(description="ISO 8601, UTC", examples=[_TIME])
-    level: str | None = Field(examples=["INFO"])
-    message: str | None
-    others: dict[str, str]
-
-    @classmethod
-    def of(cls, entry: LogEntry) -> LogLine:
-        """The answer for one record."""
-        return cls(
-            time=utc_text(entry.time),
-            level=entry.level,
-            message=entry.message,
-            others=dict(entry.others),
-        )
-
-
-class Logs(BaseModel):
-    """One page of a run's log; the last one for a page past the end."""
-
-    logs: list[LogLine]
-    total: int
-    page: int
-    page_size: int
-
-
-class CheckpointLine(BaseModel):
-    """One checkpoint on a run's timeline."""
-
-    id: str
-    namespace: str
-    parent_id: str | None
-    time: str | None = Field(description="As LangGraph wrote it")
-    step: str | None
-    source: str | None
-    nodes: list[str]
-    writes: int
-    bytes: int
-
-    @classmethod
-    def of(cls, one: CheckpointSummary) -> CheckpointLine:
-        """The answer for one record."""
-        return cls(
-            id=one.checkpoint_id,
-            namespace=one.namespace,
-            parent_id=one.parent_id,
-            time=one.time,
-            step=one.step,
-            source=one.source,
-            nodes=list(one.nodes),
-            writes=one.writes,
-            bytes=one.stored_bytes,
-        )
-
-
-class Checkpoints(BaseModel):
-    """One page of a run's checkpoints, newest first; the last one for a page past the end."""
-
-    checkpoints: list[CheckpointLine]
-    total: int
-    page: int
-    page_size: int
-
-
-class Write(BaseModel):
-    """One write at a checkpoint, measured and never decoded."""
-
-    task_id: str
-    index: int
-    node: str | None
-    channel: str
-    type: str | None
-    bytes: int
-
-
-class Checkpoint(CheckpointLine):
-    """One checkpoint with its state, metadata and first 500 writes."""
-
-    state: Document
-    metadata: Document
-    written: list[Write]
-
-    @classmethod
-    def opened(cls, one: CheckpointDetail) -> Checkpoint:
-        """The answer for one record."""
-        return cls(
-            **CheckpointLine.of(one.summary).model_dump(),
-            state=Document(text=one.state.text, length=one.state.length),
-            metadata=Document(text=one.metadata.text, length=one.metadata.length),
-            written=[
-                Write(
-                    task_id=write.task_id,
-                    index=write.index,
-                    node=write.node,
-                    channel=write.channel,
-                    type=write.type,
-                    bytes=write.bytes,
-                )
-                for write in one.writes
-            ],
-        )
-
-
-class StoredValue(BaseModel):
-    """One stored channel value, measured and never decoded."""
-
-    channel: str
-    namespace: str
-    version: str
-    type: str | None
-    bytes: int
-
-    @classmethod
-    def of(cls, blob: Blob) -> StoredValue:
-        """The answer for one record."""
-        return cls(
-            channel=blob.channel,
-            namespace=blob.namespace,
-            version=blob.version,
-            type=blob.type,
-            bytes=blob.bytes,
-        )
-
-
-class Blobs(BaseModel):
-    """One page of a run's stored values; the last one for a page past the end."""
-
-    blobs: list[StoredValue]
-    total: int
-    page: int
-    page_size: int
 
 
 class IssuedToken(BaseModel):

@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from runmanager.errors import HostError
 from runmanager.host.ids import INTEGER_LIMITS
+from runmanager.host.keys import read_row_keys
 from runmanager.host.values import LANGGRAPH_TABLES, LOG_TABLES, Host, TraceTable, is_time
 
 if TYPE_CHECKING:
@@ -131,8 +132,15 @@ def _read_tables(connection: sa.Connection) -> dict[int, sa.Table]:
             )
         )
     metadata = sa.MetaData()
+    keys = read_row_keys(connection, (*LANGGRAPH_TABLES, *LOG_TABLES))
     return {
-        oid: sa.Table(name, metadata, *columns[oid], schema=schema, info={"kind": kind, "oid": oid})
+        oid: sa.Table(
+            name,
+            metadata,
+            *columns[oid],
+            schema=schema,
+            info={"kind": kind, "oid": oid, "key": keys.get(oid, ())},
+        )
         for oid, (schema, name, kind) in named.items()
     }
 

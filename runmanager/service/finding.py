@@ -91,7 +91,7 @@ class Finding:
     def choices(self, actor: Actor, key: str, run_filter: RunFilter) -> FilterChoices:
         """The values of one filter that runs have, those of ``run_filter`` where that shortens it.
 
-        Raises NotFoundError for a filter whose values are not listed.
+        Raises UnknownNameError for a filter whose values are not listed.
         """
         return self._access.read(actor, lambda reading: facets.choices(reading, key, run_filter))
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runmanager.errors import NotFoundError
+from runmanager.errors import RunNotFoundError, UnknownNameError
+from runmanager.paging import Page
 from runmanager.queries.run import checkpoints, detail, footprint, logs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runmanager.host.values import Host, Reading, TraceTable
-    from runmanager.paging import Page, PageRequest
+    from runmanager.paging import PageRequest
     from runmanager.records import (
         Actor,
         Blob,
@@ -38,6 +39,18 @@ class Reviewing:
             actor, lambda reading: detail.run_detail(reading, thread_id), thread_id=thread_id
         )
 
+    def whole_text(self, actor: Actor, thread_id: str, column: str) -> str | None:
+        """One column of one run's row as text, however long; None where it is NULL.
+
+        Raises UnknownNameError for a column that is no text of the run's, and InvalidRequestError
+        for one of more than 50 MB.
+        """
+        return self._access.read(
+            actor,
+            lambda reading: detail.whole_text(reading, thread_id, column),
+            thread_id=thread_id,
+        )
+
     def footprint(
         self, actor: Actor, thread_id: str
     ) -> tuple[tuple[Footprint, ...], tuple[LeftBehind, ...]]:
@@ -55,7 +68,7 @@ class Reviewing:
     @property
     def log_tables(self) -> tuple[str, ...]:
         """The names of the host's log tables: none, ``logs``, ``thread_logs`` or both."""
-        return tuple(sorted(trace.name for trace in self._access.host.logs))
+        return _log_tables(self._access.host)
 
     def log_levels(self, actor: Actor, thread_id: str, table: str) -> tuple[str, ...]:
         """The levels that appear in one run's log, sorted."""
@@ -71,25 +84,45 @@ class Reviewing:
         self,
         actor: Actor,
         thread_id: str,
-        table: str,
+        table: str | None,
         request: PageRequest,
         *,
         levels: Sequence[str] = (),
         newest_first: bool = True,
     ) -> Page[LogEntry]:
-        """One page of one run's log in ``table``, the last one past the end."""
-        return self._access.read(
-            actor,
-            lambda reading: logs.list_logs(
+        """One page of one run's log in ``table``, the last one past the end.
+
+        None is the first of the log tables; where the host has none at all, the page is empty.
+        """
+
+        def read(reading: Reading) -> Page[LogEntry]:
+            if table is None and not reading.host.logs:
+                return Page((), 0, 1, request.size)
+            return logs.list_logs(
                 reading.connection,
                 _log_table(reading.host, table),
                 thread_id,
                 request,
                 levels=levels,
                 newest_first=newest_first,
-            ),
-            thread_id=thread_id,
-        )
+            )
+
+        return self._access.read(actor, read, thread_id=thread_id)
+
+    def log_line(self, actor: Actor, thread_id: str, table: str | None, key: str) -> LogEntry:
+        """The line of one run's log with this ``LogEntry.key``, nothing of it cut.
+
+        Raises RunNotFoundError when it is gone, and InvalidRequestError where it is over 50 MB.
+        """
+
+        def read(reading: Reading) -> LogEntry:
+            if table is None and not reading.host.logs:
+                raise RunNotFoundError
+            return logs.read_log_line(
+                reading.connection, _log_table(reading.host, table), thread_id, key
+            )
+
+        return self._access.read(actor, read, thread_id=thread_id)
 
     def checkpoints(
         self, actor: Actor, thread_id: str, request: PageRequest
@@ -126,8 +159,12 @@ class Reviewing:
         )
 
 
-def _log_table(host: Host, name: str) -> TraceTable:
+def _log_tables(host: Host) -> tuple[str, ...]:
+    return tuple(sorted(trace.name for trace in host.logs))
+
+
+def _log_table(host: Host, name: str | None) -> TraceTable:
     for trace in host.logs:
-        if trace.name == name:
+        if trace.name == (name or _log_tables(host)[0]):
             return trace
-    raise NotFoundError(f"The database has no log table “{name}”.")
+    raise UnknownNameError(f"The database has no log table “{name}”.")

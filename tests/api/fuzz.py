@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SEEDS = (1, 2, 3)
-EXAMPLES = 350  # for each of the fourteen operations, besides those that every seed has
+EXAMPLES = 350  # for each of the operations, besides those that every seed has
 CASES = 3000
 SECONDS = 900
 

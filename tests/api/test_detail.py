@@ -54,6 +54,7 @@ def test_a_run_has_everything_the_database_has(host: HostWriter, caller: Caller)
         "workspace_name": "Ops",
         "completed": "2025-01-01T12:00:00Z",
         "error": "it broke",
+        "error_length": 8,
         "model": "model",
         "sop": None,
         "initial_data": {"text": '{"items": 3}', "length": 12},
@@ -64,6 +65,7 @@ def test_a_run_has_everything_the_database_has(host: HostWriter, caller: Caller)
         ],
         "reruns_total": 1,
         "others": {},
+        "cut": {},
         "left_behind": [],
         "links": {
             "logs": f"{PREFIX}/runs/r-1/logs",
@@ -100,12 +102,75 @@ def test_log_lines_by_level_and_in_either_order(host: HostWriter, caller: Caller
         "time": "2025-01-01T12:00:00Z",
         "level": "INFO",
         "message": "a",
+        "message_length": 1,
         "others": {},
+        "cut": {},
+        "key": '["1"]',
     }
     assert [line["message"] for line in lines] == ["a", "b", "c"]
     some = caller.json("/runs/r-1/logs", level=["DEBUG", "INFO"])
     assert [line["message"] for line in some["logs"]] == ["c", "a"]
     assert caller.json("/runs/r-1/logs", level="\0")["total"] == 0
+
+
+def test_a_long_text_says_its_length_and_can_be_had_whole(host: HostWriter, caller: Caller) -> None:
+    text = "Traceback:\n" + "x" * 38_000 + "\nTimeoutError: é"
+    host.add_run("a/b", error_message=text, sop=text)
+    facts = caller.json("/runs/a%2Fb")
+    assert facts["error_length"] == len(text) == 38_027
+    assert facts["cut"] == {"error_message": 38_027, "sop": 38_027}
+    assert facts["error"] == f"{text[:10_000]}\n… 18,027 characters left out …\n{text[-10_000:]}"
+    for column in ("error_message", "sop"):
+        assert caller.json(f"/runs/a%2Fb/text/{column}") == {"text": text, "length": 38_027}
+    assert caller.json("/runs/a%2Fb/text/llm_model") == {"text": None, "length": 0}
+    assert "no column" in caller.json("/runs/a%2Fb/text/password_hash", 404)["detail"]
+    caller.json("/runs/none/text/sop", 404)
+
+
+def test_a_long_log_line_says_its_length_and_can_be_had_whole(
+    host: HostWriter, open_caller: OpenCaller
+) -> None:
+    host.execute("ALTER TABLE logs ADD payload text")
+    caller = open_caller()
+    host.add_run("r-1")
+    text = "first\n" + "x" * 20_000 + "\nlast"
+    host.execute(
+        "INSERT INTO logs (thread_id, message, payload) VALUES ('r-1', %s, %s), ('r-1', NULL, '')",
+        text,
+        text * 2,
+    )
+    short, long = caller.json("/runs/r-1/logs")["logs"]
+    assert (short["message"], short["message_length"], short["cut"]) == (None, None, {})
+    assert long["message_length"] == len(text)
+    assert long["cut"] == {"payload": 2 * len(text)}
+    assert long["message"].endswith("x\nlast")
+    assert "\n… 10,011 characters left out …\n" in long["message"]
+    line = caller.json("/runs/r-1/logs/line", key=long["key"])
+    assert (line["message"], line["others"], line["cut"]) == (text, {"payload": text * 2}, {})
+    for key in ("", "1", '["99"]', "\0"):
+        caller.json("/runs/r-1/logs/line", 404, key=key)
+    caller.json("/runs/none/logs/line", 404, key=long["key"])
+    caller.json("/runs/r-1/logs/line", 422)
+    caller.json("/runs/r-1/logs/line", 422, key=long["key"], table="users")
+    caller.json("/runs/r-1/logs/line", 404, key=long["key"], table="thread_logs")
+
+
+def test_either_log_table_is_read_where_the_host_has_two(
+    host: HostWriter, open_caller: OpenCaller
+) -> None:
+    host.execute("CREATE TABLE thread_logs (LIKE logs INCLUDING ALL)")
+    host.add_run("r-1")
+    for table in host.shape.logs, "thread_logs":
+        host.execute(f"INSERT INTO {table} (thread_id, message) VALUES ('r-1', 'in {table}')")  # noqa: S608
+    caller = open_caller()
+    for query, table in (
+        ("", "logs"),
+        ("?table=logs", "logs"),
+        ("?table=thread_logs", "thread_logs"),
+    ):
+        (line,) = caller.client.get(f"/runs/r-1/logs{query}").json()["logs"]
+        assert line["message"] == f"in {table}"
+    caller.json("/runs/r-1/logs", 422, table="users")
 
 
 def test_a_checkpoint_is_opened_and_its_values_only_measured(

@@ -43,7 +43,9 @@ def test_it_lists_every_call_and_nothing_else(document: dict[str, Any]) -> None:
         ("/runs", "get"),
         ("/runs", "delete"),
         ("/runs/{thread_id}", "get"),
+        ("/runs/{thread_id}/text/{column}", "get"),
         ("/runs/{thread_id}/logs", "get"),
+        ("/runs/{thread_id}/logs/line", "get"),
         ("/runs/{thread_id}/checkpoints", "get"),
         ("/runs/{thread_id}/checkpoints/{checkpoint_id}", "get"),
         ("/runs/{thread_id}/blobs", "get"),
@@ -105,5 +107,5 @@ def test_the_live_process_serves_the_same(
         schema = schemathesis.openapi.from_url(f"{running.api}/openapi.json")
         assert schema.raw_schema["servers"] == [{"url": "/admin/run-manager"}]
         assert schema.raw_schema["paths"] == document["paths"]
-        assert len(list(schema.get_all_operations())) == 14
+        assert len(list(schema.get_all_operations())) == 16
         assert "is not set" not in running.log.read_text()

@@ -1,9 +1,9 @@
-"""One run in full: every column of its row, its parent and reruns, its log."""
+"""One run in full: every column of its row, its parent and its reruns."""
 
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,9 +11,10 @@ import pytest
 from runmanager.errors import InvalidRequestError, RunNotFoundError
 from runmanager.paging import PageRequest
 from runmanager.queries.run import detail
-from runmanager.records import JsonText, RunLink
+from runmanager.records import Excerpt, JsonText, RunLink
 from tests.conftest import every_shape
 from tests.hosts import LONG_AGO
+from tests.texts import texts, whole
 
 if TYPE_CHECKING:
     from runmanager.records import Actor
@@ -46,11 +47,12 @@ def test_every_column_is_shown(host: HostWriter, open_manager: OpenManager, admi
     assert (summary.thread_id, summary.name, summary.status) == (run, "Order 7", "completed")
     assert (summary.created_at, found.completed_at) == (LONG_AGO, LONG_AGO + timedelta(hours=1))
     assert (summary.username, summary.workspace_name) == ("kate", "Ops")
-    assert (found.error_message, found.model, found.sop) == ("boom", "gpt-x", "Handle orders")
+    assert (found.error_message, found.sop) == (whole("boom"), whole("Handle orders"))
+    assert found.model == "gpt-x"
     assert found.initial_data == JsonText('{"order": 7}', 12)
     assert found.metadata is not None
     assert json.loads(found.metadata.text) == {"retries": [1, 2]}
-    others = dict(found.others)
+    others = texts(found.others)
     assert (others["cost"], others["raw"], others["tags"]) == ("1.50", "5 bytes", "{a,b}")
     assert set(others) == {"cost", "raw", "tags", "kind"}
     assert found.has_row
@@ -121,13 +123,71 @@ def test_many_reruns_are_counted_and_the_newest_listed(
     assert found.reruns_total == 4
 
 
-def test_large_json_and_text_are_cut(host: HostWriter, manager: RunManager, admin: Actor) -> None:
-    run = host.add_run(metadata=json.dumps("é" * 1_500_000), error_message="x" * 50_000)
+def test_of_a_large_document_the_beginning_is_read(
+    host: HostWriter, manager: RunManager, admin: Actor
+) -> None:
+    run = host.add_run(metadata=json.dumps("é" * 1_500_000, ensure_ascii=False))
     found = manager.reviewing.run(admin, run)
     assert found.metadata is not None
     assert found.metadata.is_cut
     assert (len(found.metadata.text), found.metadata.length) == (1_000_000, 1_500_002)
-    assert found.error_message == "x" * 20_000
+    assert len(manager.reviewing.whole_text(admin, run, "metadata") or "") == 1_500_002
+
+
+def test_a_long_text_keeps_its_beginning_and_its_end_and_says_its_length(
+    host: HostWriter, open_manager: OpenManager, admin: Actor
+) -> None:
+    host.execute("ALTER TABLE run_metadata ADD notes varchar")
+    manager = open_manager()
+    text = "Traceback (most recent call last):\n" + "é\n" * 19_192 + "TimeoutError: too slow"
+    run = host.add_run(error_message=text, sop=text, notes=text)
+    found = manager.reviewing.run(admin, run)
+    excerpts = (found.error_message, found.sop, dict(found.others)["notes"])
+    assert excerpts == (Excerpt(text[:10_000], text[-10_000:], len(text)),) * 3
+    assert excerpts[0].is_cut
+    for column in ("error_message", "sop", "notes"):
+        assert manager.reviewing.whole_text(admin, run, column) == text
+
+
+@pytest.mark.parametrize("length", [0, 1, 19_999, 20_000, 20_001, 20_002])
+def test_a_text_is_cut_only_where_it_is_longer_than_20_000_characters(
+    host: HostWriter, manager: RunManager, admin: Actor, length: int
+) -> None:
+    text = "".join(chr(ord("a") + n % 26) for n in range(length))
+    found = manager.reviewing.run(admin, host.add_run(error_message=text)).error_message
+    assert found is not None
+    assert (found.length, found.is_cut) == (length, length > 20_000)
+    assert found.head + found.tail == (text if length <= 20_000 else text[:10_000] + text[-10_000:])
+
+
+@every_shape
+def test_a_column_is_read_whole_only_where_it_is_text_of_the_runs(
+    host: HostWriter, open_manager: OpenManager, admin: Actor
+) -> None:
+    host.execute("ALTER TABLE run_metadata ADD raw bytea, ADD cost numeric")
+    manager = open_manager()
+    run = host.add_run(raw=b"12345", cost="1.50", status=None)
+    assert manager.reviewing.whole_text(admin, run, "cost") == "1.50"
+    assert manager.reviewing.whole_text(admin, run, "thread_id") == run
+    assert manager.reviewing.whole_text(admin, run, "status") is None
+    for column in ("raw", "password_hash", "nothing", "", "\0", "\ud800", 'a"b', "x" * 10_000):
+        with pytest.raises(InvalidRequestError, match="has no column"):
+            manager.reviewing.whole_text(admin, run, column)
+    for other in (host.new_id(host.shape.thread_id), "\0"):
+        with pytest.raises(RunNotFoundError):
+            manager.reviewing.whole_text(admin, other, "cost")
+
+
+def test_a_text_over_50_mb_is_refused_with_its_size(
+    host: HostWriter, manager: RunManager, admin: Actor
+) -> None:
+    run = host.add_run()
+    host.execute("UPDATE run_metadata SET error_message = repeat('x', 50000001)")
+    with pytest.raises(InvalidRequestError, match="has 50,000,001 bytes"):
+        manager.reviewing.whole_text(admin, run, "error_message")
+    found = manager.reviewing.run(admin, run).error_message
+    assert found is not None
+    assert (found.shown, found.length) == (20_000, 50_000_001)
 
 
 def test_times_shown_as_text_are_in_utc_whatever_the_hosts_zone(
@@ -136,7 +196,7 @@ def test_times_shown_as_text_are_in_utc_whatever_the_hosts_zone(
     host.execute(f"ALTER DATABASE {host.url.database} SET timezone = 'Asia/Tokyo'")
     host.execute("ALTER TABLE run_metadata ADD seen_at timestamptz")
     found = open_manager().reviewing.run(admin, host.add_run(seen_at=LONG_AGO))
-    assert dict(found.others) == {"seen_at": "2025-01-01 12:00:00+00"}
+    assert texts(found.others) == {"seen_at": "2025-01-01 12:00:00+00"}
 
 
 def test_a_completed_at_that_is_no_time_is_shown_as_it_is(
@@ -145,72 +205,4 @@ def test_a_completed_at_that_is_no_time_is_shown_as_it_is(
     host.execute("ALTER TABLE run_metadata ALTER completed_at TYPE text")
     found = open_manager().reviewing.run(admin, host.add_run(completed_at="yesterday"))
     assert found.completed_at is None
-    assert dict(found.others) == {"completed_at": "yesterday"}
-
-
-@pytest.mark.parametrize("shape", ["text", "uuid"], indirect=True)
-def test_a_log_is_paged_and_filtered_by_level(
-    host: HostWriter, manager: RunManager, admin: Actor
-) -> None:
-    run, other = host.add_run(), host.add_run()
-    (table,) = manager.reviewing.log_tables
-    for number in range(25):
-        level = "ERROR" if number % 5 == 0 else "INFO"
-        host.execute(
-            f"INSERT INTO {table} (thread_id, level, message, created_at) VALUES (%s, %s, %s, %s)",  # noqa: S608
-            run, level, f"line {number}", LONG_AGO + timedelta(seconds=number),
-        )  # fmt: skip
-    host.add_traces(other)
-    assert manager.reviewing.log_levels(admin, run, table) == ("ERROR", "INFO")
-    page = manager.reviewing.logs(admin, run, table, PageRequest(1, 10))
-    assert (page.total, page.items[0].message, page.items[0].level) == (25, "line 24", "INFO")
-    assert page.items[0].time == LONG_AGO + timedelta(seconds=24)
-    oldest = manager.reviewing.logs(admin, run, table, PageRequest(1, 10), newest_first=False)
-    assert oldest.items[0].message == "line 0"
-    errors = manager.reviewing.logs(
-        admin, run, table, PageRequest(1, 10), levels=["ERROR", "\ud800", "\0"]
-    )
-    assert [entry.message for entry in errors.items] == [f"line {n}" for n in (20, 15, 10, 5, 0)]
-    last = manager.reviewing.logs(admin, run, table, PageRequest(99, 10))
-    assert (last.number, len(last.items)) == (3, 5)
-
-
-def test_a_log_of_other_column_names_is_read(
-    host: HostWriter, open_manager: OpenManager, admin: Actor
-) -> None:
-    host.execute("DROP TABLE logs")
-    host.execute("CREATE TABLE logs (thread_id text, ts float8, severity text, msg text, step int)")
-    host.execute(
-        "INSERT INTO logs VALUES ('r', 2, 'warn', 'second', 7), ('r', 1, NULL, NULL, NULL)"
-    )
-    second, first = open_manager().reviewing.logs(admin, "r", "logs", PageRequest()).items
-    assert (second.time, second.level, second.message) == (None, "warn", "second")
-    assert dict(second.others) == {"ts": "2", "step": "7"}
-    assert (first.level, first.message, first.others) == (None, None, (("ts", "1"),))
-
-
-def test_a_log_without_a_time_or_level_is_read(
-    host: HostWriter, open_manager: OpenManager, admin: Actor
-) -> None:
-    host.execute("DROP TABLE logs; CREATE TABLE logs (thread_id text, payload jsonb)")
-    host.execute("INSERT INTO logs VALUES ('r', '{\"a\": 1}')")
-    manager = open_manager()
-    (entry,) = manager.reviewing.logs(admin, "r", "logs", PageRequest(), levels=["INFO"]).items
-    assert entry.others == (("payload", '{"a": 1}'),)
-    assert manager.reviewing.log_levels(admin, "r", "logs") == ()
-
-
-def test_a_log_with_a_time_at_infinity_is_read(
-    host: HostWriter, manager: RunManager, admin: Actor
-) -> None:
-    host.execute("INSERT INTO logs (thread_id, created_at) VALUES ('r', 'infinity')")
-    (entry,) = manager.reviewing.logs(admin, "r", "logs", PageRequest()).items
-    assert entry.time == datetime.max.replace(tzinfo=UTC)
-
-
-@pytest.mark.parametrize("table", ["users", "nowhere", "logs; DROP TABLE users", "\0"])
-def test_no_table_but_a_log_is_read_as_one(manager: RunManager, admin: Actor, table: str) -> None:
-    with pytest.raises(InvalidRequestError):
-        manager.reviewing.logs(admin, "r", table, PageRequest())
-    with pytest.raises(InvalidRequestError):
-        manager.reviewing.log_levels(admin, "r", table)
+    assert texts(found.others) == {"completed_at": "yesterday"}

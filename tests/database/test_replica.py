@@ -301,3 +301,15 @@ def test_a_reader_in_the_way_of_the_replay_is_asked_to_try_again(
         with pytest.raises(DatabaseTooSlowError, match="so that its replica could keep up"):
             reading.result(30)
     standby.close()
+
+
+def test_a_column_dropped_while_it_is_open_is_dropped_on_the_replica_too(
+    pair: Pair, primary: HostWriter, both: RunManager
+) -> None:
+    run = primary.add_run(sop="Handle orders")
+    pair.catch_up()
+    assert both.reviewing.run(primary.admin, run).sop is not None
+    primary.execute("ALTER TABLE run_metadata DROP COLUMN sop")
+    pair.catch_up()
+    assert listed(both, primary.admin) == [run]
+    assert both.reviewing.run(primary.admin, run).sop is None

@@ -6,6 +6,7 @@ import pytest
 
 from runmanager.records import (
     Credential,
+    Excerpt,
     JsonText,
     PlannedRun,
     RunSummary,
@@ -41,6 +42,21 @@ def test_a_run_without_a_name_is_called_by_its_id() -> None:
 
 def test_a_printed_credential_holds_no_hash() -> None:
     assert repr(Credential("ada", "$2b$secret")) == "Credential('ada')"
+
+
+def test_a_text_that_is_cut_says_how_much_is_left_out() -> None:
+    cut = Excerpt("the beg", "he end", 1_234)
+    assert cut.is_cut
+    assert cut.shown == 13
+    assert cut.text == "the beg\n… 1,221 characters left out …\nhe end"
+    assert "… 1 character left out …" in Excerpt("a", "c", 3).text
+
+
+@pytest.mark.parametrize("text", ["", "short"])
+def test_a_whole_text_is_shown_as_it_is(text: str) -> None:
+    whole = Excerpt(text, "", len(text))
+    assert not whole.is_cut
+    assert whole.text == text
 
 
 def test_json_knows_when_only_its_beginning_was_read() -> None:

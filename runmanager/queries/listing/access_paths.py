@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from sqlalchemy.sql import visitors
 
 from runmanager.database import utc
 from runmanager.host.ids import has_id
 from runmanager.queries.listing.order import beyond, newest_first, segments
-from runmanager.queries.listing.summaries import select_summaries
+from runmanager.queries.listing.summaries import LISTED, select_summaries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,7 +126,11 @@ def gather(
         .offset(skip)
         .subquery("page")
     )
-    chosen = sa.select(runs).join(page, page.c.thread_id == runs.c.thread_id).subquery("chosen")
+    chosen = (
+        sa.select(*_listed(runs))
+        .join(page, page.c.thread_id == runs.c.thread_id)
+        .subquery("chosen")
+    )
     total = sa.select(counted.label("total")).subquery("counted")
     # The count has a row even where the page has none.
     rows = selection.connection.execute(
@@ -194,7 +199,7 @@ def _read(
 ) -> list[sa.Row[Any]]:
     runs = selection.host.runs
     chosen = (
-        sa.select(runs)
+        sa.select(*_listed(runs))
         .where(segment.members, *further, *selection.where)
         .order_by(*segment.order())
         .limit(size)
@@ -214,13 +219,13 @@ def _read_slice(
     size: int,
 ) -> list[sa.Row[Any]]:
     """Up to ``size`` rows among the first ``length`` of the segment behind ``place``."""
-    runs = selection.host.runs
+    needed = dict.fromkeys([*_listed(selection.host.runs), *_asked(selection)])
     # WITH TIES: a slice ends between two times, never among runs of the same one.
     slice_of_runs = (
-        _slice(sa.select(runs), segment, place).fetch(length, with_ties=True).subquery("slice")
+        _slice(sa.select(*needed), segment, place).fetch(length, with_ties=True).subquery("slice")
     )
     chosen = (
-        sa.select(slice_of_runs)
+        sa.select(*_listed(slice_of_runs))
         .where(*selection.on(slice_of_runs))
         .order_by(*segment.order(slice_of_runs))
         .limit(size)
@@ -228,6 +233,21 @@ def _read_slice(
     )
     statement = select_summaries(selection.host, chosen).order_by(*segment.order(chosen))
     return list(selection.connection.execute(statement))
+
+
+def _listed(rows: sa.FromClause) -> list[sa.ColumnElement[Any]]:
+    """The columns that the list shows, and no other: one of those may be dropped meanwhile."""
+    return [rows.c[name] for name in LISTED]
+
+
+def _asked(selection: Selection) -> list[sa.Column[Any]]:
+    """The columns of ``run_metadata`` that the selection's conditions look at."""
+    return [
+        element
+        for condition in selection.where
+        for element in visitors.iterate(condition)
+        if isinstance(element, sa.Column) and element.table is selection.host.runs
+    ]
 
 
 def _first_key(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from runmanager.database import stopped_after
-from runmanager.errors import DatabaseTooSlowError, NotFoundError
+from runmanager.errors import DatabaseTooSlowError, UnknownNameError
 from runmanager.filters import ENTRIES
 from runmanager.host.ids import same_id
 from runmanager.queries.listing.conditions import not_hidden, select_by
@@ -35,10 +35,10 @@ def choices(reading: Reading, key: str, run_filter: RunFilter) -> FilterChoices:
     """The values of the entry ``key`` that runs have, for somebody to choose from.
 
     They are those of the runs that ``run_filter`` selects by the entries that narrow this one.
-    Raises NotFoundError for an entry whose values are not listed.
+    Raises UnknownNameError for an entry whose values are not listed.
     """
     if key not in _CHOICES:
-        raise NotFoundError(f"There is no list of values for “{key}”.")
+        raise UnknownNameError(f"There is no list of values for “{key}”.")
     return _CHOICES[key](reading, run_filter.only(ENTRIES[key].narrowed_by))
 
 

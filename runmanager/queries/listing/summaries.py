@@ -13,6 +13,8 @@ from runmanager.records import RunSummary
 if TYPE_CHECKING:
     from runmanager.host.values import Host
 
+LISTED = ("thread_id", "run_name", "status", "created_at", "user_id", "workspace_id")
+
 
 def select_summaries(host: Host, runs: sa.FromClause) -> sa.Select[Any]:
     """A SELECT over ``runs`` whose rows ``as_summary`` can read.

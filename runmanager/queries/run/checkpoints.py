@@ -14,6 +14,7 @@ from runmanager.errors import RunNotFoundError
 from runmanager.host.ids import has_id, storable
 from runmanager.paging import Page, PageRequest
 from runmanager.queries.run.detail import json_columns, json_text
+from runmanager.queries.run.row_keys import row_key
 from runmanager.records import (
     Blob,
     CheckpointDetail,
@@ -45,7 +46,9 @@ def list_checkpoints(
     rows = connection.execute(
         _select_summaries(table)
         .where(where)
-        .order_by(table.c.checkpoint_id.desc(), _column(table, "checkpoint_ns", ""))
+        .order_by(
+            table.c.checkpoint_id.desc(), _column(table, "checkpoint_ns", ""), *row_key(table)
+        )
         .limit(window.size)
         .offset(window.offset)
     ).all()
@@ -72,7 +75,7 @@ def open_checkpoint(
             _column(table, "checkpoint_ns", "") == namespace,
         )
     )
-    row = connection.execute(statement).one_or_none()
+    row = connection.execute(statement.limit(1)).one_or_none()
     if row is None:
         raise RunNotFoundError("This checkpoint is gone: its run was deleted or went on.")
     (summary,) = _summaries(connection, host, thread_id, [row])
@@ -105,7 +108,7 @@ def list_blobs(
             sa.func.coalesce(sa.func.octet_length(table.c.blob), 0).label("bytes"),
         )
         .where(where)
-        .order_by(table.c.channel, namespace, table.c.version.desc())
+        .order_by(table.c.channel, namespace, table.c.version.desc(), *row_key(table))
         .limit(window.size)
         .offset(window.offset)
     )

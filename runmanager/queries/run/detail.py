@@ -7,14 +7,23 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from runmanager.database import utc
-from runmanager.errors import RunNotFoundError
+from runmanager.errors import RunNotFoundError, UnknownNameError
 from runmanager.host.ids import has_id
 from runmanager.host.values import is_time
 from runmanager.queries.listing.conditions import not_hidden
 from runmanager.queries.listing.order import newest_first
-from runmanager.queries.listing.summaries import as_summary, select_summaries
+from runmanager.queries.listing.summaries import LISTED, as_summary, select_summaries
+from runmanager.queries.run.excerpts import (
+    as_text,
+    bytes_of,
+    excerpt_columns,
+    holds_bytes,
+    read_excerpt,
+    require_readable,
+)
 from runmanager.queries.run.footprint import ids_with_traces
 from runmanager.records import JsonText, RunDetail, RunLink, RunSummary
+from runmanager.text import shorten
 
 if TYPE_CHECKING:
     from runmanager.host.values import Reading
@@ -22,9 +31,9 @@ if TYPE_CHECKING:
 MAX_JSON = 1_000_000
 MAX_TEXT = 20_000
 MAX_RERUNS = 50
-_LISTED = {"thread_id", "run_name", "status", "created_at", "user_id", "workspace_id"}
-_NAMED = {"completed_at", "error_message", "parent_thread_id", "llm_model", "sop"}
-_JSON = {"initial_data", "metadata"}
+_SHORT = ("parent_thread_id", "llm_model")
+_LONG = ("error_message", "sop")
+_JSON = ("initial_data", "metadata")
 
 
 def run_detail(reading: Reading, thread_id: str) -> RunDetail:
@@ -35,17 +44,22 @@ def run_detail(reading: Reading, thread_id: str) -> RunDetail:
     """
     runs = reading.host.runs
     completed_at = _optional(runs, "completed_at")
-    named = _LISTED | _NAMED | _JSON
+    named = {*LISTED, *_SHORT, *_LONG, *_JSON, "completed_at"}
     if "completed_at" in runs.c and not is_time(runs.c.completed_at):
         completed_at = sa.null()
-        named = named - {"completed_at"}
+        named.remove("completed_at")
     extra = sorted(set(runs.c.keys()) - named)
     statement = select_summaries(reading.host, runs).where(has_id(runs.c.thread_id, [thread_id]))
     statement = statement.add_columns(
         completed_at.label("completed_at"),
-        *(_text(_optional(runs, name)).label(name) for name in sorted(_NAMED - {"completed_at"})),
-        *(column for name in sorted(_JSON) for column in json_columns(_optional(runs, name), name)),
-        *(_text(runs.c[name]).label(f"extra_{index}") for index, name in enumerate(extra)),
+        *(sa.cast(_optional(runs, name), sa.Text).label(name) for name in _SHORT),
+        *(column for name in _LONG for column in _excerpt(_optional(runs, name), name)),
+        *(column for name in _JSON for column in json_columns(_optional(runs, name), name)),
+        *(
+            column
+            for index, name in enumerate(extra)
+            for column in _excerpt(runs.c[name], f"extra_{index}")
+        ),
     )
     row = reading.connection.execute(statement.limit(1)).one_or_none()
     if row is None:
@@ -53,14 +67,14 @@ def run_detail(reading: Reading, thread_id: str) -> RunDetail:
             raise RunNotFoundError
         return _orphan(thread_id)
     reruns, reruns_total = _reruns(reading, row.thread_id)
-    others = ((name, getattr(row, f"extra_{index}")) for index, name in enumerate(extra))
+    others = ((name, read_excerpt(row, f"extra_{index}")) for index, name in enumerate(extra))
     return RunDetail(
         summary=as_summary(row),
         has_row=True,
         completed_at=utc(row.completed_at),
-        error_message=row.error_message,
+        error_message=read_excerpt(row, "error_message"),
         model=row.llm_model,
-        sop=row.sop,
+        sop=read_excerpt(row, "sop"),
         initial_data=json_text(row, "initial_data"),
         metadata=json_text(row, "metadata"),
         parent=_parent(reading, row.parent_thread_id),
@@ -68,6 +82,27 @@ def run_detail(reading: Reading, thread_id: str) -> RunDetail:
         reruns_total=reruns_total,
         others=tuple((name, value) for name, value in others if value is not None),
     )
+
+
+def whole_text(reading: Reading, thread_id: str, column: str) -> str | None:
+    """One column of a run's row as text, nothing cut; None where it is NULL.
+
+    Raises RunNotFoundError where the run has no row, UnknownNameError for a column that
+    ``run_metadata`` has not or that holds bytes, and InvalidRequestError for more than 50 MB.
+    """
+    runs = reading.host.runs
+    if column not in runs.c or holds_bytes(runs.c[column]):
+        raise UnknownNameError(
+            f"The table “{runs.name}” has no column “{shorten(column, 100)}” that is text."
+        )
+    text = as_text(runs.c[column])
+    this_run = has_id(runs.c.thread_id, [thread_id])
+    size = reading.connection.scalar(sa.select(bytes_of([text])).where(this_run).limit(1))
+    if size is None:
+        raise RunNotFoundError
+    require_readable(size, f"The column “{column}” of this run")
+    found: str | None = reading.connection.scalar(sa.select(text).where(this_run).limit(1))
+    return found
 
 
 def json_columns(column: sa.ColumnElement[Any], name: str) -> tuple[sa.Label[Any], ...]:
@@ -89,10 +124,8 @@ def _optional(table: sa.Table, name: str) -> sa.ColumnElement[Any]:
     return table.c[name] if name in table.c else sa.null()
 
 
-def _text(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    if getattr(column, "info", {}).get("type") == "bytea":
-        return sa.cast(sa.func.octet_length(column), sa.Text) + " bytes"
-    return sa.func.left(sa.cast(column, sa.Text), MAX_TEXT)
+def _excerpt(column: sa.ColumnElement[Any], name: str) -> tuple[sa.Label[Any], ...]:
+    return excerpt_columns(as_text(column), name, MAX_TEXT)
 
 
 def _orphan(thread_id: str) -> RunDetail:

@@ -1,0 +1,187 @@
+"""The host's tables change while Run Manager is open: what is left is shown, what fails is said."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runmanager.deletion import DELETION
+from runmanager.errors import HostError, InvalidRequestError, RunNotFoundError, SchemaChangedError
+from runmanager.filters import RunFilter
+from runmanager.paging import PageRequest
+from runmanager.queries.listing.limits import Limits, SearchBudget
+from tests.conftest import every_shape
+from tests.operations import delete, deleted, errors, execute_here, in_batches_of
+from tests.statements import recorded
+
+if TYPE_CHECKING:
+    from runmanager.records import Actor
+    from runmanager.service import RunManager
+    from tests.conftest import OpenManager
+    from tests.hosts import HostWriter
+
+ALL = RunFilter()
+# So small that each path to a page is taken: walk, jump, search in slices, gather.
+SMALL = Limits(exact_to=3, count_seconds=5, search=SearchBudget(first=2, growth=2, seconds=60))
+OPTIONAL = ("completed_at", "error_message", "parent_thread_id", "llm_model", "sop", "metadata")
+# The statement that reads the names of the host's tables and columns.
+READS_SCHEMA = "relispartition"
+
+
+def ids(manager: RunManager, admin: Actor, run_filter: RunFilter = ALL) -> list[str]:
+    page = manager.finding.list_runs(admin, run_filter, PageRequest(1, 200))
+    return [run.thread_id for run in page.items]
+
+
+@pytest.mark.parametrize("limits", [None, SMALL], ids=["few", "many"])
+@pytest.mark.parametrize(
+    "run_filter",
+    [ALL, RunFilter("order"), RunFilter(username="kate"), RunFilter("order", "kate")],
+    ids=["all", "a search", "a user", "both"],
+)
+def test_a_list_reads_no_column_that_it_does_not_show(
+    host: HostWriter,
+    open_manager: OpenManager,
+    admin: Actor,
+    run_filter: RunFilter,
+    limits: Limits | None,
+) -> None:
+    manager = open_manager(limits=limits)
+    host.add_runs(12, user="kate", sop="Handle orders")
+    pages = [PageRequest(1, 2), PageRequest(3, 2), PageRequest(1, 2, from_end=True)]
+    before = [manager.finding.browse(admin, run_filter, page).items for page in pages]
+    for column in OPTIONAL:
+        host.execute(f"ALTER TABLE run_metadata DROP COLUMN {column}")
+    with recorded(manager) as statements:
+        found = [manager.finding.browse(admin, run_filter, page).items for page in pages]
+        everything = ids(manager, admin, run_filter)
+    assert found == before
+    assert len(everything) == 12
+    # Nothing failed: the schema did not have to be read again.
+    assert not any(READS_SCHEMA in one for one in statements)
+
+
+def test_the_page_of_a_run_goes_on_without_a_fact_that_is_gone(
+    host: HostWriter, manager: RunManager, admin: Actor
+) -> None:
+    run = host.add_run(sop="Handle orders", error_message="boom")
+    assert manager.reviewing.run(admin, run).sop is not None
+    host.execute("ALTER TABLE run_metadata DROP COLUMN sop")
+    with recorded(manager) as statements:
+        found = manager.reviewing.run(admin, run)
+    assert found.sop is None
+    assert found.error_message is not None
+    assert sum(READS_SCHEMA in one for one in statements) == 1
+
+
+def test_a_log_that_was_renamed_is_found_by_its_new_name(
+    host: HostWriter, manager: RunManager, admin: Actor
+) -> None:
+    (run,) = host.add_runs(1)
+    host.execute("ALTER TABLE logs RENAME TO thread_logs")
+    assert manager.reviewing.logs(admin, run, None, PageRequest()).total == 1
+    assert manager.reviewing.log_tables == ("thread_logs",)
+    with pytest.raises(InvalidRequestError, match="no log table “logs”"):
+        manager.reviewing.logs(admin, run, "logs", PageRequest())
+
+
+def test_a_log_that_is_gone_is_empty(host: HostWriter, manager: RunManager, admin: Actor) -> None:
+    (run,) = host.add_runs(1)
+    host.execute("DROP TABLE logs")
+    assert manager.reviewing.logs(admin, run, None, PageRequest()).total == 0
+    assert manager.reviewing.log_tables == ()
+
+
+def test_tables_that_a_host_need_not_have_may_be_dropped(
+    host: HostWriter, manager: RunManager, admin: Actor
+) -> None:
+    (run,) = host.add_runs(1, user="kate", workspace="Ops")
+    host.execute("DROP TABLE workspaces, checkpoints, checkpoint_blobs")
+    (listed,) = manager.finding.list_runs(admin, ALL, PageRequest()).items
+    assert (listed.thread_id, listed.username, listed.workspace_name) == (run, "kate", None)
+    assert manager.reviewing.checkpoints(admin, run, PageRequest()).total == 0
+    assert manager.reviewing.blobs(admin, run, PageRequest()).total == 0
+    receipt = delete(manager, admin, [run])
+    assert deleted(receipt) == {run}
+    assert dict(receipt.tables) == {"run_metadata": 1, "checkpoint_writes": 1, "logs": 1}
+
+
+def test_ids_of_another_type_are_compared_as_such(
+    host: HostWriter, manager: RunManager, admin: Actor
+) -> None:
+    run = host.add_run("7", user="kate")
+    host.execute("ALTER TABLE run_metadata ALTER thread_id TYPE bigint USING thread_id::bigint")
+    assert ids(manager, admin, RunFilter(username="kate")) == [run]
+    assert manager.reviewing.run(admin, run).summary.username == "kate"
+    assert manager.reviewing.checkpoints(admin, run, PageRequest()).total == 0
+    assert deleted(delete(manager, admin, [run])) == {run}
+
+
+@every_shape
+def test_a_needed_column_that_is_missing_is_named_until_it_is_back(
+    host: HostWriter, manager: RunManager, admin: Actor
+) -> None:
+    (run,) = host.add_runs(1)
+    host.execute("ALTER TABLE run_metadata RENAME status TO state")
+    for _attempt in range(2):
+        with pytest.raises(HostError, match="“run_metadata” has no column “status”"):
+            ids(manager, admin)
+        with pytest.raises(HostError, match="“run_metadata” has no column “status”"):
+            manager.reviewing.run(admin, run)
+    host.execute("ALTER TABLE run_metadata RENAME state TO status")
+    assert ids(manager, admin) == [run]
+    assert manager.reviewing.run(admin, run).summary.status == "completed"
+
+
+def test_a_needed_column_may_come_back_as_another_type(
+    host: HostWriter, manager: RunManager, admin: Actor
+) -> None:
+    (run,) = host.add_runs(1, user="kate")
+    host.execute("ALTER TABLE run_metadata RENAME user_id TO owner")
+    with pytest.raises(HostError, match="“run_metadata” has no column “user_id”"):
+        ids(manager, admin, RunFilter(username="kate"))
+    host.execute("ALTER TABLE run_metadata ADD user_id bigint")
+    assert ids(manager, admin) == [run]
+    assert ids(manager, admin, RunFilter(username="kate")) == []
+
+
+def test_what_changes_again_at_once_is_said_in_words(
+    host: HostWriter, manager: RunManager, admin: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (run,) = host.add_runs(1, sop="Handle orders")
+    monkeypatch.setattr(manager._access, "_read_schema", lambda: (manager._access.host, None))
+    host.execute("ALTER TABLE run_metadata DROP COLUMN sop")
+    with pytest.raises(SchemaChangedError, match="tables have changed"):
+        manager.reviewing.run(admin, run)
+
+
+@pytest.mark.parametrize("table", ["logs", "run_metadata", "users"])
+def test_a_deletion_ends_at_once_where_a_table_is_renamed_meanwhile(
+    host: HostWriter,
+    manager: RunManager,
+    admin: Actor,
+    monkeypatch: pytest.MonkeyPatch,
+    table: str,
+) -> None:
+    in_batches_of(2, monkeypatch)
+    runs = host.add_runs(20)
+    plan = manager.deleting.plan(admin, runs)
+    told: list[tuple[int, int]] = []
+
+    def rename(done: int, failed: int) -> None:
+        if not told:
+            host.execute(f"ALTER TABLE {table} RENAME TO renamed")
+        told.append((done, failed))
+
+    with recorded(manager) as statements:
+        receipt = execute_here(manager, admin, plan, on_progress=rename)
+    assert deleted(receipt) == set(runs[:2])
+    assert set(errors(receipt).values()) == {f"{DELETION.not_done}. {SchemaChangedError().message}"}
+    # One batch more was tried, and not taken apart run by run.
+    assert told == [(2, 0), (20, 18)]
+    assert sum("FOR UPDATE" in one for one in statements) <= 2
+    host.execute(f"ALTER TABLE renamed RENAME TO {table}")
+    assert not any(host.is_gone(run) for run in runs[2:])
+    with pytest.raises(RunNotFoundError):
+        manager.reviewing.run(admin, runs[0])

@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
 	--no-emit-index-url
 
-.PHONY: help run test fuzz bench check format screenshot lock clean
+.PHONY: help run test coverage fuzz bench check format screenshot lock clean
 
 .DEFAULT_GOAL := help
 help: ## What can be made
@@ -19,6 +19,10 @@ run: $(VENV)/run.stamp ## Start the dashboard on http://localhost:8501
 test: $(VENV)/dev.stamp ## Run all tests
 	@$(BIN)/python -m tests.browser_needed
 	@$(BIN)/python -m pytest -n logical --dist loadgroup
+
+coverage: $(VENV)/dev.stamp ## Run all tests, and print by room how many lines they reach
+	@PYTEST_ADDOPTS="--cov --cov-report=" $(MAKE) test
+	@$(BIN)/python -m tests.coverage_by_room
 
 fuzz: $(VENV)/dev.stamp ## Send the API some 10,000 generated requests
 	@$(BIN)/python -m tests.api.fuzz

@@ -3,19 +3,26 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 MAKEFLAGS += --no-print-directory
+# One set of versions for every system and for Python 3.11 and newer.
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
+	--no-emit-index-url
 
-.PHONY: help run test fuzz bench check format screenshot lock clean
+.PHONY: help run test coverage fuzz bench check format screenshot lock clean
 
 .DEFAULT_GOAL := help
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 run: $(VENV)/run.stamp ## Start the dashboard on http://localhost:8501
-	@exec $(BIN)/python app.py
+	@exec $(BIN)/python -m runmanager
 
 test: $(VENV)/dev.stamp ## Run all tests
 	@$(BIN)/python -m tests.browser_needed
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -n logical --dist loadgroup
+
+coverage: $(VENV)/dev.stamp ## Run all tests, and print by room how many lines they reach
+	@PYTEST_ADDOPTS="--cov --cov-report=" $(MAKE) test
+	@$(BIN)/python -m tests.coverage_by_room
 
 fuzz: $(VENV)/dev.stamp ## Send the API some 10,000 generated requests
 	@$(BIN)/python -m tests.api.fuzz
@@ -36,26 +43,28 @@ format: $(VENV)/dev.stamp ## Put the code in its form
 screenshot: $(VENV)/dev.stamp ## Take the README's pictures from the running demo
 	@$(BIN)/python -m tests.browser.screenshot
 
-lock: $(VENV)/dev.stamp ## Renew constraints.txt from requirements-dev.txt
+lock: $(VENV)/dev.stamp ## Renew constraints.txt and requirements.lock
 	@$(BIN)/pip install --quiet uv
 	@: > constraints.txt
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
-		--no-emit-index-url requirements-dev.txt -o constraints.new
+	@$(COMPILE) requirements-dev.txt -o constraints.new
 	@{ echo "# Every package at the version it was tested with. Made by 'make lock'."; \
 		sed "s/ ; sys_platform != 'emscripten'//" constraints.new | grep -v emscripten; } > constraints.txt
-	@rm constraints.new
+	@$(COMPILE) --generate-hashes requirements.txt -o requirements.new
+	@{ echo "# What 'make run' installs: requirements.txt with all that it pulls in, at the versions of"; \
+		echo "# constraints.txt. Made by 'make lock'."; cat requirements.new; } > requirements.lock
+	@rm constraints.new requirements.new
 
 clean: ## Remove the environment, the demo's data and the benchmark's
 	rm -rf $(VENV) .demo .bench
 
-$(VENV)/run.stamp: requirements.txt constraints.txt
+$(VENV)/run.stamp: requirements.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing what the dashboard needs into $(VENV), once …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $@
 
-$(VENV)/dev.stamp: requirements-dev.txt requirements.txt constraints.txt
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+# On top of what users install: the tests run on the same files.
+$(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.txt requirements.txt constraints.txt
 	@echo "Installing what the tests need into $(VENV), once …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	@touch $@ $(VENV)/run.stamp
+	@touch $@

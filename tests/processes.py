@@ -56,14 +56,18 @@ class AppProcess:
     """One running Run Manager; ``url`` is where its dashboard is."""
 
     def __init__(
-        self, log: Path, settings: dict[str, str], command: tuple[str, ...] = PYTHON_APP
+        self,
+        log: Path,
+        settings: dict[str, str],
+        command: tuple[str, ...] = PYTHON_APP,
+        directory: Path = ROOT,
     ) -> None:
         port = free_port()
         self.url = f"http://localhost:{port}"
         self.log = log
         with log.open("wb") as output:
             self.process = subprocess.Popen(  # noqa: S603  # our own program
-                command, cwd=ROOT, env=environment(port, settings),
+                command, cwd=directory, env=environment(port, settings),
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
 

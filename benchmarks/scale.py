@@ -23,7 +23,8 @@ from benchmarks.big_host import SERVER, cloned, open_host
 from benchmarks.big_process import BENCH_DIR, RUNS
 from benchmarks.reading import Reader
 from benchmarks.verdicts import Figures, Row, Target, table
-from runmanager.advice.findings import Benefit, read_catalog
+from runmanager.advice.catalog import read_catalog
+from runmanager.advice.findings import Benefit
 from runmanager.advice.sql import advise
 from runmanager.database import Database
 from runmanager.host.catalog import read_host

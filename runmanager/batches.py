@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Whoever wants a row of a batch waits for all of it: it has as many runs as are done in this time.
+# Another session that wants a row of the batch waits this long: it sets how many runs a batch has.
 LOCKED_SECONDS = 0.08
-# A run has some rows, or thousands: nobody knows before the first batch.
+# Before the first batch it is not known whether a run has some rows or thousands.
 FIRST_BATCH_SIZE = 50
 # More in one statement are hardly faster.
 BATCH_SIZE = 200

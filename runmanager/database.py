@@ -5,14 +5,13 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from contextlib import contextmanager, nullcontext
-from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import sqlalchemy as sa
-from psycopg.types.datetime import DateLoader, TimestampLoader, TimestamptzLoader
 
+from runmanager.clamped_times import register_loaders
 from runmanager.errors import (
     DatabaseAwayError,
     DatabaseDeniedError,
@@ -83,7 +82,7 @@ class Database:
         self._writing = self._engine.execution_options(
             isolation_level="READ COMMITTED", postgresql_readonly=None
         )
-        sa.event.listen(self._engine, "connect", _register_loaders)
+        sa.event.listen(self._engine, "connect", register_loaders)
 
     @property
     def statement_timeout(self) -> float:
@@ -272,56 +271,3 @@ def diagnostic(error: Exception) -> psycopg.errors.Diagnostic | None:
     """PostgreSQL's own fields of an error (table, constraint, primary message), if it sent any."""
     original = getattr(error, "orig", error)
     return original.diag if isinstance(original, psycopg.Error) else None
-
-
-def utc(value: datetime | None) -> datetime | None:
-    """``value`` in UTC; a time without a zone is taken as UTC."""
-    if value is None:
-        return None
-    if value.tzinfo is None:
-        return value.replace(tzinfo=UTC)
-    try:
-        return value.astimezone(UTC)
-    except OverflowError:
-        return value.replace(tzinfo=UTC)
-
-
-def _register_loaders(connection: psycopg.Connection[Any], _record: object) -> None:
-    for name, loader in (
-        ("timestamptz", _ClampedTimestamptz),
-        ("timestamp", _ClampedTimestamp),
-        ("date", _ClampedDate),
-    ):
-        connection.adapters.register_loader(name, loader)
-
-
-# PostgreSQL's times reach from 4713 BC to 294276 and to infinity; Python's from year 1 to 9999. A
-# value outside is shown as the nearest that Python has, instead of failing the whole page.
-class _ClampedTimestamptz(TimestamptzLoader):
-    def load(self, data: Any) -> datetime:
-        try:
-            return super().load(data)
-        except (psycopg.DataError, OverflowError):
-            return _nearest(data).replace(tzinfo=UTC)
-
-
-class _ClampedTimestamp(TimestampLoader):
-    def load(self, data: Any) -> datetime:
-        try:
-            return super().load(data)
-        except (psycopg.DataError, OverflowError):
-            return _nearest(data)
-
-
-class _ClampedDate(DateLoader):
-    def load(self, data: Any) -> Any:
-        try:
-            return super().load(data)
-        except (psycopg.DataError, OverflowError):
-            return _nearest(data).date()
-
-
-def _nearest(data: Any) -> datetime:
-    text = bytes(data)
-    past = text.startswith(b"-") or text.endswith(b"BC")
-    return datetime.min if past else datetime.max  # noqa: DTZ901  the zone is the caller's

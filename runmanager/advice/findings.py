@@ -9,38 +9,27 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
-
-from runmanager.queries.catalog.hints import read_hints
+from runmanager.advice.catalog import SMALL_ROWS, Catalog, about_rows, is_small, why_not_advised
 from runmanager.queries.catalog.indexes import (
-    Index,
     Reference,
-    Trigram,
     begins_with,
     finds,
     has_order,
     has_trigram,
     leads_with,
-    read_indexes,
-    read_references,
-    read_trigram,
 )
 from runmanager.queries.catalog.sizes import (
-    TableSize,
     btree_bytes,
-    read_relation_names,
-    read_sizes,
     trigram_bytes,
 )
 from runmanager.queries.run.footprint import run_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-    from runmanager.host.values import Hints, Host, TraceTable
+    import sqlalchemy as sa
 
-SMALL_ROWS = 10_000
-_SMALL_BYTES = 1_000_000  # where the rows are not known
+    from runmanager.host.values import Host, TraceTable
 
 
 class Benefit(Enum):
@@ -101,33 +90,6 @@ class WantedExtension:
 Finding = WantedIndex | WantedExtension
 
 
-@dataclass(frozen=True)
-class Catalog:
-    """What PostgreSQL's catalog says about the host's tables; ``sizes`` by their full names."""
-
-    hints: Hints
-    indexes: tuple[Index, ...]
-    references: tuple[Reference, ...]
-    sizes: Mapping[str, TableSize]
-    trigram: Trigram
-    relations: frozenset[tuple[str, str]]
-
-
-def read_catalog(connection: sa.Connection, host: Host) -> Catalog:
-    """All that the advice depends on."""
-    references = read_references(connection, host)
-    traces = (*run_tables(host), *host.left_behind)
-    tables = [host.users, *(trace.table for trace in traces), *(one.table for one in references)]
-    return Catalog(
-        hints=read_hints(connection, host),
-        indexes=read_indexes(connection, tables),
-        references=references,
-        sizes=read_sizes(connection, tables),
-        trigram=read_trigram(connection),
-        relations=read_relation_names(connection, tables),
-    )
-
-
 def find_wanting(host: Host, catalog: Catalog) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
     """What would help, what matters most first; and remarks, each a sentence."""
     found: list[Finding] = []
@@ -149,15 +111,15 @@ def _look_over(host: Host, catalog: Catalog) -> Iterator[Finding | str]:
         yield from _for_trace(host, catalog, trace)
     keys = {(trace.table.fullname, trace.key.name) for trace in traces}
     for reference in catalog.references:
-        # A key that says whose run a row is was looked at just now.
+        # A key to its run was looked at above, with the table itself.
         if not any((reference.table.fullname, one.name) in keys for one in reference.columns):
             yield from _for_reference(catalog, reference)
-    if _is_small(catalog, host.runs):
+    if is_small(catalog, host.runs):
         yield (
-            f"“{host.runs.name}” is small ({_rows(catalog, host.runs)}): below {SMALL_ROWS:,} rows "
-            "no further index would be noticed."
+            f"“{host.runs.name}” is small ({about_rows(catalog, host.runs)}): below "
+            f"{SMALL_ROWS:,} rows no further index would be noticed."
         )
-    elif (obstacle := _obstacle(catalog, host.runs)) is not None:
+    elif (obstacle := why_not_advised(catalog, host.runs)) is not None:
         yield obstacle
     else:
         yield from _for_list(host, catalog)
@@ -166,13 +128,13 @@ def _look_over(host: Host, catalog: Catalog) -> Iterator[Finding | str]:
 
 def _for_trace(host: Host, catalog: Catalog, trace: TraceTable) -> Iterator[WantedIndex | str]:
     """Every table is asked for the rows of runs by one column, however small it is."""
-    obstacle = _obstacle(catalog, trace.table, trace.key)
+    obstacle = why_not_advised(catalog, trace.table, trace.key)
     if obstacle is not None:
         yield obstacle
         return
     if finds(catalog.indexes, trace.key):
         return
-    of = f"“{trace.name}” ({_rows(catalog, trace.table)})"
+    of = f"“{trace.name}” ({about_rows(catalog, trace.table)})"
     if trace.table is host.runs:
         why = f"each run that is opened or deleted is looked for in all of {of}."
     elif trace in host.left_behind:
@@ -190,16 +152,16 @@ def _for_trace(host: Host, catalog: Catalog, trace: TraceTable) -> Iterator[Want
 
 def _for_reference(catalog: Catalog, reference: Reference) -> Iterator[WantedIndex | str]:
     table = reference.table
-    if begins_with(catalog.indexes, table, reference.columns) or _is_small(catalog, table):
+    if begins_with(catalog.indexes, table, reference.columns) or is_small(catalog, table):
         return
-    obstacle = _obstacle(catalog, table)
+    obstacle = why_not_advised(catalog, table)
     if obstacle is not None:
         yield obstacle
         return
     why = (
         f"“{table.name}” refers to “{reference.to_table}”, so for each row deleted there "
         "PostgreSQL looks for rows here; without an index it reads all of them "
-        f"({_rows(catalog, table)})."
+        f"({about_rows(catalog, table)})."
     )
     yield _btree(catalog, Benefit.NEEDED, table, reference.columns, why)
 
@@ -214,18 +176,18 @@ def _for_list(host: Host, catalog: Catalog) -> Iterator[WantedIndex | str]:
         if has_order(indexes, host, column, catalog.hints.nulls_last):
             continue
         why = f"for the runs of one {whose}, newest first, and for the {whose}s to choose from."
-        obstacle = _obstacle(catalog, runs, column)
+        obstacle = why_not_advised(catalog, runs, column)
         yield obstacle or _newest(host, catalog, Benefit.LISTING, (column,), why)
     if "parent_thread_id" in runs.c and not finds(indexes, runs.c.parent_thread_id):
         parent = runs.c.parent_thread_id
         why = "for a run's page, which looks for its reruns."
-        yield _obstacle(catalog, runs, parent) or _btree(
+        yield why_not_advised(catalog, runs, parent) or _btree(
             catalog, Benefit.LISTING, runs, (parent,), why
         )
     users, username = host.users, host.users.c.username
-    if not _is_small(catalog, users) and not finds(indexes, username):
+    if not is_small(catalog, users) and not finds(indexes, username):
         why = "a little, for the user of a name, looked up at each filter by user."
-        yield _obstacle(catalog, users, username) or _btree(
+        yield why_not_advised(catalog, users, username) or _btree(
             catalog, Benefit.LISTING, users, (username,), why
         )
 
@@ -235,7 +197,9 @@ def _for_search(host: Host, catalog: Catalog) -> Iterator[Finding | str]:
     runs, trigram = host.runs, catalog.trigram
     columns = (runs.c.thread_id, runs.c.run_name)
     missing = [column for column in columns if not has_trigram(catalog.indexes, column)]
-    obstacle = next(filter(None, (_obstacle(catalog, runs, column) for column in missing)), None)
+    obstacle = next(
+        filter(None, (why_not_advised(catalog, runs, column) for column in missing)), None
+    )
     if obstacle is not None:
         yield obstacle
     elif missing and not trigram.is_available:
@@ -289,38 +253,3 @@ def _trigram(
     )
     likely = trigram_bytes(catalog.sizes[runs.fullname], column, is_id=is_id)
     return WantedIndex(Benefit.SEARCHING, runs, (column,), Form.TRIGRAMS, why, likely)
-
-
-def _obstacle(
-    catalog: Catalog, table: sa.Table, column: sa.Column[object] | None = None
-) -> str | None:
-    """Why no index can be advised on the table, or on this column of it; None where one can."""
-    if table.info["kind"] == "v":
-        return f"“{table.name}” is a view: look at the indexes of the tables behind it yourself."
-    if any(part.kind == "f" for part in catalog.sizes[table.fullname].parts):
-        return (
-            f"“{table.name}” has partitions on other servers: look at its indexes there yourself."
-        )
-    if column is not None and not isinstance(column.type, (sa.Uuid, sa.BigInteger, sa.Text)):
-        return (
-            f"The column “{column.name}” of “{table.name}” is of type {column.info['type']}, "
-            "which is compared as text: an index on the column may not serve, and none is advised."
-        )
-    return None
-
-
-def _is_small(catalog: Catalog, table: sa.Table) -> bool:
-    size = catalog.sizes[table.fullname]
-    if table.info["kind"] == "v":
-        return False
-    return size.stored_bytes < _SMALL_BYTES if size.rows is None else size.rows < SMALL_ROWS
-
-
-def _rows(catalog: Catalog, table: sa.Table) -> str:
-    rows = catalog.sizes[table.fullname].rows
-    return "never analysed" if rows is None else f"about {rounded(rows)} rows"
-
-
-def rounded(number: float) -> str:
-    """To two digits, which is what estimates are worth."""
-    return f"{float(f'{number:.2g}'):,.10g}"

@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from runmanager.advice.catalog import Catalog, read_catalog, rounded
 from runmanager.advice.findings import (
     Benefit,
-    Catalog,
     Finding,
     Form,
     WantedExtension,
     WantedIndex,
     find_wanting,
-    read_catalog,
-    rounded,
 )
 from runmanager.database import Database
 from runmanager.errors import SettingsError

@@ -132,7 +132,10 @@ class DeletionStep:
             raise KeptRowsError(runs.name)
 
     def _parents_of_others(self, connection: sa.Connection, going: list[str]) -> set[str]:
-        """Those of ``going`` with whose row the database would delete one that is not going."""
+        """The runs of ``going`` that have a rerun which is not going.
+
+        A foreign key with CASCADE would make the database delete the rerun's row as well.
+        """
         if not self.host.cascades or not going:
             return set()
         parents = self.host.runs

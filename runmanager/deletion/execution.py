@@ -73,7 +73,7 @@ class Deletion:
             should_stop,
             self.on_deleted,
         )
-        # A missing id was shown as such: whatever has it by now is not what was confirmed.
+        # The plan showed these ids as missing. A run that has one by now was not confirmed.
         batches.fail(self.plan.missing, NOT_FOUND)
         batches.run(sorted(run.thread_id for run in self.plan.runs))
         _retry_held_by_each_other(batches, host)

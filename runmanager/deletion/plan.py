@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from runmanager.database import utc
+from runmanager.clamped_times import utc
 from runmanager.errors import InvalidRequestError
 from runmanager.host.ids import has_id
 from runmanager.queries.listing.summaries import or_none

@@ -48,7 +48,7 @@ class Finding:
         request: PageRequest,
         earlier: RunPage | None = None,
     ) -> RunPage:
-        """One page as somebody who waits for it wants it: at once, the last one past the end.
+        """One page for somebody who waits for it: at once, and the last one past the end.
 
         ``earlier`` is a page of the same filter that was read before; the page beside it is read
         from there. Totals above 10,000 are not counted, and a search that takes long stops part of

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runmanager.advice.findings import Benefit, read_catalog
+from runmanager.advice.catalog import read_catalog
+from runmanager.advice.findings import Benefit
 from runmanager.advice.sql import Advice, advise, as_sql
 from runmanager.database import Database
 from runmanager.host.catalog import read_host

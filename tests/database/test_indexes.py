@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from runmanager.database import Database
 from runmanager.host.catalog import read_host
+from runmanager.queries.catalog.index_reader import read_indexes, read_references, read_trigram
 from runmanager.queries.catalog.indexes import (
     Index,
     begins_with,
@@ -18,9 +19,6 @@ from runmanager.queries.catalog.indexes import (
     has_trigram,
     leading,
     leads_with,
-    read_indexes,
-    read_references,
-    read_trigram,
 )
 from runmanager.queries.catalog.sizes import TableSize, btree_bytes, read_sizes
 from runmanager.settings import Settings

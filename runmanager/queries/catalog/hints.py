@@ -5,13 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runmanager.host.values import Hints
-from runmanager.queries.catalog.indexes import (
-    has_order,
-    has_trigram,
-    leading,
-    leads_with,
-    read_indexes,
-)
+from runmanager.queries.catalog.index_reader import read_indexes
+from runmanager.queries.catalog.indexes import has_order, has_trigram, leading, leads_with
 from runmanager.queries.catalog.sizes import read_sizes
 
 if TYPE_CHECKING:
@@ -19,7 +14,7 @@ if TYPE_CHECKING:
 
     from runmanager.host.values import Host
 
-# A look for each user who has runs costs about three times one for each user there is.
+# Looking up one user from their runs costs about three times as much as looking at one user.
 _DEARER = 3
 
 

@@ -1,4 +1,4 @@
-"""How large the host's tables are, as PostgreSQL's statistics say, and an index would likely be."""
+"""How large the host's tables are by PostgreSQL's statistics, and about how large an index is."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from runmanager.queries.catalog.indexes import is_one_of
+from runmanager.queries.catalog.index_reader import is_one_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

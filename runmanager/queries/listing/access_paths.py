@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.sql import visitors
 
-from runmanager.database import utc
+from runmanager.clamped_times import utc
 from runmanager.host.ids import has_id
 from runmanager.queries.listing.order import beyond, newest_first, segments
 from runmanager.queries.listing.summaries import LISTED, select_summaries

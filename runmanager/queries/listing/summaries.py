@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from runmanager.database import utc
+from runmanager.clamped_times import utc
 from runmanager.host.ids import same_id
 from runmanager.records import RunSummary
 

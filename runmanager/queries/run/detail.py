@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from runmanager.database import utc
+from runmanager.clamped_times import utc
 from runmanager.errors import RunNotFoundError, UnknownNameError
 from runmanager.host.ids import has_id
 from runmanager.host.values import is_time

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from runmanager.database import utc
+from runmanager.clamped_times import utc
 from runmanager.errors import RunNotFoundError
 from runmanager.host.ids import storable
 from runmanager.host.values import TraceTable, is_time

@@ -76,10 +76,10 @@ class AppProcess:
         """What the process has printed."""
         return self.log.read_text(errors="replace")
 
-    def ready(self) -> AppProcess:
-        """Wait until it answers."""
+    def ready(self, base_path: str = "") -> AppProcess:
+        """Wait until it answers, below its base path where it has one."""
         deadline = time.monotonic() + START_SECONDS
-        while not self._answers():
+        while not self._answers(base_path):
             assert self.process.poll() is None, self.said
             assert time.monotonic() < deadline, self.said
             time.sleep(0.05)
@@ -99,9 +99,10 @@ class AppProcess:
             except subprocess.TimeoutExpired:
                 self.kill()
 
-    def _answers(self) -> bool:
+    def _answers(self, base_path: str) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=5) as answer:  # noqa: S310  # our own address
+            health = f"{self.url}{base_path}/_stcore/health"
+            with urllib.request.urlopen(health, timeout=5) as answer:  # noqa: S310  # our own address
                 return bool(answer.status == 200)
         except OSError:
             return False

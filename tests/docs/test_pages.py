@@ -14,6 +14,8 @@ from tests.docs.reading import DOCUMENTS, Document
 from tests.processes import ROOT
 
 every_document = pytest.mark.parametrize("name", DOCUMENTS)
+# The changelog names what is gone as well.
+every_page = pytest.mark.parametrize("name", [one for one in DOCUMENTS if one != "CHANGELOG.md"])
 
 
 def test_the_readme_is_short() -> None:
@@ -39,7 +41,7 @@ def test_every_relative_link_leads_somewhere(name: str) -> None:
             assert anchor in Document(str(target.resolve().relative_to(ROOT))).anchors, link
 
 
-@every_document
+@every_page
 def test_every_make_target_that_is_named_exists(name: str) -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
     text = Document(name).text
@@ -47,7 +49,7 @@ def test_every_make_target_that_is_named_exists(name: str) -> None:
     assert {target for words in named for target in words.split()} <= targets
 
 
-@every_document
+@every_page
 def test_every_module_that_is_run_exists(name: str) -> None:
     # A module with its first word, which is one of its commands or a file.
     for module, word in re.findall(r"python3? -m ([\w.]+)(?: ([\w/.]+))?", Document(name).text):
@@ -59,7 +61,7 @@ def test_every_module_that_is_run_exists(name: str) -> None:
             assert (ROOT / word).exists(), word
 
 
-@every_document
+@every_page
 def test_every_variable_that_is_named_is_read_somewhere(name: str) -> None:
     settings = {one.metadata["env"] for one in Settings.__dataclass_fields__.values()}
     others = {"RUNMANAGER_PG_BINDIR", "RUNMANAGER_CHROMIUM"}
@@ -72,7 +74,7 @@ def test_every_variable_that_is_named_is_read_somewhere(name: str) -> None:
         assert any(f'"{variable}"' in path.read_text() for path in sources), variable
 
 
-@every_document
+@every_page
 def test_every_path_that_is_named_exists(name: str) -> None:
     # What is made, and the path of an address.
     others = (".venv/", ".demo", ".bench", "tools/rm")
@@ -83,7 +85,7 @@ def test_every_path_that_is_named_exists(name: str) -> None:
         assert inside or path.startswith(others), path
 
 
-@every_document
+@every_page
 def test_every_class_that_is_named_exists(name: str) -> None:
     classes = {
         node.name

@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
 	--no-emit-index-url
 
-.PHONY: help run test coverage fuzz bench check format screenshot lock clean
+.PHONY: help run install test coverage fuzz bench check format screenshot lock clean
 
 .DEFAULT_GOAL := help
 help: ## What can be made
@@ -15,6 +15,8 @@ help: ## What can be made
 
 run: $(VENV)/run.stamp ## Start the dashboard on http://localhost:8501
 	@exec $(BIN)/python -m runmanager
+
+install: $(VENV)/run.stamp ## Install what the dashboard needs, and start nothing
 
 test: $(VENV)/dev.stamp ## Run all tests
 	@$(BIN)/python -m tests.browser_needed

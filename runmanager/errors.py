@@ -107,7 +107,7 @@ class DatabaseTooSlowError(DatabaseError):
 
 
 class DatabaseDeniedError(DatabaseError):
-    """The database role may not do this. Grant it what the README lists, then try again."""
+    """The database role may not do this. Grant what docs/own-database.md lists, then try again."""
 
 
 class SchemaChangedError(DatabaseError):

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from dataclasses import Field, FrozenInstanceError, fields
 from pathlib import Path
 
 import pytest
 
+import app
 from runmanager.errors import SettingsError
 from runmanager.settings import Settings
+from tests.docs.reading import Document
+from tests.processes import ROOT
 
 KEY = "k" * 32
 SECRET = "s3cret-pa55"
@@ -121,8 +126,8 @@ def test_every_setting_carries_its_variable_and_its_sentence() -> None:
         assert field.metadata["doc"].endswith((".", "`."))
 
 
-def in_the_readme(setting: Field[object]) -> str:
-    """The setting's row in the README's table."""
+def as_documented(setting: Field[object]) -> str:
+    """The setting's row in the table of docs/settings.md."""
     default = setting.default
     shown = f"`{default}`" if isinstance(default, str) else str(default)
     if default in (None, "", ()) or isinstance(default, Path):
@@ -131,11 +136,25 @@ def in_the_readme(setting: Field[object]) -> str:
     return row.replace("|  |", "| |")
 
 
-def test_the_readme_has_every_setting_with_its_sentence_and_default() -> None:
-    readme = Path(__file__).resolve().parents[2] / "README.md"
-    section = readme.read_text().split("\n## Settings\n")[1].split("\n## ")[0]
-    rows = [line for line in section.splitlines() if line.startswith("| `")]
-    assert rows == [in_the_readme(setting) for setting in fields(Settings)]
+def test_the_page_of_settings_has_each_with_its_sentence_and_default() -> None:
+    rows = [
+        line
+        for line in Document("docs/settings.md").section("What can be set?").splitlines()
+        if line.startswith("| `")
+    ]
+    assert rows == [as_documented(setting) for setting in fields(Settings)]
+
+
+def test_the_page_of_settings_says_where_it_listens_by_itself() -> None:
+    section = Document("docs/settings.md").section("Where does it listen?")
+    rows = [line.split("|")[1:4] for line in section.splitlines() if line.startswith("| `")]
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row[0])}
+    assert named == app._WHERE_TO_LISTEN.keys()
+    config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
+    for names, _meaning, default in rows:
+        (option, *_others) = re.findall(r"`(\w+)`", names)
+        _section, key = app._WHERE_TO_LISTEN[option].split(".")
+        assert default.strip(" `") == str(config["server"].get(key, ""))
 
 
 @pytest.mark.parametrize(

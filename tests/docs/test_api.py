@@ -1,10 +1,9 @@
-"""The README's section on the API: its very lines are run against the real process."""
+"""docs/api.md: its very calls are run against the real process."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
@@ -13,8 +12,8 @@ import pytest
 
 from tests.api.conftest import SECRET
 from tests.api.live import live
+from tests.docs.reading import Document
 from tests.passwords import set_password
-from tests.processes import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,16 +21,7 @@ if TYPE_CHECKING:
     from tests.hosts import HostWriter
 
 
-def api_section() -> str:
-    return (ROOT / "README.md").read_text().split("\n## API\n")[1].split("\n## ")[0]
-
-
-def calls() -> str:
-    """The shell block with the calls."""
-    (found,) = (
-        block for block in re.findall(r"```sh\n(.*?)```", api_section(), re.S) if "curl" in block
-    )
-    return str(found)
+CALLS = Document("docs/api.md").block("sh", "curl")
 
 
 def documents(text: str) -> list[Any]:
@@ -45,15 +35,15 @@ def documents(text: str) -> list[Any]:
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
-def test_every_call_of_the_readme_works_as_it_stands(host: HostWriter, tmp_path: Path) -> None:
+def test_every_call_works_as_it_stands(host: HostWriter, tmp_path: Path) -> None:
     set_password(host, "ada", "demo-admin")
     host.add_run(name="Old order", user="kate", workspace="Ops")
     run = host.add_run(name="New order", created_at="2026-05-03 14:02:11Z", user="kate")
     host.add_traces(run, checkpoints=2, writes=1, blobs=2, logs=1)
     host.execute("UPDATE logs SET level = 'ERROR'")
     with live(host.url, tmp_path, RUNMANAGER_JWT_SECRET=SECRET) as running:
-        done = subprocess.run(  # noqa: S603  our own README
-            ["/usr/bin/env", "bash", "-euo", "pipefail", "-c", calls()],
+        done = subprocess.run(  # noqa: S603  our own page
+            ["/usr/bin/env", "bash", "-euo", "pipefail", "-c", CALLS],
             env={"PATH": os.environ["PATH"], "API": running.api},
             capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
@@ -77,8 +67,8 @@ def test_every_call_of_the_readme_works_as_it_stands(host: HostWriter, tmp_path:
     assert SECRET not in running.log.read_text()
 
 
-def test_every_call_is_in_the_readme() -> None:
+def test_every_call_is_there() -> None:
     for path in ("token", "health", "runs?", "usernames", "workspaces", "runs/$RUN -H",
                  "runs/$RUN/logs", "runs/$RUN/checkpoints", "runs/$RUN/blobs", "deletion-plan",
                  "-X DELETE $API/runs"):  # fmt: skip
-        assert path in calls()
+        assert path in CALLS

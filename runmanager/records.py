@@ -84,7 +84,8 @@ class RunPage(Page[RunSummary]):
     ``first`` and ``last`` are the places of its rows, from which the pages beside it are read.
     ``resume`` is set where the search was interrupted before the page was full: the place it has
     come to, and ``searched_to`` its time (None: among the runs without a time). ``is_backward``
-    says that it went towards the newer runs.
+    says that it went towards the newer runs. With ``is_whole_id`` the one run shown was found
+    because the text searched for is its whole id; older runs were not searched for that text.
     """
 
     exactness: Exactness = Exactness.EXACT
@@ -96,6 +97,7 @@ class RunPage(Page[RunSummary]):
     resume: RowKey | None = None
     searched_to: datetime | None = None
     is_backward: bool = False
+    is_whole_id: bool = False
 
     @property
     def known_total(self) -> Total:

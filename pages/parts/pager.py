@@ -46,6 +46,8 @@ def position(page: RunPage) -> str:
     """Such as "1–50 of 12,408", "the last 50 of about 2.6 M" or "1–3 so far"."""  # noqa: RUF002
     if page.from_end and page.number == 1:
         return f"the last {len(page.items):,} of {text.total(page.known_total)}"
+    if page.is_whole_id:
+        return "1 run"
     rows = f"{page.first_row:,}"
     if page.last_row > page.first_row:
         rows += f"–{page.last_row:,}"  # noqa: RUF001
@@ -86,7 +88,10 @@ def _draw_search_on(page: RunPage) -> None:
     with st.container(
         key="searched", horizontal=True, width="content", vertical_alignment="center"
     ):
-        st.text(f"{'Searching …' if is_searching else 'Searched'} {back}")
+        if page.is_whole_id and not is_searching:
+            st.text("Has exactly this id · not all names searched")
+        else:
+            st.text(f"{'Searching …' if is_searching else 'Searched'} {back}")
         if is_searching:
             st.button(
                 "Stop", key="stop_searching", on_click=_stop_searching, icon=":material/stop:"

@@ -31,7 +31,7 @@ def with_counted(run_filter: RunFilter, page: RunPage) -> RunPage:
 def draw_total(actor: Actor, run_filter: RunFilter, page: RunPage) -> None:
     """Say how many runs there are, and offer to count them where that is not known."""
     if page.resume is not None:
-        st.text(f"{text.count(page.total, 'run')} so far")
+        st.text(text.count(page.total, "run") + ("" if page.is_whole_id else " so far"))
         return
     one = page.total == 1 and page.known_total.is_exact
     st.text(f"{text.total(page.known_total)} {'run' if one else 'runs'}")

@@ -121,8 +121,14 @@ def test_a_rare_word_is_searched_for_a_part_of_the_way_then_on_request(
 def test_a_whole_thread_id_is_found_at_once(ada: Visitor, forty: list[str]) -> None:
     ada.at(search="run-39")
     assert ada.rows == ["run-39"]
-    assert "1 run so far" in ada.texts
-    assert ada.has_button("search_on")
+    assert {"1 run", "Has exactly this id · not all names searched"} <= set(ada.texts)
+    assert not any("so far" in one or "Searched" in one for one in ada.texts)
+    with ada.only("list"):
+        ada.press("search_on")
+    assert ada.rows == ["run-39"]
+    assert "1 run" in ada.texts
+    assert not any("exactly" in one for one in ada.texts)
+    assert not ada.has_button("search_on")
 
 
 def test_a_common_word_fills_its_page_at_once(ada: Visitor, forty: list[str]) -> None:

@@ -23,6 +23,7 @@ from runmanager.paging import Exactness, PageRequest, RowKey, Total
 from runmanager.queries.listing.access_paths import Found, gather, jump, read_one, search, walk
 from runmanager.queries.listing.conditions import Selection, select_by
 from runmanager.queries.listing.order import Direction
+from runmanager.queries.listing.places import Place, place_of
 from runmanager.queries.listing.summaries import as_summary
 from runmanager.queries.listing.totals import Totals
 from runmanager.records import RunPage
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from runmanager.filters import RunFilter
     from runmanager.host.values import Reading
     from runmanager.queries.listing.limits import Limits, SearchBudget
+    from runmanager.records import RunSummary
 
 FORWARD, BACKWARD = Direction.FORWARD, Direction.BACKWARD
 
@@ -71,20 +73,6 @@ def search_on(reading: Reading, run_filter: RunFilter, page: RunPage, limits: Li
 
 
 @dataclass(frozen=True)
-class _Place:
-    """Where a page's rows are: ``size`` of them behind ``after``, or after the first ``skip``.
-
-    ``kept`` more are on the page already.
-    """
-
-    direction: Direction
-    size: int
-    after: RowKey | None = None
-    skip: int = 0
-    kept: int = 0
-
-
-@dataclass(frozen=True)
 class _Listing:
     selection: Selection
     request: PageRequest
@@ -106,15 +94,26 @@ class _Listing:
 
     def continued(self, page: RunPage) -> RunPage:
         """``page``, searched on from where it stopped."""
-        # A run that was found by its whole id stands where it would not have been found yet.
-        kept = tuple(run for run in page.items if run.thread_id != self.selection.search)
+        ahead = self._ahead(page)
+        kept = page.items[: len(page.items) - len(ahead)]
         direction = BACKWARD if page.is_backward else FORWARD
-        place = _Place(direction, page.size - len(kept), page.resume, kept=len(kept))
+        place = Place(direction, page.size - len(kept), page.resume, kept=len(kept))
         more = self._finished(page.request, place, self._search(place))
         if page.is_backward:
             items, last = more.items + kept, page.last or more.last
             return replace(more, items=items, last=last, has_next=page.has_next)
-        return replace(more, items=kept + more.items, first=page.first or more.first)
+        if more.resume is None or self.selection.search in {run.thread_id for run in more.items}:
+            ahead = ()
+        items = kept + more.items + ahead
+        total = max(more.total, len(items))
+        first, last = page.first or more.first, more.last or page.last
+        return replace(more, items=items, total=total, first=first, last=last)
+
+    def _ahead(self, page: RunPage) -> tuple[RunSummary, ...]:
+        """The run found by its whole id, where the search has not come to its place yet."""
+        last = None if page.last is None else page.last.thread_id
+        is_ahead = page.items and page.items[-1].thread_id == self.selection.search != last
+        return page.items[-1:] if is_ahead else ()
 
     # Few runs
 
@@ -133,7 +132,7 @@ class _Listing:
     def _gathered(self, total: int | None) -> RunPage:
         """The page of a list that is gathered whole; a known total saves a second look."""
         request = self.request if total is None else self._nearest(self.request, total)
-        place = _Place(FORWARD, request.size, skip=request.offset)
+        place = Place(FORWARD, request.size, skip=request.offset)
         found = self._gather(place)
         nearest = self._nearest(request, found.total or 0)
         if nearest != request:
@@ -162,7 +161,7 @@ class _Listing:
         return self._totals.in_full() if self.in_full else self._totals.by_ids_estimated()
 
     def _page(self, request: PageRequest, total: Total | None) -> RunPage:
-        place = self._place(request, total)
+        place = place_of(request, self.earlier, total)
         found = self._find(place)
         first = PageRequest(1, request.size)
         if found.resume is None and not self.in_full and request != first:
@@ -173,25 +172,7 @@ class _Listing:
                 return self._page(first, total)
         return self._finished(request, place, found, total)
 
-    def _place(self, request: PageRequest, total: Total | None) -> _Place:
-        size, earlier = request.size, self.earlier
-        if request == PageRequest(1, size):
-            return _Place(FORWARD, size)
-        if earlier is not None and earlier.first is not None and earlier.last is not None:
-            if request == earlier.request:
-                return _Place(FORWARD, size, replace(earlier.first, is_included=True))
-            if request == earlier.request.turned(1):
-                return _Place(FORWARD, size, earlier.last)
-            if request == earlier.request.turned(-1):
-                return _Place(BACKWARD, size, earlier.first)
-        if request.from_end:
-            return _Place(BACKWARD, size, skip=request.offset)
-        if total is not None and total.is_exact and request.offset > total.count // 2:
-            left = max(0, total.count - request.offset)
-            return _Place(BACKWARD, min(left, size), skip=max(0, left - size))
-        return _Place(FORWARD, size, skip=request.offset)
-
-    def _find(self, place: _Place) -> Found:
+    def _find(self, place: Place) -> Found:
         # One row more than is shown tells whether there is a further page.
         size = place.size + 1
         if place.skip:
@@ -200,7 +181,7 @@ class _Listing:
             return walk(self.selection, place.direction, size, place.after)
         return self._search(place)
 
-    def _search(self, place: _Place) -> Found:
+    def _search(self, place: Place) -> Found:
         budget = self.limits.search
         # What is common is among the newest: a glance at them costs no more than a page.
         found = self._slices(place, replace(budget, seconds=0.0))
@@ -221,12 +202,12 @@ class _Listing:
             return self._gather(place)
         return found
 
-    def _slices(self, place: _Place, budget: SearchBudget, already: int = 0) -> Found:
+    def _slices(self, place: Place, budget: SearchBudget, already: int = 0) -> Found:
         """What is found of the rows that are wanted besides those ``already`` found."""
         wanted = place.size + 1 - already
         return search(self.selection, place.direction, wanted, budget, place.after)
 
-    def _gather(self, place: _Place, at_most: int | None = None) -> Found:
+    def _gather(self, place: Place, at_most: int | None = None) -> Found:
         return gather(
             self.selection,
             place.direction,
@@ -239,7 +220,7 @@ class _Listing:
     # What came of it
 
     def _finished(
-        self, request: PageRequest, place: _Place, found: Found, total: Total | None = None
+        self, request: PageRequest, place: Place, found: Found, total: Total | None = None
     ) -> RunPage:
         rows, more = found.rows[: place.size], len(found.rows) > place.size
         has_next, has_previous = more, request != PageRequest(1, request.size)
@@ -265,10 +246,11 @@ class _Listing:
             resume=found.resume,
             searched_to=found.searched_to,
             is_backward=place.direction is BACKWARD,
+            is_whole_id=found.by_whole_id is not None and len(shown) == 1,
         )
 
     def _total_of(
-        self, request: PageRequest, place: _Place, found: Found, total: Total | None
+        self, request: PageRequest, place: Place, found: Found, total: Total | None
     ) -> Total:
         """How many runs there are, as far as it is known; ``total`` is what was known before."""
         if found.total is not None and place.after is None:
@@ -277,7 +259,7 @@ class _Listing:
             return total
         is_at_end = found.resume is None and len(found.rows) <= place.size
         before = request.offset + place.kept
-        if is_at_end and place.direction is FORWARD and (found.rows or not before):
+        if is_at_end and place.direction is FORWARD and (found.rows or place.kept or not before):
             return Total(before + len(found.rows))
         if total is not None:
             return total
@@ -289,7 +271,7 @@ class _Listing:
             return self.earlier.known_total
         return self._totals.at_once()
 
-    def _by_whole_id(self, place: _Place) -> sa.Row[Any] | None:
+    def _by_whole_id(self, place: Place) -> sa.Row[Any] | None:
         """The run whose whole thread_id is searched for, on the first page."""
         is_first = self.request == PageRequest(1, self.request.size) and place.after is None
         if self.in_full or not self.selection.search or not is_first:

@@ -36,6 +36,8 @@ CALLS: dict[str, Callable[[RunManager, Actor], object]] = {
     "reviewing.footprint": lambda m, a: m.reviewing.footprint(a, "x"),
     "reviewing.log_levels": lambda m, a: m.reviewing.log_levels(a, "x", "logs"),
     "reviewing.logs": lambda m, a: m.reviewing.logs(a, "x", "logs", PageRequest()),
+    "reviewing.log_line": lambda m, a: m.reviewing.log_line(a, "x", "logs", "k"),
+    "reviewing.whole_text": lambda m, a: m.reviewing.whole_text(a, "x", "error_message"),
     "reviewing.checkpoints": lambda m, a: m.reviewing.checkpoints(a, "x", PageRequest()),
     "reviewing.checkpoint": lambda m, a: m.reviewing.checkpoint(a, "x", "", "c"),
     "reviewing.blobs": lambda m, a: m.reviewing.blobs(a, "x", PageRequest()),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runmanager.errors import InvalidRequestError, RunNotFoundError
+from runmanager.errors import InvalidRequestError, RunNotFoundError, UnknownNameError
 from runmanager.paging import PageRequest
 from runmanager.queries.run import detail
 from runmanager.records import Excerpt, JsonText, RunLink
@@ -171,7 +171,7 @@ def test_a_column_is_read_whole_only_where_it_is_text_of_the_runs(
     assert manager.reviewing.whole_text(admin, run, "thread_id") == run
     assert manager.reviewing.whole_text(admin, run, "status") is None
     for column in ("raw", "password_hash", "nothing", "", "\0", "\ud800", 'a"b', "x" * 10_000):
-        with pytest.raises(InvalidRequestError, match="has no column"):
+        with pytest.raises(UnknownNameError, match="has no column"):
             manager.reviewing.whole_text(admin, run, column)
     for other in (host.new_id(host.shape.thread_id), "\0"):
         with pytest.raises(RunNotFoundError):

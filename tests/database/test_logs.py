@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runmanager.database import Database
-from runmanager.errors import InvalidRequestError, RunNotFoundError
+from runmanager.errors import InvalidRequestError, RunNotFoundError, UnknownNameError
 from runmanager.host import catalog
 from runmanager.host.values import TraceTable
 from runmanager.paging import PageRequest
@@ -195,9 +195,9 @@ def test_a_log_with_a_time_at_infinity_is_read(
 
 @pytest.mark.parametrize("table", ["users", "nowhere", "logs; DROP TABLE users", "\0"])
 def test_no_table_but_a_log_is_read_as_one(manager: RunManager, admin: Actor, table: str) -> None:
-    with pytest.raises(InvalidRequestError):
+    with pytest.raises(UnknownNameError):
         manager.reviewing.logs(admin, "r", table, PageRequest())
-    with pytest.raises(InvalidRequestError):
+    with pytest.raises(UnknownNameError):
         manager.reviewing.log_levels(admin, "r", table)
 
 

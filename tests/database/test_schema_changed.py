@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runmanager.deletion import DELETION
-from runmanager.errors import HostError, InvalidRequestError, RunNotFoundError, SchemaChangedError
+from runmanager.errors import HostError, RunNotFoundError, SchemaChangedError, UnknownNameError
 from runmanager.filters import RunFilter
 from runmanager.paging import PageRequest
 from runmanager.queries.listing.limits import Limits, SearchBudget
@@ -82,7 +82,7 @@ def test_a_log_that_was_renamed_is_found_by_its_new_name(
     host.execute("ALTER TABLE logs RENAME TO thread_logs")
     assert manager.reviewing.logs(admin, run, None, PageRequest()).total == 1
     assert manager.reviewing.log_tables == ("thread_logs",)
-    with pytest.raises(InvalidRequestError, match="no log table “logs”"):
+    with pytest.raises(UnknownNameError, match="no log table “logs”"):
         manager.reviewing.logs(admin, run, "logs", PageRequest())
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runmanager.filters import RunFilter
+from runmanager.filters import WITHOUT, RunFilter
 from runmanager.paging import Exactness, PageRequest
 from runmanager.queries.listing.limits import Limits, SearchBudget
 from runmanager.service import finding
@@ -83,7 +83,7 @@ def test_a_whole_id_that_the_other_filters_leave_out_is_not_shown(
     host: HostWriter, manager: RunManager, admin: Actor
 ) -> None:
     add_runs(host, *["Order"] * 40)
-    page = manager.finding.browse(admin, RunFilter("37", without_workspace=True), PageRequest())
+    page = manager.finding.browse(admin, RunFilter("37", workspace=WITHOUT), PageRequest())
     assert (ids(page), page.is_whole_id) == (["37"], True)
     page = manager.finding.browse(admin, RunFilter("37", username="nobody"), PageRequest())
     assert (ids(page), page.is_whole_id) == ([], False)

@@ -1,0 +1,176 @@
+"""What operations do: plans, receipts, and how far one is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from runmanager.records.statuses import StatusKind, status_kind
+from runmanager.text import count
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from runmanager.records.people import Actor
+    from runmanager.records.reviewing import Footprint, LeftBehind
+
+
+@dataclass(frozen=True)
+class OperationKind:
+    """What an operation does to runs, in the words that are shown.
+
+    With ``removes_runs`` a run that it was done to is no longer there to be selected or opened.
+    """
+
+    name: str
+    doing: str
+    done: str
+    not_done: str
+    removes_runs: bool
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run in a plan. ``is_orphan``: it has no row of its own, only traces in other tables."""
+
+    thread_id: str
+    name: str | None
+    status: str | None
+    created_at: datetime | None
+    is_orphan: bool = False
+
+    @property
+    def title(self) -> str:
+        """The run's name, or its thread_id where it has none."""
+        return self.name or self.thread_id
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the run was still running when it was looked at."""
+        return status_kind(self.status) is StatusKind.RUNNING
+
+
+@dataclass(frozen=True)
+class DeletionPlan:
+    """What a deletion would do, frozen.
+
+    ``runs`` go; ``excluded`` are still running and stay; ``missing`` have no row anywhere and will
+    be reported as failed. ``tables`` counts the rows that go, ``left_behind`` those that belong to
+    the same runs and stay. ``asked`` are the ids as they were given, each once.
+    """
+
+    asked: tuple[str, ...]
+    runs: tuple[PlannedRun, ...]
+    excluded: tuple[PlannedRun, ...]
+    missing: tuple[str, ...]
+    include_running: bool
+    tables: tuple[Footprint, ...]
+    left_behind: tuple[LeftBehind, ...]
+
+    @property
+    def thread_ids(self) -> tuple[str, ...]:
+        """The exact ids that execution will take: what goes and what is already missing."""
+        return (*(run.thread_id for run in self.runs), *self.missing)
+
+    @property
+    def rows(self) -> int:
+        """How many rows go, over all tables."""
+        return sum(table.rows for table in self.tables)
+
+    @property
+    def stored_bytes(self) -> int:
+        """How many bytes those rows take as stored."""
+        return sum(table.stored_bytes for table in self.tables)
+
+
+@dataclass(frozen=True)
+class DoneRun:
+    """A run that an operation was done to, with the rows that it took by table name.
+
+    ``was_orphan``: it had no row of its own, only traces in other tables.
+    """
+
+    thread_id: str
+    title: str
+    rows: tuple[tuple[str, int], ...]
+    was_orphan: bool = False
+
+
+@dataclass(frozen=True)
+class FailedRun:
+    """A run that an operation left untouched, with the reason in plain words."""
+
+    thread_id: str
+    title: str
+    error: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """What an operation did."""
+
+    kind: OperationKind
+    actor: Actor
+    started_at: datetime
+    seconds: float
+    done: tuple[DoneRun, ...]
+    failed: tuple[FailedRun, ...]
+    tables: tuple[tuple[str, int], ...]
+    was_stopped: bool
+
+    @property
+    def rows(self) -> int:
+        """How many rows it took, over all tables."""
+        return sum(rows for _table, rows in self.tables)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What else there is to say of it, each a sentence."""
+        return ()
+
+    def removed(self, thread_id: str) -> bool:
+        """Whether this run is gone by it."""
+        return self.kind.removes_runs and any(run.thread_id == thread_id for run in self.done)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeletionReceipt(Receipt):
+    """What a deletion did. ``came_back`` counts rows that some writer added to deleted runs."""
+
+    came_back: tuple[Footprint, ...]
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """That orphan rows were cleaned up, and that a worker is still writing."""
+        orphans = sum(run.was_orphan for run in self.done)
+        cleaned = (f"{count(orphans, 'run')} had orphan rows only: they were cleaned up.",)
+        return (
+            *(cleaned if orphans else ()),
+            *(
+                f"A worker is still writing: {count(table.rows, 'new row')} in {table.table}. "
+                "Stop it, then delete the same runs again."
+                for table in self.came_back
+            ),
+        )
+
+
+class OperationState(Enum):
+    """Where an operation is between its start and its receipt."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+
+
+@dataclass(frozen=True)
+class OperationView:
+    """An operation as it stood when it was asked about; ``receipt`` is there once it finished."""
+
+    operation_id: str
+    kind: OperationKind
+    state: OperationState
+    total: int
+    done: int
+    failed: int
+    is_stopping: bool
+    receipt: Receipt | None

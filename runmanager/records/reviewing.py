@@ -1,0 +1,164 @@
+"""What is shown of one run: its facts, its log, its checkpoints and what it takes in each table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runmanager.text import count
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from runmanager.records.finding import RunSummary
+
+
+@dataclass(frozen=True)
+class JsonText:
+    """A JSON document as the database prints it: the first part of ``length`` characters."""
+
+    text: str
+    length: int
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether only the beginning was read."""
+        return len(self.text) < self.length
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """A text of ``length`` characters: whole in ``head``, or cut to its ``head`` and ``tail``."""
+
+    head: str
+    tail: str
+    length: int
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether characters between head and tail were left out."""
+        return self.shown < self.length
+
+    @property
+    def shown(self) -> int:
+        """How many of its characters are here."""
+        return len(self.head) + len(self.tail)
+
+    @property
+    def text(self) -> str:
+        """The text for people: where it is cut, a line says how many characters are left out."""
+        if not self.is_cut:
+            return self.head
+        left_out = count(self.length - self.shown, "character")
+        return f"{self.head}\n… {left_out} left out …\n{self.tail}"
+
+
+@dataclass(frozen=True)
+class RunLink:
+    """Another run that this one points to or is pointed to by; ``exists`` says if it has a row."""
+
+    thread_id: str
+    title: str
+    status: str | None
+    exists: bool = True
+
+
+@dataclass(frozen=True)
+class RunDetail:
+    """Everything ``run_metadata`` has about one run.
+
+    ``has_row`` is False for an id that has only orphan rows in other tables. ``others`` holds the
+    columns that Run Manager has no name for, each as text. Long texts are cut.
+    """
+
+    summary: RunSummary
+    has_row: bool
+    completed_at: datetime | None
+    error_message: Excerpt | None
+    model: str | None
+    sop: Excerpt | None
+    initial_data: JsonText | None
+    metadata: JsonText | None
+    parent: RunLink | None
+    reruns: tuple[RunLink, ...]
+    reruns_total: int
+    others: tuple[tuple[str, Excerpt], ...]
+
+
+@dataclass(frozen=True)
+class LogEntry:
+    """One line of a run's log; ``others`` holds further columns as text. Long texts are cut.
+
+    ``key`` asks for the same line again, whole. It means something to the log's table only.
+    """
+
+    key: str
+    time: datetime | None
+    level: str | None
+    message: Excerpt | None
+    others: tuple[tuple[str, Excerpt], ...]
+
+
+@dataclass(frozen=True)
+class CheckpointSummary:
+    """One checkpoint on the timeline; ``stored_bytes`` is its size in the table, compressed."""
+
+    checkpoint_id: str
+    namespace: str
+    parent_id: str | None
+    time: str | None
+    step: str | None
+    source: str | None
+    nodes: tuple[str, ...]
+    writes: int
+    stored_bytes: int
+
+
+@dataclass(frozen=True)
+class CheckpointWrite:
+    """One write of a task at a checkpoint: its type and size, never its content."""
+
+    task_id: str
+    index: int
+    channel: str
+    type: str | None
+    bytes: int
+    node: str | None
+
+
+@dataclass(frozen=True)
+class CheckpointDetail:
+    """One checkpoint opened: its JSON state and metadata, and its writes (the first 500)."""
+
+    summary: CheckpointSummary
+    state: JsonText
+    metadata: JsonText
+    writes: tuple[CheckpointWrite, ...]
+
+
+@dataclass(frozen=True)
+class Blob:
+    """One stored channel value: its type, version and size in bytes, never its content."""
+
+    channel: str
+    namespace: str
+    version: str
+    type: str | None
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Rows of one table that belong to some runs, and the bytes they take in it as stored."""
+
+    table: str
+    rows: int
+    stored_bytes: int
+
+
+@dataclass(frozen=True)
+class LeftBehind:
+    """Rows of runs in a table that is never touched; None where they cannot be counted."""
+
+    table: str
+    rows: int | None

@@ -1,16 +1,13 @@
-"""What is read of the host's indexes and sizes, and that PostgreSQL agrees on what they serve."""
+"""What is read of the host's indexes, and that PostgreSQL agrees on what they serve."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 import sqlalchemy as sa
 
-from runmanager.database import Database
-from runmanager.host.catalog import read_host
 from runmanager.queries.catalog.index_reader import read_indexes, read_references, read_trigram
 from runmanager.queries.catalog.indexes import (
     Index,
@@ -20,39 +17,16 @@ from runmanager.queries.catalog.indexes import (
     leading,
     leads_with,
 )
-from runmanager.queries.catalog.sizes import TableSize, btree_bytes, read_sizes
-from runmanager.settings import Settings
 from tests.conftest import every_shape
-from tests.hosts import fill
+from tests.readings import opened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from runmanager.host.values import Host
     from tests.hosts import HostWriter
-
-
-@contextmanager
-def opened(host: HostWriter) -> Iterator[tuple[sa.Connection, Host]]:
-    """A reading transaction on the host, and its schema."""
-    database = Database(host.url, Settings(pool_size=2))
-    try:
-        with database.read() as connection:
-            yield connection, read_host(connection)
-    finally:
-        database.close()
 
 
 def indexes_of_runs(host: HostWriter) -> tuple[sa.Table, tuple[Index, ...]]:
     with opened(host) as (connection, schema):
         return schema.runs, read_indexes(connection, [schema.runs])
-
-
-def size_of(host: HostWriter, table: str) -> TableSize:
-    with opened(host) as (connection, schema):
-        tables = [schema.runs, *(trace.table for trace in (*schema.traces, *schema.left_behind))]
-        found = read_sizes(connection, tables)
-    return found[f"{host.shape.schema}.{table}"]
 
 
 def plan_of(host: HostWriter, statement: str) -> str:
@@ -255,48 +229,3 @@ def test_a_reference_from_a_schema_off_the_search_path_is_found(host: HostWriter
         ("billing.costs", "run", "run_metadata"),
         ("public.pages", "log", "logs"),
     ]
-
-
-def test_rows_are_known_once_a_table_was_analysed(host: HostWriter) -> None:
-    host.add_runs(3)
-    assert size_of(host, "run_metadata").rows is None
-    host.execute("ANALYZE")
-    size = size_of(host, "run_metadata")
-    assert size.rows == 3
-    assert size.stored_bytes == 8192
-    assert size.columns["user_id"].null_part == 1
-    assert size.columns["thread_id"].distinct == 3
-
-
-def test_rows_of_partitions_are_summed(host: HostWriter) -> None:
-    host.execute(
-        "DROP TABLE logs; CREATE TABLE logs (thread_id text, n int) PARTITION BY HASH (n);"
-        "CREATE TABLE logs_0 PARTITION OF logs FOR VALUES WITH (MODULUS 2, REMAINDER 0);"
-        "CREATE TABLE logs_1 PARTITION OF logs FOR VALUES WITH (MODULUS 2, REMAINDER 1)"
-        " PARTITION BY LIST (thread_id);"
-        "CREATE TABLE logs_1_rest PARTITION OF logs_1 DEFAULT"
-    )
-    host.execute("INSERT INTO logs SELECT 'a run', n FROM generate_series(1, 100) n")
-    host.execute("ANALYZE")
-    size = size_of(host, "logs")
-    assert size.rows == 100
-    assert size.columns["n"].distinct == 100
-    assert [(part.name, part.is_leaf) for part in size.parts] == [
-        ("logs", False),
-        ("logs_0", True),
-        ("logs_1", False),
-        ("logs_1_rest", True),
-    ]
-
-
-@every_shape
-def test_the_likely_size_of_a_b_tree_is_near_its_size(host: HostWriter) -> None:
-    fill(host, 12_000)
-    with opened(host) as (connection, schema):
-        size = read_sizes(connection, [schema.runs])[schema.runs.fullname]
-    for names in (["created_at", "thread_id"], ["user_id", "created_at", "thread_id"], ["user_id"]):
-        host.execute(f"CREATE INDEX measured ON run_metadata ({', '.join(names)})")
-        ((actual,),) = host.execute("SELECT pg_relation_size('measured')")
-        likely = btree_bytes(size, [schema.runs.c[name] for name in names])
-        assert likely == pytest.approx(actual, rel=0.2), names
-        host.execute("DROP INDEX measured")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
-from pages.parts import session
+from pages.parts import run_list, session
 from pages.parts.address import View, read_view, write_view
 from pages.parts.messages import shown_errors
 from runmanager.filters import MAX_SEARCH, RunFilter
@@ -49,12 +49,22 @@ class Choices:
         return next((one.label for one in self.workspaces if one.value == value), None)
 
 
+@dataclass
+class _Offered:
+    choices: Choices | None = None
+
+
+def forget_choices() -> None:
+    """Let what there is to choose from be read anew."""
+    session.slot(_Offered).choices = None
+
+
 def current_view(actor: Actor) -> tuple[View, Choices]:
     """What the address asks for, and what there is to choose from.
 
     The view is without a user or workspace that has no runs; a notice says so.
     """
-    held = session.state()
+    held = session.slot(_Offered)
     view = read_view()
     notices = list(view.notices)
     run_filter = view.run_filter
@@ -152,9 +162,7 @@ def _changed(redrawn: tuple[str, ...] = (LIST,)) -> None:
 
 
 def _show_anew(fragments: tuple[str, ...]) -> None:
-    held = session.state()
-    held.needs_reading = True
-    held.is_searching = False
+    run_list.read_anew()
     # Where the page broke off before its list, there is none to draw: the whole page runs.
     with suppress(StreamlitAPIException):
         st.rerun(fragments)

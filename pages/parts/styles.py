@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
+from pages.parts import session
 from runmanager.records import StatusKind, status_kind
 
 if TYPE_CHECKING:
@@ -81,6 +83,11 @@ if (window.innerWidth < 900) {
 """
 
 
+@dataclass
+class _Sidebar:
+    was_folded: bool = False
+
+
 def apply() -> None:
     """Put the stylesheet on the page."""
     st.html(_STYLESHEET)
@@ -88,6 +95,10 @@ def apply() -> None:
 
 def fold_sidebar_where_narrow() -> None:
     """Close the sidebar on a narrow screen, once; the viewer opens it when they want."""
+    held = session.slot(_Sidebar)
+    if held.was_folded:
+        return
+    held.was_folded = True
     st.html(_FOLD_SIDEBAR, unsafe_allow_javascript=True)
 
 

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.parts import address, operation, session, styles, table, text
+from pages.parts import address, operation, session, styles, table, text, times
 from pages.parts.checkpoint_list import draw_blobs, draw_checkpoints
 from pages.parts.delete_dialog import ask_to_delete, draw_dialog
 from pages.parts.json_view import draw_json
 from pages.parts.log_list import draw_logs
 from pages.parts.messages import shown_errors
 from pages.parts.signin import require_admin, top_line
-from pages.parts.times import viewer_zone
 from runmanager.errors import RunNotFoundError
+from runmanager.text import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from runmanager.records import Actor, RunDetail, RunLink
 
 FACTS_IN_A_ROW = 4
+MAX_TAB_TITLE = 80
 
 
 def draw(actor: Actor, thread_id: str) -> None:
@@ -66,9 +67,10 @@ def _fitting(detail: RunDetail) -> int | None:
 
 def _draw_title(detail: RunDetail) -> None:
     run = detail.summary
+    st.set_page_config(page_title=f"{shorten(run.title, MAX_TAB_TITLE)} · Run Manager")
     with st.container(key="run-title", horizontal=True, vertical_alignment="center"):
         st.text(run.title)
-        st.badge(styles.badge_text(run.status), color=styles.badge_color(run.status))
+        styles.draw_status(run.status)
     with st.container(horizontal=True, vertical_alignment="center", key="run-id"):
         st.code(run.thread_id, language=None, width="content")
         st.button(
@@ -87,10 +89,10 @@ def _draw_title(detail: RunDetail) -> None:
 
 def _draw_facts(detail: RunDetail) -> None:
     run = detail.summary
-    zone = viewer_zone()
+    zone = times.viewer_zone()
     facts: list[tuple[str, str | None]] = [
-        ("Started", text.moment(run.created_at, zone)),
-        ("Completed", text.moment(detail.completed_at, zone)),
+        ("Started", times.moment(run.created_at, zone)),
+        ("Completed", times.moment(detail.completed_at, zone)),
         ("Duration", _duration(detail)),
         ("User", run.username or run.user_id),
         ("Workspace", run.workspace_name or run.workspace_id),
@@ -104,7 +106,7 @@ def _draw_facts(detail: RunDetail) -> None:
             row = shown[start : start + FACTS_IN_A_ROW]
             for (name, value), column in zip(row, st.columns(FACTS_IN_A_ROW), strict=False):
                 with column.container(gap=None):
-                    st.caption(styles.plain_label(name))
+                    st.text(name)
                     st.text(value)
 
 

@@ -43,9 +43,9 @@ def draw_checkpoints(actor: Actor, thread_id: str) -> None:
         heading="Checkpoints",
         nothing="No checkpoints.",
     )
-    opened = session.slot(_Opened)
-    if opened.checkpoint is not None and opened.thread_id == thread_id:
-        _draw_opened(actor, thread_id, *opened.checkpoint)
+    opened = _opened_of(thread_id)
+    if opened is not None:
+        _draw_opened(actor, thread_id, *opened)
 
 
 def _draw_timeline(thread_id: str, page: Page[CheckpointSummary]) -> None:
@@ -53,7 +53,7 @@ def _draw_timeline(thread_id: str, page: Page[CheckpointSummary]) -> None:
     table.draw_choice(
         page.items,
         [
-            table.times("Time", _time, "D MMM YYYY, HH:mm:ss.SSS", width=190),
+            table.times("Time", _time, milliseconds=True),
             table.words("Step", lambda one: one.step, width=60, at_right=True),
             table.words("Source", lambda one: one.source, width=80),
             table.words("Node", lambda one: ", ".join(one.nodes), width=200),
@@ -62,11 +62,17 @@ def _draw_timeline(thread_id: str, page: Page[CheckpointSummary]) -> None:
             table.words("Namespace", lambda one: one.namespace, only_if_any=True),
             table.words("Checkpoint", lambda one: one.checkpoint_id),
         ],
-        key=f"timeline-{thread_id}-{page.number}",
+        key=f"timeline-{thread_id}",
         most=9,
         id_of=lambda one: (one.namespace, one.checkpoint_id),
+        chosen=_opened_of(thread_id),
         choose=partial(_open, thread_id),
     )
+
+
+def _opened_of(thread_id: str) -> tuple[str, str] | None:
+    held = session.slot(_Opened)
+    return held.checkpoint if held.thread_id == thread_id else None
 
 
 def _open(thread_id: str, checkpoint: tuple[str, str] | None) -> None:

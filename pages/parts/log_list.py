@@ -65,7 +65,7 @@ def _draw_entries(page: Page[LogEntry]) -> None:
     table.draw(
         page.items,
         [
-            table.times("Time", lambda one: one.time, "D MMM, HH:mm:ss.SSS", width=150),
+            table.times("Time", lambda one: one.time, milliseconds=True),
             table.pills("Level", lambda one: one.level or table.NOTHING, _level_colors, width=100),
             table.words("Message", _message, width=760),
         ],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.parts import run_total, selection, session, table, text
+from pages.parts import run_total, scripts, selection, session, table, text
 from pages.parts.messages import shown_errors
 from runmanager.errors import OperationNotFoundError
 from runmanager.records import OperationState
@@ -54,7 +54,7 @@ def draw_operation(actor: Actor) -> None:
     if held.operation_id is not None:
         _watch(actor)
     if held.finished is not None and held.finished.receipt is not None:
-        _draw_result(held.finished.receipt)
+        _draw_result(held.finished.operation_id, held.finished.receipt)
 
 
 def _adopt(actor: Actor) -> None:
@@ -107,8 +107,10 @@ def _put_away() -> None:
     session.slot(_Operation).finished = None
 
 
-def _draw_result(receipt: Receipt) -> None:
+def _draw_result(operation_id: str, receipt: Receipt) -> None:
     with st.container(border=True, key="result"):
+        with st.container(key="announced"):
+            scripts.announce(_what_was_done(receipt), operation_id)
         title, close = st.columns([8, 1], vertical_alignment="center")
         title.markdown(_headline(receipt))
         close.button("Close", key="close_result", on_click=_put_away, type="tertiary")
@@ -122,16 +124,17 @@ def _draw_result(receipt: Receipt) -> None:
 
 
 def _headline(receipt: Receipt) -> str:
-    done = f"{text.count(len(receipt.done), 'run')} {receipt.kind.done}"
-    icon = ":green[:material/check_circle:]"
-    if receipt.failed:
-        icon = ":red[:material/error:]"
-        done += f", {len(receipt.failed):,} failed"
+    icon = ":red[:material/error:]" if receipt.failed else ":green[:material/check_circle:]"
     stopped = " · stopped" if receipt.was_stopped else ""
     return (
-        f"{icon} **{done}**{stopped} · {text.count(receipt.rows, 'row')} "
+        f"{icon} **{_what_was_done(receipt)}**{stopped} · {text.count(receipt.rows, 'row')} "
         f"in {text.duration(receipt.seconds)}"
     )
+
+
+def _what_was_done(receipt: Receipt) -> str:
+    failed = f", {len(receipt.failed):,} failed" if receipt.failed else ""
+    return f"{text.count(len(receipt.done), 'run')} {receipt.kind.done}{failed}"
 
 
 def _draw_failures(receipt: Receipt) -> None:

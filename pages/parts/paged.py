@@ -42,7 +42,9 @@ def draw(
     if not page.items:
         st.caption(str(nothing))
         return
-    draw_rows(page)
+    # What a table sorts is the rows that it has: "oldest" would be that of one page.
+    with st.container(key=f"{'part' if page.pages > 1 else 'whole'}-{key}"):
+        draw_rows(page)
     if page.pages > 1:
         session.seed(key, page.number)
         st.pagination(page.pages, key=key)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.parts import address, run_list, session, text
-from pages.parts.times import viewer_zone
+from pages.parts import address, run_list, session, text, times
 from runmanager.paging import PageRequest
 
 if TYPE_CHECKING:
@@ -82,7 +81,7 @@ def _draw_search_on(page: RunPage) -> None:
     is_searching = run_list.is_searching()
     back = "among those without a time"
     if page.searched_to is not None:
-        back = f"back to {text.moment(page.searched_to, viewer_zone())}"
+        back = f"back to {times.moment(page.searched_to, times.viewer_zone())}"
     with st.container(
         key="searched", horizontal=True, width="content", vertical_alignment="center"
     ):

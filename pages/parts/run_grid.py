@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from pages.parts import run_list, selection, session, styles
-from pages.parts.times import viewer_zone
+from pages.parts import run_list, selection, session, styles, times
+from pages.parts.run_link import run_url
 from runmanager.text import shorten
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ ROW_HEIGHT = 35
 MAX_HEIGHT = 14 * ROW_HEIGHT + 3
 MAX_TEXT = 300
 NOTHING = "—"
+_COLUMNS = ["select", "open", "tab", "thread_id", "name", "status", "time", "user", "workspace"]
 
 
 @dataclass
@@ -89,7 +90,7 @@ def draw_grid(grid: Grid, open_run: Callable[[str], None]) -> None:
         num_rows="fixed",
         placeholder=NOTHING,
         alt="Runs",
-        disabled=["open", "thread_id", "name", "status", "time", "user", "workspace"],
+        disabled=[one for one in _COLUMNS if one != "select"],
         on_change=_apply_edits,
         column_config={
             "select": st.column_config.CheckboxColumn("", width=36, pinned=True),
@@ -100,14 +101,15 @@ def draw_grid(grid: Grid, open_run: Callable[[str], None]) -> None:
                 key=f"{grid.key}-open",
                 on_click=partial(_open_clicked, open_run),
             ),
+            "tab": st.column_config.LinkColumn(
+                "Tab", width=44, display_text=":material/open_in_new:", help="Open in a new tab"
+            ),
             "thread_id": st.column_config.TextColumn("ID", width=84),
             "name": st.column_config.TextColumn("Name", width=236),
             "status": st.column_config.MultiselectColumn(
                 "Status", width=108, options=list(statuses), color=list(statuses.values())
             ),
-            "time": st.column_config.DatetimeColumn(
-                "Time", width=158, format="D MMM YYYY, HH:mm:ss", timezone=viewer_zone().key
-            ),
+            "time": times.column("Time", [run.created_at for run in runs]),
             "user": st.column_config.TextColumn("User", width=92),
             "workspace": st.column_config.TextColumn("Workspace", width=130),
         },
@@ -151,15 +153,15 @@ def _frame(runs: Sequence[RunSummary], selected: frozenset[str]) -> pd.DataFrame
         {
             "select": [run.thread_id in selected for run in runs],
             "open": ["Open"] * len(runs),
+            "tab": [run_url(run.thread_id) for run in runs],
             "name": pd.Series([shorten(run.title, MAX_TEXT) for run in runs], dtype="str"),
             "status": [[styles.status_word(run.status)] for run in runs],
-            # Microseconds reach year 9999; the default nanoseconds end in 2262.
-            "time": pd.Series([run.created_at for run in runs], dtype="datetime64[us, UTC]"),
+            "time": times.cells(run.created_at for run in runs),
             "user": pd.Series([_user(run) for run in runs], dtype="str"),
             "workspace": pd.Series([_workspace(run) for run in runs], dtype="str"),
             "thread_id": pd.Series([run.thread_id for run in runs], dtype="str"),
         },
-        columns=["select", "open", "thread_id", "name", "status", "time", "user", "workspace"],
+        columns=_COLUMNS,
     )
 
 

@@ -6,6 +6,7 @@ A column is made by ``words``, ``numbers``, ``sizes``, ``statuses``, ``pills``, 
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -14,7 +15,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.parts import session, styles, text
-from pages.parts.times import viewer_zone
+from pages.parts import times as moments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -31,13 +32,12 @@ NOTHING = "—"
 class Column(Generic[T]):
     """One column: its heading, its cells for some rows, and how Streamlit is to draw them.
 
-    ``configure`` is given the cells. A column with ``only_if_any`` is left out where every cell is
-    empty.
+    A column with ``only_if_any`` is left out where every cell is empty.
     """
 
     heading: str
     cells: Callable[[Sequence[T]], pd.Series[Any] | list[Any]]
-    configure: Callable[[Any], Any]
+    configure: Callable[[Sequence[T]], Any]
     only_if_any: bool = False
 
 
@@ -67,13 +67,13 @@ def words(
     def cells(rows: Sequence[T]) -> pd.Series[Any]:
         return pd.Series([value(row) or None for row in rows], dtype="str")
 
-    return Column(heading, cells, lambda _cells: config, only_if_any)
+    return Column(heading, cells, lambda _rows: config, only_if_any)
 
 
 def numbers(heading: str, value: Callable[[T], int], *, width: int | None = None) -> Column[T]:
     """A column of whole numbers."""
     config = st.column_config.NumberColumn(heading, width=width, format="localized")
-    return Column(heading, lambda rows: [value(row) for row in rows], lambda _cells: config)
+    return Column(heading, lambda rows: [value(row) for row in rows], lambda _rows: config)
 
 
 def sizes(heading: str, value: Callable[[T], int], *, width: int | None = None) -> Column[T]:
@@ -90,8 +90,8 @@ def pills(
 ) -> Column[T]:
     """A column of short words, each in the colour that ``colors`` gives it."""
 
-    def configure(cells: list[list[str]]) -> Any:
-        known = colors(dict.fromkeys(word for (word,) in cells))
+    def configure(rows: Sequence[T]) -> Any:
+        known = colors(dict.fromkeys(value(row) for row in rows))
         return st.column_config.MultiselectColumn(
             heading, width=width, options=list(known), color=list(known.values())
         )
@@ -109,20 +109,16 @@ def statuses(
 
 
 def times(
-    heading: str, value: Callable[[T], datetime | None], format_: str, *, width: int | None = None
+    heading: str, value: Callable[[T], datetime | None], *, milliseconds: bool = False
 ) -> Column[T]:
-    """A column of times in the viewer's zone."""
-
-    def cells(rows: Sequence[T]) -> pd.Series[Any]:
-        # Microseconds reach year 9999; the default nanoseconds end in 2262.
-        return pd.Series([value(row) for row in rows], dtype="datetime64[us, UTC]")
-
-    def configure(_cells: pd.Series[Any]) -> Any:
-        return st.column_config.DatetimeColumn(
-            heading, width=width, format=format_, timezone=viewer_zone().key
-        )
-
-    return Column(heading, cells, configure)
+    """A column of times in the viewer's zone, which the heading names."""
+    return Column(
+        heading,
+        lambda rows: moments.cells(value(row) for row in rows),
+        lambda rows: moments.column(
+            heading, [value(row) for row in rows], milliseconds=milliseconds
+        ),
+    )
 
 
 def opener(
@@ -141,7 +137,7 @@ def opener(
         session.slot(_Shown).ids[key] = tuple(id_of(row) for row in rows)
         return [label(row) for row in rows]
 
-    def configure(_cells: list[str]) -> Any:
+    def configure(_rows: Sequence[T]) -> Any:
         return st.column_config.ButtonColumn(
             width=64, type="tertiary", key=key, on_click=partial(_opened, key, open_it)
         )
@@ -179,14 +175,20 @@ def draw_choice(
     key: str,
     most: int,
     id_of: Callable[[T], Id],
+    chosen: Id | None,
     choose: Callable[[Id | None], None],
 ) -> None:
-    """Draw ``rows``, of which one can be ticked: ``choose`` is called with its id, or with None.
+    """Draw ``rows``, of which one can be ticked; the one with the id ``chosen`` is.
 
-    ``choose`` must not hold rows.
+    ``choose`` is called with the id of the row that is ticked, or with None. It must not hold rows.
     """
     frame, config = _made(rows, columns)
-    session.slot(_Shown).ids[key] = tuple(id_of(row) for row in rows)
+    ids = tuple(id_of(row) for row in rows)
+    # The browser keeps a tick by its position. Other rows make another table, with the tick where
+    # the chosen row is now.
+    key = f"{key}-{_digest(ids)}"
+    session.slot(_Shown).ids[key] = ids
+    ticked = [ids.index(chosen)] if chosen in ids else []
     st.dataframe(
         frame,
         key=key,
@@ -195,8 +197,13 @@ def draw_choice(
         placeholder=NOTHING,
         on_select=partial(_chosen, key, choose),
         selection_mode="single-row",
+        selection_default={"selection": {"rows": ticked}},
         column_config=config,
     )
+
+
+def _digest(ids: tuple[Hashable, ...]) -> str:
+    return hashlib.sha256(repr(ids).encode(errors="surrogatepass")).hexdigest()[:16]
 
 
 def _made(rows: Sequence[T], columns: Iterable[Column[T]]) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -204,7 +211,7 @@ def _made(rows: Sequence[T], columns: Iterable[Column[T]]) -> tuple[pd.DataFrame
     shown = [(one, cells) for one, cells in made if not one.only_if_any or any(pd.notna(cells))]
     return (
         pd.DataFrame({one.heading: cells for one, cells in shown}),
-        {one.heading: one.configure(cells) for one, cells in shown},
+        {one.heading: one.configure(rows) for one, _cells in shown},
     )
 
 

@@ -144,6 +144,12 @@ class Visitor:
         return [one.value for one in self.app.text]
 
     @property
+    def status(self) -> str:
+        """The HTML that shows the status of the run on its page."""
+        drawn = [str(one.proto.body) for one in self.app.get("html")]
+        return next(one for one in drawn if "run-status" in one)
+
+    @property
     def notices(self) -> list[str]:
         """What stands above the list about the address."""
         return [one.value for one in self.app.info]
@@ -202,6 +208,12 @@ def anonymous(provided: RunManager) -> Visitor:
 def ada(provided: RunManager) -> Visitor:
     """The host's admin, signed in."""
     return Visitor(provided).signed_in_as("ada")
+
+
+@pytest.fixture
+def in_berlin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every visitor's browser be in Berlin."""
+    monkeypatch.setattr(type(st.context), "timezone", property(lambda _self: "Europe/Berlin"))
 
 
 @pytest.fixture

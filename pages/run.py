@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pandas as pd
 import streamlit as st
 
-from pages.parts import address, session, styles, text
+from pages.parts import address, operation, session, styles, table, text, times
 from pages.parts.checkpoint_list import draw_blobs, draw_checkpoints
 from pages.parts.delete_dialog import ask_to_delete, draw_dialog
 from pages.parts.json_view import draw_json
 from pages.parts.log_list import draw_logs
 from pages.parts.messages import shown_errors
-from pages.parts.operation import draw_operation
-from pages.parts.run_grid import viewer_zone
 from pages.parts.signin import require_admin, top_line
 from runmanager.errors import RunNotFoundError
+from runmanager.text import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
     from runmanager.records import Actor, RunDetail, RunLink
 
 FACTS_IN_A_ROW = 4
+MAX_TAB_TITLE = 80
 
 
 def draw(actor: Actor, thread_id: str) -> None:
@@ -33,10 +32,10 @@ def draw(actor: Actor, thread_id: str) -> None:
             "runs.py",
             label="All runs",
             icon=":material/arrow_back:",
-            query_params=session.state().list_query,
+            query_params=address.list_query(),
         )
-    draw_operation(actor)
-    if session.was_deleted(thread_id):
+    operation.draw_operation(actor)
+    if operation.was_removed(thread_id):
         st.info("This run was deleted.", icon=":material/delete:")
         return
     with shown_errors():
@@ -71,9 +70,10 @@ def _fitting(detail: RunDetail) -> int | None:
 
 def _draw_title(detail: RunDetail) -> None:
     run = detail.summary
+    st.set_page_config(page_title=f"{shorten(run.title, MAX_TAB_TITLE)} · Run Manager")
     with st.container(key="run-title", horizontal=True, vertical_alignment="center"):
         st.text(run.title)
-        st.badge(styles.badge_text(run.status), color=styles.badge_color(run.status))
+        styles.draw_status(run.status)
     with st.container(horizontal=True, vertical_alignment="center", key="run-id"):
         st.code(run.thread_id, language=None, width="content")
         st.button(
@@ -92,10 +92,10 @@ def _draw_title(detail: RunDetail) -> None:
 
 def _draw_facts(detail: RunDetail) -> None:
     run = detail.summary
-    zone = viewer_zone()
+    zone = times.viewer_zone()
     facts: list[tuple[str, str | None]] = [
-        ("Started", text.moment(run.created_at, zone)),
-        ("Completed", text.moment(detail.completed_at, zone)),
+        ("Started", times.moment(run.created_at, zone)),
+        ("Completed", times.moment(detail.completed_at, zone)),
         ("Duration", _duration(detail)),
         ("User", run.username or run.user_id),
         ("Workspace", run.workspace_name or run.workspace_id),
@@ -109,7 +109,7 @@ def _draw_facts(detail: RunDetail) -> None:
             row = shown[start : start + FACTS_IN_A_ROW]
             for (name, value), column in zip(row, st.columns(FACTS_IN_A_ROW), strict=False):
                 with column.container(gap=None):
-                    st.caption(styles.plain_label(name))
+                    st.text(name)
                     st.text(value)
 
 
@@ -130,34 +130,21 @@ def _draw_links(detail: RunDetail) -> None:
 
 
 def _draw_link_list(links: Sequence[RunLink], key: str) -> None:
-    statuses = styles.pill_colors(link.status for link in links)
-
-    def clicked() -> None:
-        click = session.value(f"{key}-open")
-        address.open_run(links[click["row"]].thread_id)  # type: ignore[index]  # no type
-
-    st.dataframe(
-        pd.DataFrame(
-            {
-                "Open": ["Open" if link.exists else "gone" for link in links],
-                "Run": pd.Series([link.title for link in links], dtype="str"),
-                "Status": [[styles.status_word(link.status)] for link in links],
-                "ID": pd.Series([link.thread_id for link in links], dtype="str"),
-            }
-        ),
+    table.draw(
+        links,
+        [
+            table.opener(
+                key,
+                lambda link: "Open" if link.exists else "gone",
+                lambda link: link.thread_id,
+                address.open_run,
+            ),
+            table.words("Run", lambda link: link.title, width=420),
+            table.statuses("Status", lambda link: link.status, width=112),
+            table.words("ID", lambda link: link.thread_id, width=280),
+        ],
         key=key,
-        hide_index=True,
-        height=min(8, len(links) + 1) * 35 + 3,
-        column_config={
-            "Open": st.column_config.ButtonColumn(
-                width=64, type="tertiary", key=f"{key}-open", on_click=clicked
-            ),
-            "Run": st.column_config.TextColumn(width=420),
-            "Status": st.column_config.MultiselectColumn(
-                width=112, options=list(statuses), color=list(statuses.values())
-            ),
-            "ID": st.column_config.TextColumn(width=280),
-        },
+        most=8,
     )
 
 
@@ -165,23 +152,14 @@ def _draw_footprint(actor: Actor, thread_id: str) -> None:
     with shown_errors():
         tables, left_behind = session.service().reviewing.footprint(actor, thread_id)
     st.markdown("##### Rows and bytes")
-    st.dataframe(
-        pd.DataFrame(
-            {
-                "Table": pd.Series([one.table for one in tables], dtype="str"),
-                "Rows": [one.rows for one in tables],
-                "Size as stored": pd.Series(
-                    [text.size(one.stored_bytes) for one in tables], dtype="str"
-                ),
-            }
-        ),
-        hide_index=True,
-        height="content",
+    table.draw(
+        tables,
+        [
+            table.words("Table", lambda one: one.table),
+            table.numbers("Rows", lambda one: one.rows),
+            table.sizes("Size as stored", lambda one: one.stored_bytes),
+        ],
         width=560,
-        column_config={
-            "Rows": st.column_config.NumberColumn(format="localized"),
-            "Size as stored": st.column_config.TextColumn(alignment="right"),
-        },
     )
     for left in left_behind:
         rows = "rows (too many to count)" if left.rows is None else text.count(left.rows, "row")

@@ -7,20 +7,28 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.parts import address, choices, filter_form, run_grid, session
+from pages.parts import (
+    address,
+    choices,
+    filter_form,
+    operation,
+    run_grid,
+    run_list,
+    run_total,
+    selection,
+    session,
+)
 from pages.parts.delete_dialog import ask_to_delete, draw_dialog
 from pages.parts.filter_form import current_view
 from pages.parts.messages import shown_errors
-from pages.parts.operation import draw_operation
 from pages.parts.pager import draw_nothing_found_yet, draw_pager
-from pages.parts.run_total import draw_total, with_counted
 from pages.parts.signin import require_admin, top_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pages.parts.address import View
-    from pages.parts.session import GridState
+    from pages.parts.run_grid import Grid
     from runmanager.records import Actor, RunPage
 
 SENDING_SECONDS = 0.1
@@ -28,15 +36,14 @@ SENDING_SECONDS = 0.1
 
 def draw(actor: Actor) -> None:
     """Draw the page for ``actor``."""
-    held = session.state()
     choices.forget()
-    held.needs_reading, held.is_searching = True, False
+    run_list.read_anew()
     with st.container(key="form"):
         filter_form.draw_filters(actor)
     with top_line(actor):
         st.markdown("### Run Manager")
     with st.container(gap=None):
-        draw_operation(actor)
+        operation.draw_operation(actor)
     _draw_list(actor)
 
 
@@ -58,7 +65,7 @@ def _draw_list(actor: Actor) -> None:
     else:
         _draw_empty(view)
     draw_dialog(actor)
-    if session.state().is_searching:
+    if run_list.is_searching():
         # Half a second at a time, so that what is found is seen and Stop is heard. A rerun throws
         # away what has not been sent to the browser yet.
         time.sleep(SENDING_SECONDS)
@@ -66,22 +73,22 @@ def _draw_list(actor: Actor) -> None:
 
 
 def _read(actor: Actor, view: View) -> RunPage:
-    """The page to show: as it was drawn before, searched on, or read from the database."""
-    held, old = session.state(), session.state().grid
-    known = old.page if old is not None and old.view.run_filter == view.run_filter else None
-    if known is not None and not held.needs_reading:
-        # In the place of the skeleton, which leaves as much behind.
+    """The page to show: the one that is known, that one searched on, or one from the database."""
+    known = run_grid.known_page(view.run_filter)
+    if known is not None and not run_list.needs_reading():
+        # An element here too, as the skeleton below is one: what follows keeps its place.
         st.empty()
-        if not held.is_searching or known.resume is None:
-            held.is_searching = False
-            return with_counted(view.run_filter, known)
+        if not run_list.is_searching() or known.resume is None:
+            run_list.stop_searching()
+            return run_total.with_counted(view.run_filter, known)
         with shown_errors():
             page = session.service().finding.search_on(actor, view.run_filter, known)
-        held.is_searching = page.resume is not None
+        if page.resume is None:
+            run_list.stop_searching()
         return page
     with shown_errors(), st.skeleton(height=run_grid.MAX_HEIGHT):
         page = session.service().finding.browse(actor, view.run_filter, view.request, known)
-    return with_counted(view.run_filter, page)
+    return run_total.with_counted(view.run_filter, page)
 
 
 def _draw_heading(actor: Actor, view: View, page: RunPage, labels: Mapping[str, str]) -> None:
@@ -94,7 +101,7 @@ def _draw_heading(actor: Actor, view: View, page: RunPage, labels: Mapping[str, 
             st.info(" ".join(notices), icon=":material/info:")
     described = view.run_filter.describe(labels)
     with st.container(key="heading", horizontal=True, vertical_alignment="center"):
-        draw_total(actor, view.run_filter, page)
+        run_total.draw_total(actor, view.run_filter, page)
         if described:
             # A username or search is the host's or the viewer's text: never Markdown.
             with st.container(key="filtered-by", width="content"):
@@ -116,8 +123,8 @@ def _draw_heading(actor: Actor, view: View, page: RunPage, labels: Mapping[str, 
         )
 
 
-def _draw_actions(grid: GridState) -> None:
-    selected = session.state().selection
+def _draw_actions(grid: Grid) -> None:
+    selected = selection.chosen()
     elsewhere = len(selected.keys() - {run.thread_id for run in grid.page.items})
     with st.container(key="actions", horizontal=True, vertical_alignment="center"):
         st.button(
@@ -126,7 +133,7 @@ def _draw_actions(grid: GridState) -> None:
             on_click=_ask_to_delete_selected,
             type="primary" if selected else "secondary",
             icon=":material/delete:",
-            disabled=not selected or session.state().operation_id is not None,
+            disabled=not selected or operation.is_working(),
         )
         if len(selected) == 1:
             # The grid's own button cannot be pressed from the keyboard.
@@ -141,7 +148,7 @@ def _draw_actions(grid: GridState) -> None:
         st.button(
             "Clear selection",
             key="clear_selection",
-            on_click=run_grid.clear_selection,
+            on_click=selection.clear,
             disabled=not selected,
             type="tertiary",
         )
@@ -164,12 +171,12 @@ def _draw_empty(view: View) -> None:
 
 
 def _read_again() -> None:
-    session.state().needs_reading = True
-    session.state().counted = None
+    run_list.read_again()
+    run_total.forget()
 
 
 def _ask_to_delete_selected() -> None:
-    ask_to_delete(tuple(session.state().selection))
+    ask_to_delete(selection.chosen())
 
 
 page_actor = require_admin()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.parts import session, signin, styles
+from pages.parts import scripts, signin, styles
 from pages.parts.messages import shown_errors
 
 # A local file: an icon by name would be fetched from a font host.
@@ -32,8 +32,6 @@ with shown_errors():
 with st.sidebar:
     st.page_link("runs.py", label="Run Manager", icon=":material/database:")
 with st.container(key="once"):
-    if not session.state().was_drawn:
-        session.state().was_drawn = True
-        styles.fold_sidebar_where_narrow()
+    scripts.start()
 page.run()
 signin.draw_sign_out()

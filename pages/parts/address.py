@@ -27,12 +27,24 @@ class View:
         return self.run_filter.to_query() | self.request.to_query()
 
 
+@dataclass
+class _Left:
+    """The query of the list when a run was opened from it."""
+
+    list_query: dict[str, str] = field(default_factory=dict)
+
+
+def list_query() -> dict[str, str]:
+    """The query parameters that lead back to the list as it was left."""
+    return session.slot(_Left).list_query
+
+
 def read_view() -> View:
     """The nearest valid view to what the address asks for."""
     query = st.query_params.to_dict()
     if _RUN_ID in query:
         # The browser's Back from a run keeps that run's query: the list's own was kept aside.
-        query = session.state().list_query
+        query = list_query()
         st.query_params.from_dict(query)
     request, notices = PageRequest.from_query(query)
     return View(RunFilter.from_query(query), request, (*notices, *query_problems(query)))
@@ -48,7 +60,7 @@ def write_view(view: View) -> None:
 def open_run(thread_id: str) -> NoReturn:
     """Go to the page of a run, in this tab; the way back leads to the view that was left."""
     if _RUN_ID not in st.query_params:
-        session.state().list_query = st.query_params.to_dict()
+        session.slot(_Left).list_query = st.query_params.to_dict()
     st.switch_page("run.py", query_params={_RUN_ID: thread_id})
 
 

@@ -2,98 +2,82 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
-import pandas as pd
 import streamlit as st
 
-from pages.parts import session, text
+from pages.parts import paged, session, table
 from pages.parts.json_view import draw_json
 from pages.parts.messages import shown_errors
-from pages.parts.run_grid import viewer_zone
-from runmanager.paging import PageRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from runmanager.paging import Page
     from runmanager.records import Actor, Blob, CheckpointSummary, CheckpointWrite
 
 PAGE_SIZE = 25
 BLOB_PAGE_SIZE = 50
-_WITHOUT_NAMESPACE = ("Time", "Step", "Source", "Node", "Writes", "Size", "Checkpoint")
+
+
+@dataclass
+class _Opened:
+    """The checkpoint that is opened: its run, and its namespace and id."""
+
+    thread_id: str = ""
+    checkpoint: tuple[str, str] | None = None
 
 
 @st.fragment
 def draw_checkpoints(actor: Actor, thread_id: str) -> None:
     """Draw the timeline of one run's checkpoints, and the one that is opened."""
     # Pages are each run's own: another one may be opened in its place.
-    page_key = f"checkpoint_page-{thread_id}"
-    number = session.value(page_key)
-    request = PageRequest(number if isinstance(number, int) else 1, PAGE_SIZE)
-    with shown_errors():
-        page = session.service().reviewing.checkpoints(actor, thread_id, request)
-    st.markdown(f"##### Checkpoints · {page.total:,}")
-    if not page.items:
-        st.caption("No checkpoints.")
-        return
-    _draw_timeline(page.items, thread_id, page.number)
-    if page.pages > 1:
-        session.seed(page_key, page.number)
-        st.pagination(page.pages, key=page_key)
-    opened = session.state().open_checkpoint
-    if opened is not None and opened[0] == thread_id:
-        _draw_opened(actor, *opened)
-
-
-def _draw_timeline(checkpoints: Sequence[CheckpointSummary], thread_id: str, number: int) -> None:
-    def chosen() -> None:
-        rows = session.chosen_rows(key)
-        if rows and rows[0] < len(checkpoints):
-            one = checkpoints[rows[0]]
-            session.state().open_checkpoint = (thread_id, one.namespace, one.checkpoint_id)
-        else:
-            session.state().open_checkpoint = None
-
-    key = f"timeline-{thread_id}-{number}"
-    st.caption("Tick a row to open it.")
-    st.dataframe(
-        pd.DataFrame(
-            {
-                "Time": pd.Series(
-                    [_time(one.time) for one in checkpoints], dtype="datetime64[us, UTC]"
-                ),
-                "Step": pd.Series([one.step for one in checkpoints], dtype="str"),
-                "Source": pd.Series([one.source for one in checkpoints], dtype="str"),
-                "Node": pd.Series(
-                    [", ".join(one.nodes) or None for one in checkpoints], dtype="str"
-                ),
-                "Writes": [one.writes for one in checkpoints],
-                "Size": pd.Series(
-                    [text.size(one.stored_bytes) for one in checkpoints], dtype="str"
-                ),
-                "Namespace": pd.Series([one.namespace or None for one in checkpoints], dtype="str"),
-                "Checkpoint": pd.Series([one.checkpoint_id for one in checkpoints], dtype="str"),
-            }
-        ),
-        key=key,
-        hide_index=True,
-        column_order=None if any(one.namespace for one in checkpoints) else _WITHOUT_NAMESPACE,
-        height=min(9, len(checkpoints) + 1) * 35 + 3,
-        placeholder="—",
-        on_select=chosen,
-        selection_mode="single-row",
-        column_config={
-            "Time": st.column_config.DatetimeColumn(
-                format="D MMM YYYY, HH:mm:ss.SSS", timezone=viewer_zone().key, width=190
-            ),
-            "Step": st.column_config.TextColumn(width=60, alignment="right"),
-            "Source": st.column_config.TextColumn(width=80),
-            "Node": st.column_config.TextColumn(width=200),
-            "Writes": st.column_config.NumberColumn(width=70),
-            "Size": st.column_config.TextColumn(width=90, alignment="right"),
-        },
+    paged.draw(
+        f"checkpoint_page-{thread_id}",
+        PAGE_SIZE,
+        lambda request: session.service().reviewing.checkpoints(actor, thread_id, request),
+        partial(_draw_timeline, thread_id),
+        heading="Checkpoints",
+        nothing="No checkpoints.",
     )
+    opened = _opened_of(thread_id)
+    if opened is not None:
+        _draw_opened(actor, thread_id, *opened)
+
+
+def _draw_timeline(thread_id: str, page: Page[CheckpointSummary]) -> None:
+    st.caption("Tick a row to open it.")
+    table.draw_choice(
+        page.items,
+        [
+            table.times("Time", _time, milliseconds=True),
+            table.words("Step", lambda one: one.step, width=60, at_right=True),
+            table.words("Source", lambda one: one.source, width=80),
+            table.words("Node", lambda one: ", ".join(one.nodes), width=200),
+            table.numbers("Writes", lambda one: one.writes, width=70),
+            table.sizes("Size", lambda one: one.stored_bytes, width=90),
+            table.words("Namespace", lambda one: one.namespace, only_if_any=True),
+            table.words("Checkpoint", lambda one: one.checkpoint_id),
+        ],
+        key=f"timeline-{thread_id}",
+        most=9,
+        id_of=lambda one: (one.namespace, one.checkpoint_id),
+        chosen=_opened_of(thread_id),
+        choose=partial(_open, thread_id),
+    )
+
+
+def _opened_of(thread_id: str) -> tuple[str, str] | None:
+    held = session.slot(_Opened)
+    return held.checkpoint if held.thread_id == thread_id else None
+
+
+def _open(thread_id: str, checkpoint: tuple[str, str] | None) -> None:
+    held = session.slot(_Opened)
+    held.thread_id, held.checkpoint = thread_id, checkpoint
 
 
 def _draw_opened(actor: Actor, thread_id: str, namespace: str, checkpoint_id: str) -> None:
@@ -113,62 +97,49 @@ def _draw_writes(writes: Sequence[CheckpointWrite]) -> None:
     if not writes:
         st.caption("No writes.")
         return
-    st.dataframe(
-        pd.DataFrame(
-            {
-                "Node": pd.Series([one.node for one in writes], dtype="str"),
-                "Channel": pd.Series([one.channel for one in writes], dtype="str"),
-                "Type": pd.Series([one.type for one in writes], dtype="str"),
-                "Size": pd.Series([text.size(one.bytes) for one in writes], dtype="str"),
-                "Task": pd.Series([one.task_id for one in writes], dtype="str"),
-                "No.": [one.index for one in writes],
-            }
-        ),
-        hide_index=True,
-        height=min(8, len(writes) + 1) * 35 + 3,
-        placeholder="—",
-        column_config={"Size": st.column_config.TextColumn(alignment="right")},
+    table.draw(
+        writes,
+        [
+            table.words("Node", lambda one: one.node),
+            table.words("Channel", lambda one: one.channel),
+            table.words("Type", lambda one: one.type),
+            table.sizes("Size", lambda one: one.bytes),
+            table.words("Task", lambda one: one.task_id),
+            table.numbers("No.", lambda one: one.index),
+        ],
+        most=8,
     )
 
 
 @st.fragment
 def draw_blobs(actor: Actor, thread_id: str) -> None:
     """Draw the stored channel values of one run: measured, never decoded."""
-    page_key = f"blob_page-{thread_id}"
-    number = session.value(page_key)
-    request = PageRequest(number if isinstance(number, int) else 1, BLOB_PAGE_SIZE)
-    with shown_errors():
-        page = session.service().reviewing.blobs(actor, thread_id, request)
-    if not page.items:
-        return
-    st.markdown(f"##### Stored values · {page.total:,}")
-    _draw_blob_rows(page.items)
-    if page.pages > 1:
-        session.seed(page_key, page.number)
-        st.pagination(page.pages, key=page_key)
-
-
-def _draw_blob_rows(blobs: Sequence[Blob]) -> None:
-    st.dataframe(
-        pd.DataFrame(
-            {
-                "Channel": pd.Series([one.channel for one in blobs], dtype="str"),
-                "Type": pd.Series([one.type for one in blobs], dtype="str"),
-                "Size": pd.Series([text.size(one.bytes) for one in blobs], dtype="str"),
-                "Version": pd.Series([one.version for one in blobs], dtype="str"),
-                "Namespace": pd.Series([one.namespace or None for one in blobs], dtype="str"),
-            }
-        ),
-        hide_index=True,
-        height=min(9, len(blobs) + 1) * 35 + 3,
-        placeholder="—",
-        column_config={"Size": st.column_config.TextColumn(alignment="right")},
+    paged.draw(
+        f"blob_page-{thread_id}",
+        BLOB_PAGE_SIZE,
+        lambda request: session.service().reviewing.blobs(actor, thread_id, request),
+        _draw_blob_rows,
+        heading="Stored values",
     )
 
 
-def _time(written: str | None) -> datetime | None:
+def _draw_blob_rows(page: Page[Blob]) -> None:
+    table.draw(
+        page.items,
+        [
+            table.words("Channel", lambda one: one.channel),
+            table.words("Type", lambda one: one.type),
+            table.sizes("Size", lambda one: one.bytes),
+            table.words("Version", lambda one: one.version),
+            table.words("Namespace", lambda one: one.namespace),
+        ],
+        most=9,
+    )
+
+
+def _time(checkpoint: CheckpointSummary) -> datetime | None:
     """The time of a checkpoint as LangGraph writes it (ISO 8601); None where it is not one."""
     try:
-        return datetime.fromisoformat(written or "")
+        return datetime.fromisoformat(checkpoint.time or "")
     except ValueError:
         return None

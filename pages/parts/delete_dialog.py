@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import pandas as pd
 import streamlit as st
 
-from pages.parts import session, styles, text
+from pages.parts import operation, session, table, text
 from pages.parts.messages import shown_errors
-from pages.parts.run_grid import viewer_zone
 from runmanager.text import shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from runmanager.records import Actor, DeletionPlan, PlannedRun
 
@@ -22,28 +21,35 @@ ROW_HEIGHT = 28
 TYPED_ABOVE = 100
 
 
-def ask_to_delete(thread_ids: Sequence[str]) -> None:
-    """Open the confirmation for these runs in this script run's successor."""
-    held = session.state()
-    held.to_delete = tuple(thread_ids)
-    held.plan = None
+@dataclass
+class _Confirmation:
+    """The runs that a deletion was asked for, and what it would do: empty while none is."""
+
+    to_delete: tuple[str, ...] = ()
+    plan: DeletionPlan | None = None
+
+
+def ask_to_delete(thread_ids: Iterable[str]) -> None:
+    """Open the confirmation for these runs. It is drawn when the script runs next."""
+    held = session.slot(_Confirmation)
+    held.to_delete, held.plan = tuple(thread_ids), None
     session.seed("include_running", False)
     session.seed("typed_count", "")
 
 
 def draw_dialog(actor: Actor) -> None:
     """Draw the confirmation where one was asked for."""
-    if session.state().to_delete:
+    if session.slot(_Confirmation).to_delete:
         _dialog(actor)
 
 
 def _dismissed() -> None:
-    session.state().to_delete = ()
+    session.slot(_Confirmation).to_delete = ()
 
 
 @st.dialog("Delete runs", width="medium", on_dismiss=_dismissed)
 def _dialog(actor: Actor) -> None:
-    held = session.state()
+    held = session.slot(_Confirmation)
     if not held.to_delete:
         # A second click on a button that has done its work.
         st.rerun()
@@ -75,14 +81,12 @@ def _dialog(actor: Actor) -> None:
 
 
 def _start(actor: Actor, plan: DeletionPlan) -> None:
-    held = session.state()
+    held = session.slot(_Confirmation)
     # First of all: a second click must not find a plan to start again.
-    held.to_delete = ()
-    held.plan = None
+    held.to_delete, held.plan = (), None
     with shown_errors():
-        operation = session.service().deleting.start(actor, plan)
-    held.operation_id = operation.operation_id
-    held.finished = None
+        started = session.service().deleting.start(actor, plan)
+    operation.watch(started.operation_id)
     st.rerun()
 
 
@@ -97,11 +101,10 @@ def _draw_summary(plan: DeletionPlan) -> None:
     if orphans:
         st.info(f"{text.count(orphans, 'run')} left only orphan rows: those are cleaned up.")
     if plan.missing:
+        is_one = len(plan.missing) == 1
         st.warning(
-            f"{text.count(len(plan.missing), 'selected run')} no longer in the database: "
-            "somebody else deleted it."
-            if len(plan.missing) == 1
-            else f"{text.count(len(plan.missing), 'selected run')} are no longer in the database."
+            f"{text.count(len(plan.missing), 'selected run')} {'is' if is_one else 'are'} no "
+            f"longer in the database: somebody else deleted {'it' if is_one else 'them'}."
         )
 
 
@@ -127,53 +130,28 @@ def _draw_running(plan: DeletionPlan) -> None:
 def _draw_runs(runs: Sequence[PlannedRun]) -> None:
     if not runs:
         return
-    shown = runs[:SHOWN_RUNS]
-    statuses = styles.pill_colors(run.status for run in shown)
-    st.dataframe(
-        pd.DataFrame(
-            {
-                "Run": pd.Series([shorten(run.title, 200) for run in shown], dtype="str"),
-                "Status": [[styles.status_word(run.status)] for run in shown],
-                "Time": pd.Series([run.created_at for run in shown], dtype="datetime64[us, UTC]"),
-            }
-        ),
-        hide_index=True,
-        height="content",
+    table.draw(
+        runs[:SHOWN_RUNS],
+        [
+            table.words("Run", lambda run: shorten(run.title, 200), width=320),
+            table.statuses("Status", lambda run: run.status, width=110),
+            table.times("Time", lambda run: run.created_at),
+        ],
         row_height=ROW_HEIGHT,
-        placeholder="—",
-        column_config={
-            "Run": st.column_config.TextColumn(width=320),
-            "Status": st.column_config.MultiselectColumn(
-                options=list(statuses), color=list(statuses.values()), width=110
-            ),
-            "Time": st.column_config.DatetimeColumn(
-                format="D MMM YYYY, HH:mm", timezone=viewer_zone().key, width=150
-            ),
-        },
     )
     if len(runs) > SHOWN_RUNS:
         st.caption(f"and {text.count(len(runs) - SHOWN_RUNS, 'more run')}")
 
 
 def _draw_tables(plan: DeletionPlan) -> None:
-    st.dataframe(
-        pd.DataFrame(
-            {
-                "Table": pd.Series([table.table for table in plan.tables], dtype="str"),
-                "Rows": [table.rows for table in plan.tables],
-                "Size": pd.Series(
-                    [text.size(one.stored_bytes) for one in plan.tables], dtype="str"
-                ),
-            }
-        ),
-        hide_index=True,
-        height="content",
+    table.draw(
+        plan.tables,
+        [
+            table.words("Table", lambda one: one.table, width=320),
+            table.numbers("Rows", lambda one: one.rows, width=110),
+            table.sizes("Size", lambda one: one.stored_bytes, width=150),
+        ],
         row_height=ROW_HEIGHT,
-        column_config={
-            "Table": st.column_config.TextColumn(width=320),
-            "Rows": st.column_config.NumberColumn(format="localized", width=110),
-            "Size": st.column_config.TextColumn(alignment="right", width=150),
-        },
     )
     for left in plan.left_behind:
         rows = "rows (too many to count)" if left.rows is None else text.count(left.rows, "row")

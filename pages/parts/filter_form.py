@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
-from pages.parts import choices, session
+from pages.parts import choices, run_list, session
 from pages.parts.address import View, read_view, write_view
 from pages.parts.choices import Choice, Choices
 from runmanager.filters import ENTRIES, MAX_TEXT, RunFilter
@@ -157,9 +157,7 @@ def _changed(redrawn: tuple[str, ...] = (LIST,)) -> None:
 
 
 def _show_anew(fragments: tuple[str, ...]) -> None:
-    held = session.state()
-    held.needs_reading = True
-    held.is_searching = False
+    run_list.read_anew()
     # Where the page broke off before its list, there is none to draw: the whole page runs.
     with suppress(StreamlitAPIException):
         st.rerun(fragments)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.parts import address, session, text
-from pages.parts.run_grid import viewer_zone
+from pages.parts import address, run_list, session, text, times
 from runmanager.paging import PageRequest
 
 if TYPE_CHECKING:
@@ -81,10 +80,10 @@ def _draw_step(label: str, icon: str, request: PageRequest, *, enabled: bool) ->
 
 
 def _draw_search_on(page: RunPage) -> None:
-    is_searching = session.state().is_searching
+    is_searching = run_list.is_searching()
     back = "among those without a time"
     if page.searched_to is not None:
-        back = f"back to {text.moment(page.searched_to, viewer_zone())}"
+        back = f"back to {times.moment(page.searched_to, times.viewer_zone())}"
     with st.container(
         key="searched", horizontal=True, width="content", vertical_alignment="center"
     ):
@@ -94,13 +93,16 @@ def _draw_search_on(page: RunPage) -> None:
             st.text(f"{'Searching …' if is_searching else 'Searched'} {back}")
         if is_searching:
             st.button(
-                "Stop", key="stop_searching", on_click=_stop_searching, icon=":material/stop:"
+                "Stop",
+                key="stop_searching",
+                on_click=run_list.stop_searching,
+                icon=":material/stop:",
             )
         else:
             st.button(
                 "Search on",
                 key="search_on",
-                on_click=_search_on,
+                on_click=run_list.search_on,
                 icon=":material/history:",
                 type="primary",
             )
@@ -114,13 +116,4 @@ def _turn_page() -> None:
 
 def _go_to(request: PageRequest) -> None:
     address.write_view(replace(address.read_view(), request=request))
-    session.state().needs_reading = True
-    session.state().is_searching = False
-
-
-def _search_on() -> None:
-    session.state().is_searching = True
-
-
-def _stop_searching() -> None:
-    session.state().is_searching = False
+    run_list.read_anew()

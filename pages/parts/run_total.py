@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -20,9 +20,22 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.5
 
 
+@dataclass
+class _Count:
+    """A count that is under way, and the last that was asked for: its filter and total."""
+
+    count_id: str | None = None
+    counted: tuple[RunFilter, int] | None = None
+
+
+def forget() -> None:
+    """Drop what was counted: there may be fewer runs by now, or more."""
+    session.slot(_Count).counted = None
+
+
 def with_counted(run_filter: RunFilter, page: RunPage) -> RunPage:
     """``page`` with the exact total, where all runs of the filter were counted on request."""
-    counted = session.state().counted
+    counted = session.slot(_Count).counted
     if counted is None or counted[0] != run_filter or page.known_total.is_exact:
         return page
     return replace(page, total=counted[1], exactness=Exactness.EXACT)
@@ -37,7 +50,7 @@ def draw_total(actor: Actor, run_filter: RunFilter, page: RunPage) -> None:
     st.text(f"{text.total(page.known_total)} {'run' if one else 'runs'}")
     if page.known_total.is_exact:
         return
-    if session.state().count_id is not None:
+    if session.slot(_Count).count_id is not None:
         _watch_count(actor, run_filter)
     else:
         st.button(
@@ -53,7 +66,7 @@ def draw_total(actor: Actor, run_filter: RunFilter, page: RunPage) -> None:
 
 @st.fragment(run_every=POLL_SECONDS)
 def _watch_count(actor: Actor, run_filter: RunFilter) -> None:
-    held = session.state()
+    held = session.slot(_Count)
     if held.count_id is None:
         return
     with shown_errors():
@@ -85,7 +98,8 @@ def _watch_count(actor: Actor, run_filter: RunFilter) -> None:
 
 def _start(actor: Actor, run_filter: RunFilter) -> None:
     with shown_errors():
-        session.state().count_id = session.service().finding.start_count(actor, run_filter).count_id
+        count = session.service().finding.start_count(actor, run_filter)
+    session.slot(_Count).count_id = count.count_id
 
 
 def _stop(actor: Actor, count_id: str) -> None:

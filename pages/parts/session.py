@@ -1,4 +1,8 @@
-"""What a browser session holds, and the service: the only user of st.session_state and of both."""
+"""What a browser session holds, and the service: the only user of st.session_state and of both.
+
+Each part keeps what it has to remember in a small dataclass of its own, and gets this session's
+instance of it from ``slot``. This module imports no part, so that every part may import it.
+"""
 
 from __future__ import annotations
 
@@ -8,25 +12,11 @@ from typing import TYPE_CHECKING, TypeVar
 import streamlit as st
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    import pandas as pd
-
-    from pages.parts.address import View
-    from runmanager.filters import RunFilter
-    from runmanager.records import (
-        Actor,
-        DeletionPlan,
-        OperationView,
-        PlannedRun,
-        RunPage,
-        RunSummary,
-    )
     from runmanager.service import RunManager
 
 T = TypeVar("T")
 
-_STATE = "run_manager"
+_SLOTS = "run_manager"
 _SIGNED_IN = "authentication_status"
 _USERNAME = "username"
 
@@ -43,46 +33,6 @@ class SignIn:
 class _Provided:
     service: RunManager
     sign_in: SignIn
-
-
-@dataclass
-class GridState:
-    """The rows that the grid on the page was drawn from.
-
-    They stay as they are for as long as the grid's key does: its edits are kept by position.
-    """
-
-    key: str
-    view: View
-    page: RunPage
-    selected_at_first: frozenset[str]
-    frame: pd.DataFrame
-
-
-@dataclass
-class State:
-    """One session's state between its script runs."""
-
-    selection: dict[str, RunSummary | PlannedRun] = field(default_factory=dict)
-    grid: GridState | None = None
-    grids: int = 0
-    needs_reading: bool = True
-    is_searching: bool = False
-    admitted: Actor | None = None
-    count_id: str | None = None
-    counted: tuple[RunFilter, int] | None = None
-    to_delete: tuple[str, ...] = ()
-    plan: DeletionPlan | None = None
-    operation_id: str | None = None
-    finished: OperationView | None = None
-    open_checkpoint: tuple[str, str, str] | None = None
-    is_signing_out: bool = False
-    cookie_is_due: bool = False
-    cookie_is_leaving: bool = False
-    cookie_was_refused: bool = False
-    was_drawn: bool = False
-    list_query: dict[str, str] = field(default_factory=dict)
-    slots: dict[type, object] = field(default_factory=dict)
 
 
 _provided: list[_Provided] = []
@@ -103,25 +53,24 @@ def sign_in() -> SignIn:
     return _provided[0].sign_in
 
 
-def state() -> State:
-    """This session's state; empty at first."""
-    found = st.session_state.get(_STATE)
-    if not isinstance(found, State):
-        found = st.session_state[_STATE] = State()
-    return found
-
-
 def slot(kind: type[T]) -> T:
-    """This session's one ``kind``, made without arguments where there is none yet.
+    """This session's one ``kind``, created empty when it is first asked for.
 
-    It is a part's own state: only the file that defines ``kind`` reads or changes it.
+    ``kind`` is a dataclass whose fields all have defaults. Only the file that defines it asks for
+    it; what other files may do is offered there as functions.
     """
-    slots = state().slots
+    slots = st.session_state.get(_SLOTS)
+    if slots is None:
+        slots = st.session_state[_SLOTS] = {}
     if kind not in slots:
         slots[kind] = kind()
-    found = slots[kind]
-    assert isinstance(found, kind)  # noqa: S101  it is kept by its own type
+    found: T = slots[kind]
     return found
+
+
+def forget() -> None:
+    """Drop everything that this session held for whoever was signed in."""
+    st.session_state[_SLOTS] = {}
 
 
 def signed_in_name() -> str | None:
@@ -142,11 +91,6 @@ def ignore_cookie() -> None:
     st.session_state["logout"] = True
 
 
-def forget() -> None:
-    """Drop everything that this session held for whoever was signed in."""
-    st.session_state[_STATE] = State()
-
-
 def seed(key: str, value: object) -> None:
     """Set a widget's value before it is drawn."""
     if st.session_state.get(key) != value:
@@ -156,32 +100,3 @@ def seed(key: str, value: object) -> None:
 def value(key: str) -> object:
     """A widget's value, None before it was drawn."""
     return st.session_state.get(key)
-
-
-def checked_rows(grid: GridState) -> frozenset[str]:
-    """The ids on the grid's page that are ticked, by its base rows and the edits since."""
-    checked = {run.thread_id for run in grid.page.items} & grid.selected_at_first
-    edits = st.session_state.get(grid.key) or {}
-    for row, changes in dict(edits).get("edited_rows", {}).items():
-        thread_id = grid.page.items[int(row)].thread_id
-        if "select" in changes:
-            (checked.add if changes["select"] else checked.discard)(thread_id)
-    return frozenset(checked)
-
-
-def was_deleted(thread_id: str) -> bool:
-    """Whether the result on the page says that this run is gone."""
-    finished = state().finished
-    receipt = finished.receipt if finished is not None else None
-    return receipt is not None and receipt.removed(thread_id)
-
-
-def chosen_rows(key: str) -> tuple[int, ...]:
-    """The rows that are chosen in a data frame that lets rows be chosen."""
-    event = st.session_state.get(key)
-    return tuple(event["selection"]["rows"]) if event else ()
-
-
-def select(runs: Iterable[RunSummary | PlannedRun]) -> None:
-    """Make ``runs`` the whole selection; the grid is drawn anew with it."""
-    state().selection = {run.thread_id: run for run in runs}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 import streamlit as st
@@ -35,6 +36,17 @@ COOKIE_DAYS = 1.0
 REFUSAL_SECONDS = 0.7
 
 
+@dataclass
+class _SigningIn:
+    """Where this session is between signing in and out, and what its cookie's frame has to do."""
+
+    admitted: Actor | None = None
+    is_signing_out: bool = False
+    cookie_is_due: bool = False
+    cookie_is_leaving: bool = False
+    cookie_was_refused: bool = False
+
+
 def require_admin() -> Actor:
     """The signed-in admin. Every page begins with this: it ends the script run for anybody else."""
     name = session.signed_in_name()
@@ -42,7 +54,8 @@ def require_admin() -> Actor:
         st.error("Sign in to use Run Manager.")
         st.stop()
     # The shell has asked the database a moment ago, in this same script run.
-    admitted, session.state().admitted = session.state().admitted, None
+    held = session.slot(_SigningIn)
+    admitted, held.admitted = held.admitted, None
     if admitted is not None:
         return admitted
     with shown_errors():
@@ -51,20 +64,20 @@ def require_admin() -> Actor:
 
 def require_sign_in() -> Actor:
     """The signed-in admin, after drawing the sign-in form until there is one."""
-    held = session.state()
     # Always there, so that its frames come and go without moving the page.
     cookie_place = st.container(key="cookie")
-    if session.signed_in_name() is None or held.is_signing_out or held.cookie_is_due:
+    if session.signed_in_name() is None or _cookie_has_work():
         _work_on_cookie(cookie_place)
     name = session.signed_in_name()
     if name is None:
         st.stop()
     try:
-        held.admitted = session.service().signing_in.actor_for(name)
+        actor = session.service().signing_in.actor_for(name)
     except NotAdminError as error:
-        held.admitted = None
+        session.slot(_SigningIn).admitted = None
         _refuse(name, error)
-    return held.admitted
+    session.slot(_SigningIn).admitted = actor
+    return actor
 
 
 def draw_sign_out() -> None:
@@ -85,6 +98,11 @@ def top_line(actor: Actor) -> Iterator[None]:
             st.text(f"signed in as {actor.username}")
 
 
+def _cookie_has_work() -> bool:
+    held = session.slot(_SigningIn)
+    return held.is_signing_out or held.cookie_is_due
+
+
 def _work_on_cookie(place: DeltaGenerator) -> None:
     """Everything that needs the authenticator, which draws a frame for its cookie once a run."""
     with shown_errors():
@@ -94,19 +112,19 @@ def _work_on_cookie(place: DeltaGenerator) -> None:
         # The frame reports the browser's cookies once it has loaded; until then this run's
         # successors must draw it again, or it would be gone before it could set ours or delete it.
         cookies = authenticator.cookie_controller.cookie_model.cookie_manager.cookies
-        if session.state().is_signing_out:
+        if session.slot(_SigningIn).is_signing_out:
             if session.signed_in_name() is not None:
                 authenticator.logout(location="unrendered")
             session.forget()
-            session.state().cookie_is_leaving = True
-        elif session.state().cookie_is_leaving:
+            session.slot(_SigningIn).cookie_is_leaving = True
+        elif session.slot(_SigningIn).cookie_is_leaving:
             if cookies and COOKIE_NAME not in cookies:
-                session.state().cookie_is_leaving = False
+                session.slot(_SigningIn).cookie_is_leaving = False
             else:
                 authenticator.cookie_controller.delete_cookie()
-        elif session.state().cookie_is_due:
+        elif session.slot(_SigningIn).cookie_is_due:
             if COOKIE_NAME in cookies:
-                session.state().cookie_is_due = False
+                session.slot(_SigningIn).cookie_is_due = False
             else:
                 authenticator.cookie_controller.set_cookie()
     if session.signed_in_name() is None:
@@ -134,18 +152,18 @@ def _draw_form(authenticator: stauth.Authenticate) -> None:
             # A cookie that was signed otherwise, or names somebody who is no admin any more: it
             # signs nobody in, it leaves the browser, and the form stands in its place.
             session.ignore_cookie()
-            session.state().cookie_is_leaving = True
-            session.state().cookie_was_refused = True
+            session.slot(_SigningIn).cookie_is_leaving = True
+            session.slot(_SigningIn).cookie_was_refused = True
             st.rerun()
         if session.signed_in_name() is not None:
             # The form has done its part: the next run draws the page, and sets the cookie, unless
             # it was the cookie that signed them in: its frame's reruns could swallow a click.
             session.forget()
-            session.state().cookie_is_due = not cookie
+            session.slot(_SigningIn).cookie_is_due = not cookie
             st.rerun()
         if session.sign_in_failed():
             _say_refused(started)
-        elif session.state().cookie_was_refused:
+        elif session.slot(_SigningIn).cookie_was_refused:
             st.error(
                 "Your sign-in is no longer valid: only active administrators can use Run Manager.",
                 icon=":material/block:",
@@ -182,7 +200,7 @@ def _refuse(name: str, error: NotAdminError) -> NoReturn:
 
 
 def _ask_to_sign_out() -> None:
-    session.state().is_signing_out = True
+    session.slot(_SigningIn).is_signing_out = True
 
 
 def _authenticator(credentials: Iterable[Credential]) -> stauth.Authenticate:

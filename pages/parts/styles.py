@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+import html
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -20,24 +21,17 @@ _COLORS = {
     StatusKind.PAUSED: "#d9a514",
     StatusKind.OTHER: "#8a93a3",
 }
-BadgeColor = Literal["blue", "green", "red", "yellow", "gray"]
-_BADGES: dict[StatusKind, BadgeColor] = {
-    StatusKind.RUNNING: "blue",
-    StatusKind.COMPLETED: "green",
-    StatusKind.FAILED: "red",
-    StatusKind.PAUSED: "yellow",
-    StatusKind.OTHER: "gray",
-}
-
 _STYLESHEET = """
 <style>
 .stMainBlockContainer { padding: 3rem 2rem 3rem; max-width: 1500px; }
 /* With the sidebar folded, a bar lies over the top. */
 .stApp:has([data-testid="stExpandSidebarButton"]) .stMainBlockContainer { padding-top: 4rem; }
 [data-testid="stSidebarUserContent"] { padding-top: 0.5rem; }
-.st-key-cookie, .st-key-once, .st-key-form { height: 0; overflow: hidden; }
-[data-testid="stLayoutWrapper"]:has(> .st-key-cookie, > .st-key-once, > .st-key-form) {
-  position: absolute; }
+.st-key-cookie, .st-key-once, .st-key-form, .st-key-announced { height: 0; overflow: hidden; }
+[data-testid="stLayoutWrapper"]:has(
+  > .st-key-cookie, > .st-key-once, > .st-key-form, > .st-key-announced) { position: absolute; }
+#run-manager-status { position: fixed; width: 1px; height: 1px; overflow: hidden;
+  clip-path: inset(50%); white-space: nowrap; }
 [data-testid="stText"] { font-family: inherit; }
 .st-key-sign-in { max-width: 25rem; margin: 6vh auto 0; }
 .st-key-heading [data-testid="stText"], .st-key-run-title [data-testid="stText"] {
@@ -45,7 +39,19 @@ _STYLESHEET = """
 .st-key-footer [data-testid="stText"], .st-key-signed-in [data-testid="stText"] {
   font-size: 0.9rem; opacity: 0.78; }
 .st-key-facts [data-testid="stText"] { overflow-wrap: anywhere; white-space: pre-wrap; }
-.st-key-facts [data-testid="stCaptionContainer"] { margin-bottom: -0.35rem; }
+.st-key-facts [data-testid="stElementContainer"]:first-child [data-testid="stText"] {
+  font-size: 0.875rem; opacity: 0.65; }
+/* The parent's colour is that of the theme's text: it makes the word readable in both. */
+.run-status { display: inline-block; padding: 0.1rem 0.5rem; border-radius: 0.4rem;
+  font-size: 0.875rem; white-space: pre-wrap; overflow-wrap: anywhere;
+  background: color-mix(in srgb, var(--status) 16%, transparent);
+  color: color-mix(in srgb, var(--status) 65%, currentColor); }
+/* A sheet over the headings of a table that has one page of more: a click would sort that page. */
+[class*="st-key-grid-"] [data-testid="stDataFrame"], [class*="st-key-part-"]
+  [data-testid="stDataFrame"] { position: relative; }
+[class*="st-key-grid-"] [data-testid="stDataFrame"]::before, [class*="st-key-part-"]
+  [data-testid="stDataFrame"]::before {
+  content: ""; position: absolute; inset: 0 0 auto 0; height: 36px; z-index: 1; }
 .st-key-sign-in form h3, .st-key-sign-in [data-testid="stForm"] h3 { font-size: 1.2rem; }
 /* A fragment takes all the width there is: what follows would jump to the right. */
 .st-key-heading > :has(.st-key-counting) { flex: 0 0 auto; width: auto; }
@@ -55,6 +61,8 @@ _STYLESHEET = """
 [data-testid="stHeaderActionElements"] { display: none; }
 [role="dialog"] [data-testid="stElementToolbar"] { display: none; }
 [data-testid="stElementToolbarButton"]:has([aria-label="Search: Runs"]) { display: none; }
+/* Its cells would be formulas in a spreadsheet. Copying stays. */
+[data-testid="stElementToolbarButton"]:has([aria-label^="Download as CSV"]) { display: none; }
 .st-key-confirm_deletion button:not(:disabled),
 .st-key-delete_selected button[kind="primary"]:not(:disabled) {
   background: #c93a3a; border-color: #c93a3a; color: #ffffff; }
@@ -66,29 +74,9 @@ _STYLESHEET = """
 """
 
 
-# Streamlit starts with the sidebar open down to 768 px; below 900 the grid needs the room.
-_FOLD_SIDEBAR = """
-<script>
-if (window.innerWidth < 900) {
-  let tries = 0;
-  const timer = setInterval(() => {
-    const fold = document.querySelector('[data-testid="stSidebarCollapseButton"] button');
-    if (fold) fold.click();
-    if (fold || ++tries > 40) clearInterval(timer);
-  }, 50);
-}
-</script>
-"""
-
-
 def apply() -> None:
     """Put the stylesheet on the page."""
     st.html(_STYLESHEET)
-
-
-def fold_sidebar_where_narrow() -> None:
-    """Close the sidebar on a narrow screen, once; the viewer opens it when they want."""
-    st.html(_FOLD_SIDEBAR, unsafe_allow_javascript=True)
 
 
 def status_word(status: str | None) -> str:
@@ -102,20 +90,12 @@ def pill_colors(statuses: Iterable[str | None]) -> dict[str, str]:
     return {status_word(status): _COLORS[status_kind(status)] for status in statuses}
 
 
-def badge_color(status: str | None) -> BadgeColor:
-    """The colour of Streamlit's palette that stands for a status."""
-    return _BADGES[status_kind(status)]
+def draw_status(status: str | None) -> None:
+    """Draw a status as a small label of its colour.
 
-
-def badge_text(status: str | None) -> str:
-    """A status word for a badge, whose label is Markdown: every punctuation mark escaped."""
-    return plain_label(status_word(status))
-
-
-def plain_label(label: str) -> str:
-    """A short text of the host's for a place that renders Markdown: each mark means itself."""
-    return "".join(f"\\{mark}" if mark in _PUNCTUATION else mark for mark in label)
-
-
-# CommonMark lets every one of these be escaped, Streamlit's own directives (:red[…], $…$) included.
-_PUNCTUATION = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
+    It is HTML of ours around the host's escaped word: st.badge would take the word for Markdown,
+    and make a link of "https://…" and a picture of ":streamlit:".
+    """
+    word = html.escape(status_word(status))
+    color = _COLORS[status_kind(status)]
+    st.html(f'<span class="run-status" style="--status: {color}">{word}</span>', width="content")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
 from runmanager.paging import Exactness
@@ -10,11 +9,10 @@ from runmanager.text import count, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime, tzinfo
 
     from runmanager.paging import Total
 
-__all__ = ["count", "duration", "listed", "moment", "shorten", "size", "total"]
+__all__ = ["count", "duration", "listed", "shorten", "size", "total"]
 
 _MILLION = 1_000_000
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
@@ -60,15 +58,6 @@ def duration(seconds: float) -> str:
         (whole % _MINUTE, "s"),
     )
     return " ".join(f"{number} {unit}" for number, unit in [one for one in parts if one[0]][:2])
-
-
-def moment(time: datetime | None, zone: tzinfo) -> str:
-    """A time in the viewer's zone to the second, with the zone's name; a dash for none."""
-    if time is None:
-        return "—"
-    with contextlib.suppress(OverflowError):  # at the calendar's edge no zone can be applied
-        time = time.astimezone(zone)
-    return f"{time.day} {time:%b %Y, %H:%M:%S %Z}"
 
 
 def listed(words: Iterable[str]) -> str:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 _HEADER_ROWS = 1
 _BOXES = "1"
 _ROW_HEIGHT = 35
-_OPEN_MIDDLE = 66  # after the checkbox, 36 wide; Open itself is 60
+# After the checkbox, 36 wide: Open, 60, and the link for a new tab, 44.
+_BOX_MIDDLE, _OPEN_MIDDLE, _TAB_MIDDLE = 18, 66, 118
 
 
 class Grid:
@@ -46,29 +47,42 @@ class Grid:
 
     def tick(self, row: int) -> None:
         """Turn the box of a row over."""
-        cell = self._focus(row, "")
+        cell = self.focus(row, "")
         was = cell.text_content()
         self._page.keyboard.press("Space")
         # The table beside the picture is renewed only when the selection moves.
         self._page.keyboard.press("ArrowRight")
         expect(cell).to_have_text("false" if was == "true" else "true")
 
+    def choose(self, row: int) -> None:
+        """Click the box of a row in a table of which one row can be ticked."""
+        self._click(row, _BOX_MIDDLE)
+
+    @property
+    def chosen(self) -> Locator:
+        """The rows that are ticked in such a table."""
+        return self._canvas.locator("tbody tr[aria-selected='true']")
+
     def open(self, row: int) -> None:
         """Click the Open button of a row in view with the mouse, as nothing else can press it."""
         expect(self.cell(row, "Open")).to_be_attached()
-        position = (_OPEN_MIDDLE, _ROW_HEIGHT * (row + _HEADER_ROWS) + _ROW_HEIGHT / 2)
-        # Forced: a transparent sheet for scrolling lies over the picture and takes the click.
-        self._canvas.click(position={"x": position[0], "y": position[1]}, force=True)
+        self._click(row, _OPEN_MIDDLE)
 
-    def _number(self, column: str) -> str:
-        if not column:
-            return _BOXES
-        # One that the rows are sorted by carries an arrow.
-        name = re.compile(rf"^[↑↓ ]*{re.escape(column)}$")
-        header = self._canvas.locator("th").filter(has_text=name)
-        return str(header.get_attribute("aria-colindex"))
+    def open_in_new_tab(self, row: int) -> None:
+        """Click the link of a row in view that opens its run in a new tab."""
+        expect(self.cell(row, "Tab")).to_be_attached()
+        self._click(row, _TAB_MIDDLE)
 
-    def _focus(self, row: int, column: str) -> Locator:
+    def _click(self, row: int, x: float) -> None:
+        y = _ROW_HEIGHT * (row + _HEADER_ROWS) + _ROW_HEIGHT / 2
+        # Forced: a transparent sheet for scrolling lies over the picture and takes the click. The
+        # grid hears a click only where it has seen the mouse before, as it does with a person's.
+        self._canvas.hover(position={"x": x, "y": y}, force=True)
+        self._page.evaluate("new Promise(seen => setTimeout(seen, 100))")
+        self._canvas.click(position={"x": x, "y": y}, force=True)
+
+    def focus(self, row: int, column: str) -> Locator:
+        """Give a cell the focus, as the arrow keys would; an empty ``column`` is the boxes'."""
         cell = self.cell(row, column)
         expect(cell).to_be_attached()
         for _ in range(20):
@@ -80,3 +94,11 @@ class Grid:
             else:
                 return cell
         raise AssertionError(f"the cell in row {row} of column “{column}” takes no focus")
+
+    def _number(self, column: str) -> str:
+        if not column:
+            return _BOXES
+        # One that the rows are sorted by carries an arrow.
+        name = re.compile(rf"^[↑↓ ]*{re.escape(column)}$")
+        header = self._canvas.locator("th").filter(has_text=name)
+        return str(header.get_attribute("aria-colindex"))

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.dashboard import Dashboard
+from tests.pages.found import page_files
 from tests.processes import PYTHON_APP, AppProcess, address, settings_for
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ def test_nobody_sees_anything_right_after_a_start(
     app = AppProcess(tmp_path / "log", settings_for(host.url), command).ready()
     try:
         visitor = Dashboard(new_context(), app.url)
-        for path in ("/run?id=secret-run", "/shell", "/"):
+        pages = [f"/{path.stem}?id=secret-run" for path in page_files()]
+        for path in (*pages, "/shell", "/"):
             visitor.visit(path)
             visitor.expect_only_sign_in()
             expect(visitor.page.get_by_text("Merger talks")).to_have_count(0)

@@ -7,7 +7,7 @@ import time
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from unittest.mock import patch
 
 import pytest
@@ -15,7 +15,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
 from streamlit.testing.v1 import AppTest, local_script_runner
 
-from pages.parts import session, signin
+from pages.parts import run_total, selection, session, signin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from runmanager.service import RunManager
+
+T = TypeVar("T")
 
 PAGES = Path(__file__).parents[2] / "pages"
 COOKIE_KEY = "a key of the tests, thirty-two bytes or more"
@@ -106,16 +108,21 @@ class Visitor:
             time.sleep(0.01)
         return self.look()
 
-    @property
-    def held(self) -> session.State:
-        """What the session holds."""
-        held: session.State = self.app.session_state["run_manager"]
-        return held
+    def held(self, kind: type[T]) -> T:
+        """What one part keeps in this visitor's session; empty where it has kept nothing yet."""
+        slots: dict[type, Any] = self.app.session_state["run_manager"]
+        found: T = slots.get(kind) or kind()
+        return found
 
     @property
     def selection(self) -> set[str]:
         """The ids that are selected, on whichever page."""
-        return set(self.held.selection)
+        return set(self.held(selection._Selection).runs)
+
+    @property
+    def is_counting(self) -> bool:
+        """Whether all runs of the list are being counted."""
+        return self.held(run_total._Count).count_id is not None
 
     @property
     def rows(self) -> list[str]:
@@ -135,6 +142,12 @@ class Visitor:
     def texts(self) -> list[str]:
         """Every text that is shown as it is."""
         return [one.value for one in self.app.text]
+
+    @property
+    def status(self) -> str:
+        """The HTML that shows the status of the run on its page."""
+        drawn = [str(one.proto.body) for one in self.app.get("html")]
+        return next(one for one in drawn if "run-status" in one)
 
     @property
     def notices(self) -> list[str]:
@@ -195,6 +208,12 @@ def anonymous(provided: RunManager) -> Visitor:
 def ada(provided: RunManager) -> Visitor:
     """The host's admin, signed in."""
     return Visitor(provided).signed_in_as("ada")
+
+
+@pytest.fixture
+def in_berlin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every visitor's browser be in Berlin."""
+    monkeypatch.setattr(type(st.context), "timezone", property(lambda _self: "Europe/Berlin"))
 
 
 @pytest.fixture

@@ -9,13 +9,14 @@ import pytest
 from pages.parts import session
 from tests.outage import away
 from tests.pages.conftest import COOKIE_KEY, Visitor
+from tests.pages.found import PAGE_NAMES
 
 if TYPE_CHECKING:
     from tests.conftest import OpenManager
     from tests.hosts import HostWriter
 
 
-@pytest.mark.parametrize("page", ["runs.py", "run.py"])
+@pytest.mark.parametrize("page", PAGE_NAMES)
 def test_a_page_says_that_the_database_is_away_and_recovers(
     ada: Visitor, host: HostWriter, page: str
 ) -> None:

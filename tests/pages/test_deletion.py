@@ -146,7 +146,7 @@ def test_a_run_that_is_gone_by_now_is_named_in_the_dialog_and_fails(
     for table in ("checkpoints", "checkpoint_blobs", "checkpoint_writes", "logs"):
         host.execute(f"DELETE FROM {table} WHERE thread_id = %s", ids[0])  # noqa: S608
     ada.press("delete_selected")
-    assert "no longer in the database" in said(ada)
+    assert "1 selected run is no longer in the database: somebody else deleted it." in said(ada)
     ada.press("confirm_deletion").finish_deletion()
     assert "**2 runs deleted, 1 failed**" in said(ada)
     failures = ada.tables("Failed run", "Reason")[0]

@@ -93,7 +93,7 @@ def test_all_runs_are_counted_on_request_and_then_have_numbered_pages(
     ada: Visitor, host: HostWriter, forty: list[str]
 ) -> None:
     ada.at(page_size="10").press("count_exactly")
-    until(lambda: ada.look().held.count_id is None)
+    until(lambda: not ada.look().is_counting)
     assert "40 runs" in ada.look().texts
     ada.app.pagination(key="page_number").select(4)
     assert ada.look().rows == forty[30:]

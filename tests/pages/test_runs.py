@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -53,6 +54,7 @@ def test_a_run_is_listed_with_everything_that_is_known(ada: Visitor, host: HostW
     assert {key: str(value) for key, value in row.items()} == {
         "select": "False",
         "open": "Open",
+        "tab": "/run?id=r1",
         "thread_id": "r1",
         "name": "Order",
         "status": "['paused']",
@@ -86,9 +88,29 @@ def test_any_status_is_shown_in_its_own_word(
 ) -> None:
     run = host.add_run(status=status)
     assert list(ada.at().grid.iloc[0]["status"]) == [word]
-    assert f":{'red' if status == 'FAILED' else 'gray'}-badge" in "".join(
-        one.value for one in ada.at_run(run).app.markdown
+    color = "#dc4c4c" if status == "FAILED" else "#8a93a3"
+    assert (
+        ada.at_run(run).status
+        == f'<span class="run-status" style="--status: {color}">{word}</span>'
     )
+
+
+@pytest.mark.parametrize(
+    ("status", "drawn"),
+    [
+        ("https://x.example", "https://x.example"),
+        (":streamlit:", ":streamlit:"),
+        ("a\\b", "a\\b"),
+        (":red[*x*]", ":red[*x*]"),
+        ('"><b>&amp;', "&quot;&gt;&lt;b&gt;&amp;amp;"),
+    ],
+)
+def test_a_status_is_shown_as_it_is_and_not_as_markdown(
+    ada: Visitor, host: HostWriter, status: str, drawn: str
+) -> None:
+    run = host.add_run(status=status)
+    assert f">{drawn}</span>" in ada.at_run(run).status
+    assert status not in " ".join(str(one.value) for one in ada.app.markdown)
 
 
 @pytest.mark.parametrize("created_at", ["infinity", "-infinity", "20000-01-01", "4000-01-01 BC"])
@@ -344,10 +366,13 @@ def test_what_a_run_is_called_is_only_ever_plain_text(
 
 def assert_not_rendered(visitor: Visitor, name: str) -> None:
     for node in visitor.app:
-        if node.type in {"markdown", "html", "caption", "error", "warning", "info", "button"}:
+        if node.type in {"markdown", "caption", "error", "warning", "info", "button"}:
             shown = str(getattr(node, "value", "")) + str(getattr(node, "label", ""))
-            # A status is a badge, with its marks escaped.
-            assert name not in shown.replace(f"-badge[{styles.badge_text(name)}]", ""), node
+            assert name not in shown, node
+    # The status is HTML of ours, with each mark of the host's escaped.
+    for one in visitor.app.get("html"):
+        status = html.escape(styles.status_word(name))
+        assert name not in one.proto.body.replace(f">{status}</span>", ""), one
 
 
 def test_dashboard_and_service_list_the_same(

@@ -10,6 +10,7 @@ import pytest
 
 from pages.parts.signin import COOKIE_NAME
 from tests.pages.conftest import COOKIE_KEY
+from tests.pages.found import PAGE_NAMES
 from tests.passwords import set_password
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def sign_in(visitor: Visitor, name: str, password: str) -> Visitor:
     return visitor.look()
 
 
-@pytest.mark.parametrize("page", ["runs.py", "run.py"])
+@pytest.mark.parametrize("page", PAGE_NAMES)
 def test_anonymous_visitors_get_the_sign_in_form_on_every_page(
     anonymous: Visitor, page: str
 ) -> None:
@@ -57,7 +58,7 @@ def test_anonymous_visitors_get_the_sign_in_form_on_every_page(
     assert "Board room" not in anonymous.everything
 
 
-@pytest.mark.parametrize("script", ["runs.py", "run.py"])
+@pytest.mark.parametrize("script", PAGE_NAMES)
 def test_a_page_that_is_run_without_the_shell_shows_nothing(
     visitor: Callable[..., Visitor], script: str
 ) -> None:
@@ -69,7 +70,7 @@ def test_a_page_that_is_run_without_the_shell_shows_nothing(
     assert_shows_nothing(direct)
 
 
-@pytest.mark.parametrize("script", ["runs.py", "run.py"])
+@pytest.mark.parametrize("script", PAGE_NAMES)
 def test_a_page_that_is_run_without_the_shell_refuses_who_is_no_admin(
     visitor: Callable[..., Visitor], script: str
 ) -> None:
@@ -198,7 +199,7 @@ def test_a_cookie_that_is_not_ours_shows_nothing_and_no_traceback(
         "UPDATE users SET username = 'eve' WHERE username = 'ada'",
     ],
 )
-@pytest.mark.parametrize("page", ["runs.py", "run.py"])
+@pytest.mark.parametrize("page", PAGE_NAMES)
 def test_who_is_no_admin_any_more_sees_the_refusal_and_nothing_else(
     ada: Visitor, host: HostWriter, change: str, page: str
 ) -> None:

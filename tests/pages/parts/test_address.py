@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-from pathlib import Path
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +10,6 @@ from runmanager.filters import RunFilter
 from runmanager.paging import PageRequest
 
 words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(str.strip)
-PAGES = Path(__file__).parents[3] / "pages"
 
 
 @given(
@@ -37,19 +33,3 @@ def test_a_view_comes_back_from_its_own_address(view: View) -> None:
 
 def test_what_is_as_usual_is_left_out_of_the_address() -> None:
     assert View(RunFilter(), PageRequest()).to_query() == {}
-
-
-def test_every_page_begins_with_the_gate() -> None:
-    for path in [PAGES / "runs.py", PAGES / "run.py"]:
-        calls = [
-            ast.unparse(node)
-            for node in ast.parse(path.read_text()).body
-            if isinstance(node, ast.Expr | ast.Assign) and not isinstance(node.value, ast.Constant)
-        ]
-        statements = [call for call in calls if "(" in call]
-        assert statements[0] == "page_actor = require_admin()", path
-
-
-def test_only_one_module_uses_the_sessions_state() -> None:
-    users = [path.name for path in PAGES.rglob("*.py") if "st.session_state" in path.read_text()]
-    assert users == ["session.py"]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
-
 import pytest
 
 from pages.parts import text
@@ -70,18 +67,6 @@ def test_size(number: int, words: str) -> None:
 )
 def test_duration(seconds: float, words: str) -> None:
     assert text.duration(seconds) == words
-
-
-def test_a_moment_is_told_in_the_viewers_zone() -> None:
-    noon = datetime(2025, 7, 1, 12, tzinfo=UTC)
-    assert text.moment(noon, ZoneInfo("Europe/Bratislava")) == "1 Jul 2025, 14:00:00 CEST"
-    assert text.moment(None, UTC) == "—"
-
-
-@pytest.mark.parametrize("edge", [datetime.min, datetime.max])  # noqa: DTZ901  the zone follows
-def test_a_moment_at_the_calendars_edge_has_words(edge: datetime) -> None:
-    told = text.moment(edge.replace(tzinfo=UTC), ZoneInfo("Asia/Tokyo"))
-    assert told == text.moment(edge.replace(tzinfo=UTC), ZoneInfo("America/Lima")) or told
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,88 @@
+"""Times as the viewer reads them: in their zone, which is named, and never two that look alike.
+
+Tables show times in a column of their own (``column``), everything else in words (``moment``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+import streamlit as st
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import tzinfo
+
+# The year is always there: lines of two years may stand in one log.
+_TO_THE_SECOND = "D MMM YYYY, HH:mm:ss"
+_TO_THE_MILLISECOND = "D MMM YYYY, HH:mm:ss.SSS"
+_OFFSET = " Z"
+_WIDTH, _MILLISECONDS_WIDTH, _OFFSET_WIDTH = 158, 26, 46
+# "Los Angeles" tells as much as "America/Los_Angeles", and fits into a heading.
+_LONGEST_ZONE = 17
+
+
+def viewer_zone() -> ZoneInfo:
+    """The viewer's time zone as their browser says, UTC where it does not."""
+    try:
+        return ZoneInfo(st.context.timezone or "UTC")
+    except (KeyError, ValueError, OSError):
+        return ZoneInfo("UTC")
+
+
+def moment(time: datetime | None, zone: tzinfo) -> str:
+    """A time in the viewer's zone to the second, with the zone's name; a dash for none."""
+    if time is None:
+        return "—"
+    with contextlib.suppress(OverflowError):  # at the calendar's edge no zone can be applied
+        time = time.astimezone(zone)
+    return f"{time.day} {time:%b %Y, %H:%M:%S %Z}"
+
+
+def heading(word: str, zone: ZoneInfo) -> str:
+    """A column's heading with the zone of its times, such as "Time (Europe/Berlin)"."""
+    name = zone.key
+    if len(name) > _LONGEST_ZONE:
+        name = name.rpartition("/")[2].replace("_", " ")
+    return f"{word} ({name})"
+
+
+def cells(times: Iterable[datetime | None]) -> pd.Series[Any]:
+    """The cells of a column of times."""
+    # Microseconds reach year 9999; the default nanoseconds end in 2262.
+    return pd.Series([_with_zone(time) for time in times], dtype="datetime64[us, UTC]")
+
+
+def column(word: str, times: Iterable[datetime | None], *, milliseconds: bool = False) -> Any:
+    """How a column with these times is drawn.
+
+    Its heading names the zone. Where clocks were set back, an hour comes twice: as soon as one of
+    the times lies in such an hour, all of them are shown with their offset from UTC.
+    """
+    zone = viewer_zone()
+    with_offset = any(_is_repeated(time, zone) for time in times)
+    return st.column_config.DatetimeColumn(
+        heading(word, zone),
+        format=(_TO_THE_MILLISECOND if milliseconds else _TO_THE_SECOND) + _OFFSET * with_offset,
+        timezone=zone.key,
+        width=_WIDTH + _MILLISECONDS_WIDTH * milliseconds + _OFFSET_WIDTH * with_offset,
+    )
+
+
+def _with_zone(time: datetime | None) -> datetime | None:
+    return time.replace(tzinfo=UTC) if time is not None and time.tzinfo is None else time
+
+
+def _is_repeated(time: datetime | None, zone: ZoneInfo) -> bool:
+    """Whether the viewer's clock shows this time twice."""
+    if time is None:
+        return False
+    try:
+        local = time.astimezone(zone)
+    except OverflowError:  # at the calendar's edge
+        return False
+    return local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()

@@ -123,7 +123,7 @@ class Operations:
         return tuple(one.view() for one in own if one.receipt is None)
 
     def stop(self, actor: Actor, operation_id: str) -> None:
-        """Let the operation end after its present batch; the rest is reported as not deleted."""
+        """Let the operation end after its present batch; the rest is reported as not done."""
         self._own(actor, operation_id).stop.set()
 
     def close(self) -> None:

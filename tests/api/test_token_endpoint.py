@@ -1,0 +1,171 @@
+"""POST /token: a name and a password for a token, so often a minute."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import jwt
+import pytest
+
+from tests.api.conftest import PASSWORD, SECRET, bearer
+from tests.api.tokens import (
+    AUDIENCE,
+    SETTINGS,
+)
+from tests.conftest import every_shape
+from tests.passwords import set_password
+
+if TYPE_CHECKING:
+    from tests.api.conftest import Caller, OpenCaller
+    from tests.hosts import HostWriter
+
+
+def sign_in(caller: Caller, status: int = 200, **form: str) -> Any:
+    form = {"username": "ada", "password": PASSWORD} | form
+    response = caller.client.post("/token", data=form, headers={"Authorization": ""})
+    assert response.status_code == status, response.text
+    assert response.headers["cache-control"] == "no-store"
+    return response.json()
+
+
+@every_shape
+def test_an_admin_gets_a_token_for_half_an_hour(host: HostWriter, caller: Caller) -> None:
+    set_password(host, "ada", PASSWORD)
+    answer = sign_in(caller, grant_type="password")
+    assert list(answer) == ["access_token", "token_type", "expires_in"]
+    assert (answer["token_type"], answer["expires_in"]) == ("bearer", 1800)
+    found = jwt.decode(answer["access_token"], SECRET, algorithms=["HS256"], audience=AUDIENCE)
+    assert set(found) == {"iss", "aud", "sub", "iat", "exp", "jti"}
+    assert (found["iss"], found["sub"]) == ("run-manager", host.admin.user_id)
+    assert found["exp"] - found["iat"] == 1800
+    assert abs(found["iat"] - time.time()) < 60
+    assert len(found["jti"]) > 16
+    assert found["jti"] not in sign_in(caller)["access_token"]
+    caller.client.headers.update(bearer(answer["access_token"]))
+    caller.json("/runs")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        SETTINGS,
+        {"jwt_claim": "username", "jwt_names": "username"},
+        {"jwt_claim": "user_id"},
+        {"jwt_names": "username"},
+    ],
+)
+def test_its_own_token_is_good_whatever_is_configured(
+    host: HostWriter, open_caller: OpenCaller, settings: dict[str, str]
+) -> None:
+    set_password(host, "ada", PASSWORD)
+    caller = open_caller(**settings)
+    caller.client.headers.update(bearer(sign_in(caller)["access_token"]))
+    caller.json("/runs")
+
+
+def test_a_user_who_is_no_admin_gets_none(host: HostWriter, caller: Caller) -> None:
+    host.add_user("kate")
+    host.add_user("alan", is_admin=True)
+    host.execute("UPDATE users SET is_active = false WHERE username = 'alan'")
+    for name in ("kate", "alan"):
+        set_password(host, name, PASSWORD)
+        sign_in(caller, 403, username=name)
+        sign_in(caller, 401, username=name, password="wrong")
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"password": "wrong"},
+        {"password": PASSWORD.upper()},
+        {"password": PASSWORD + "\0"},
+        {"password": "x" * 73},
+        {"password": "é" * 500},
+        {"username": "nobody"},
+        {"username": "ADA"},
+        {"username": "ada\0"},
+        {"username": "ada' --"},
+        {"username": "x" * 1000},
+    ],
+)
+def test_a_wrong_name_or_password_gets_none(
+    host: HostWriter, caller: Caller, form: dict[str, str]
+) -> None:
+    set_password(host, "ada", PASSWORD)
+    assert sign_in(caller, 401, **form) == {"detail": "The name or the password is wrong."}
+
+
+@pytest.mark.parametrize("hashed", [None, "", PASSWORD, "$2b$12$" + "x" * 53, "$1$" + "a" * 57])
+def test_a_user_without_a_bcrypt_hash_gets_none(
+    host: HostWriter, caller: Caller, hashed: str | None
+) -> None:
+    host.execute("UPDATE users SET password_hash = %s", hashed)
+    sign_in(caller, 401)
+    sign_in(caller, 401, password=hashed or "none")
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"username": ""},
+        {"password": ""},
+        {"username": "x" * 1001},
+        {"password": "x" * 1001},
+        {"grant_type": "client_credentials"},
+    ],
+)
+def test_a_form_of_another_shape_is_refused(
+    host: HostWriter, caller: Caller, form: dict[str, str]
+) -> None:
+    set_password(host, "ada", PASSWORD)
+    detail = sign_in(caller, 422, **form)["detail"]
+    assert [one["loc"] for one in detail] == [["body", *form]]
+
+
+def test_an_unknown_name_takes_as_long_as_a_wrong_password(
+    host: HostWriter, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_password(host, "ada", PASSWORD)
+    checked = []
+
+    def check(password: bytes, hashed: bytes) -> bool:
+        checked.append((password, len(hashed)))
+        return False
+
+    monkeypatch.setattr("bcrypt.checkpw", check)
+    for name in ("ada", "nobody", "\0"):
+        sign_in(caller, 401, username=name, password="wrong")
+    assert checked == [(b"wrong", 60)] * 3
+
+
+def test_a_name_is_tried_ten_times_a_minute(host: HostWriter, caller: Caller) -> None:
+    set_password(host, "ada", PASSWORD)
+    set_password(host, "grace", PASSWORD)
+    for _attempt in range(10):
+        sign_in(caller, 401, username="nobody")
+    for _attempt in range(3):
+        response = caller.client.post("/token", data={"username": "nobody", "password": "x"})
+        assert response.status_code == 429
+        assert response.headers["retry-after"] == "60"
+    sign_in(caller)
+
+
+def test_one_name_does_not_use_up_what_all_have(caller: Caller) -> None:
+    throttle = caller.context.sign_ins
+    throttle.per_name, throttle.for_all = 2, 4
+    for _attempt in range(20):
+        caller.client.post("/token", data={"username": "\0", "password": ""})
+    statuses = [
+        caller.client.post("/token", data={"username": name, "password": "x" * 73}).status_code
+        for name in ("a", "a", "a", "a", "b", "c", "d")
+    ]
+    assert statuses == [401, 401, 429, 429, 401, 401, 429]
+
+
+def test_made_up_names_do_not_fill_the_memory(caller: Caller) -> None:
+    throttle = caller.context.sign_ins
+    throttle.for_all = 5
+    for number in range(50):
+        caller.client.post("/token", data={"username": f"name {number}", "password": "x" * 73})
+    assert len(throttle._limiter.storage.events) <= 6  # type: ignore[attr-defined]

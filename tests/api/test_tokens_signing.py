@@ -1,0 +1,113 @@
+"""Keys: which one a token must be signed with, and which settings are no key."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from runmanager.settings import Settings
+from runmanager.tokens import Tokens
+from tests.api.conftest import PASSWORD, bearer, token
+from tests.api.tokens import (
+    EC_KEY,
+    EC_PEM,
+    RSA_KEY,
+    RSA_PEM,
+    USER,
+    assert_refused,
+    by_hand,
+    good,
+    in_seconds,
+    private_pem,
+    public_pem,
+)
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+
+    from tests.api.conftest import OpenCaller
+
+
+GOOD = by_hand(good(exp=in_seconds(3600)))
+
+
+def test_a_public_key_is_no_secret_to_sign_with(open_caller: OpenCaller) -> None:
+    for pem in (public_pem(RSA_KEY), public_pem(EC_KEY)):
+        caller = open_caller(jwt_secret="", jwt_public_key=pem)
+        assert_refused(caller.client, bearer(by_hand(good(), key=pem)))
+        assert_refused(caller.client, bearer(by_hand(good(), key=pem.strip())))
+        assert_refused(caller.client, bearer(by_hand(good(), {"alg": "RS256"}, key=pem)))
+        assert_refused(caller.client, bearer(GOOD))
+
+
+@pytest.mark.parametrize(
+    ("known", "sent", "algorithm"),
+    [
+        (RSA_KEY, EC_PEM, "ES256"),
+        (EC_KEY, RSA_PEM, "RS256"),
+        (RSA_KEY, RSA_PEM, "PS256"),
+        (RSA_KEY, RSA_PEM, "RS512"),
+        (RSA_KEY, private_pem(rsa.generate_private_key(65537, 2048)), "RS256"),
+        (EC_KEY, private_pem(ec.generate_private_key(ec.SECP256R1())), "ES256"),
+    ],
+)
+def test_another_key_or_algorithm_than_the_public_key_s(
+    open_caller: OpenCaller, known: PrivateKeyTypes, sent: str, algorithm: str
+) -> None:
+    caller = open_caller(jwt_public_key=public_pem(known))
+    assert_refused(caller.client, bearer(jwt.encode(good(), sent, algorithm=algorithm)))
+
+
+@pytest.mark.parametrize(
+    ("key", "pem", "algorithm"), [(RSA_KEY, RSA_PEM, "RS256"), (EC_KEY, EC_PEM, "ES256")]
+)
+def test_the_host_s_own_key_is_enough(
+    open_caller: OpenCaller, key: PrivateKeyTypes, pem: str, algorithm: str
+) -> None:
+    text = token(USER, key=pem, algorithm=algorithm)
+    caller = open_caller(authorization=text, jwt_secret="", jwt_public_key=public_pem(key))
+    assert caller.json("/runs")["total"] == 0
+    answer = caller.client.post("/token", data={"username": "ada", "password": PASSWORD})
+    assert answer.status_code == 401
+    assert "RUNMANAGER_JWT_SECRET is not set" in answer.json()["detail"]
+
+
+def test_without_a_key_nobody_is_let_in_and_the_log_says_so_once(
+    open_caller: OpenCaller, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "runmanager")
+    caller = open_caller(jwt_secret="")
+    for headers in ({}, bearer(GOOD), bearer(by_hand(good(), key="")), bearer("x")):
+        assert_refused(caller.client, headers)
+    sign_in = caller.client.post("/token", data={"username": "ada", "password": PASSWORD})
+    assert sign_in.status_code == 401
+    (record,) = (one for one in caplog.records if one.name.startswith("runmanager"))
+    assert "set RUNMANAGER_JWT_SECRET or RUNMANAGER_JWT_PUBLIC_KEY" in record.getMessage()
+    assert caller.client.get("/health").status_code == 200
+
+
+def test_a_private_key_or_nonsense_is_refused_and_not_repeated() -> None:
+    weak = public_pem(rsa.generate_private_key(65537, 1024))  # noqa: S505  on purpose
+    other_curve = public_pem(ec.generate_private_key(ec.SECP384R1()))
+    for pem in (RSA_PEM, EC_PEM, "nonsense", weak, other_curve, "-----BEGIN PUBLIC KEY-----"):
+        with pytest.raises(Exception, match="RUNMANAGER_JWT_PUBLIC_KEY must be a public") as caught:
+            Settings.from_environment({"RUNMANAGER_JWT_PUBLIC_KEY": pem})
+        assert pem[40:60] not in str(caught.value) or not pem[40:60]
+        assert not Tokens(Settings(jwt_public_key=pem)).is_configured
+
+
+def test_a_public_key_may_have_its_line_breaks_as_two_characters() -> None:
+    pem = public_pem(EC_KEY)
+    found = Settings.from_environment({"RUNMANAGER_JWT_PUBLIC_KEY": pem.replace("\n", "\\n")})
+    assert Tokens(found).subject(token(7, key=EC_PEM, algorithm="ES256")) == "7"
+
+
+def test_a_key_file_is_no_secret() -> None:
+    for text in (RSA_PEM, public_pem(RSA_KEY), public_pem(EC_KEY)):
+        with pytest.raises(Exception, match="RUNMANAGER_JWT_SECRET holds a key file") as caught:
+            Settings.from_environment({"RUNMANAGER_JWT_SECRET": text})
+        assert text[40:60] not in str(caught.value)

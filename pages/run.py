@@ -11,6 +11,7 @@ from pages.parts.checkpoint_list import draw_blobs, draw_checkpoints
 from pages.parts.delete_dialog import ask_to_delete, draw_dialog
 from pages.parts.json_view import draw_json
 from pages.parts.log_list import draw_logs
+from pages.parts.long_text import draw_excerpt
 from pages.parts.messages import shown_errors
 from pages.parts.signin import require_admin, top_line
 from runmanager.errors import RunNotFoundError
@@ -19,7 +20,7 @@ from runmanager.text import shorten
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runmanager.records import Actor, RunDetail, RunLink
+    from runmanager.records import Actor, Excerpt, RunDetail, RunLink
 
 FACTS_IN_A_ROW = 4
 MAX_TAB_TITLE = 80
@@ -44,12 +45,11 @@ def draw(actor: Actor, thread_id: str) -> None:
         detail = session.service().reviewing.run(actor, thread_id)
     _draw_title(detail)
     _draw_facts(detail)
+    _draw_long_facts(actor, detail)
     if detail.error_message is not None and detail.error_message.length:
         with st.container(border=True, key="run-error"):
             st.markdown(":red-badge[Error]")
-            st.code(
-                detail.error_message.text, language=None, wrap_lines=True, height=_fitting(detail)
-            )
+            _draw_text(actor, thread_id, "error_message", detail.error_message)
     left, right = st.columns(2)
     with left:
         draw_json("Initial data", detail.initial_data)
@@ -63,9 +63,11 @@ def draw(actor: Actor, thread_id: str) -> None:
     draw_dialog(actor)
 
 
-def _fitting(detail: RunDetail) -> int | None:
-    length = detail.error_message.length if detail.error_message is not None else 0
-    return 300 if length > 2000 else None  # noqa: PLR2004  about ten lines
+def _draw_text(actor: Actor, thread_id: str, column: str, excerpt: Excerpt) -> None:
+    def load_whole() -> str:
+        return session.service().reviewing.whole_text(actor, thread_id, column) or ""
+
+    draw_excerpt(excerpt, load_whole, f"text-{column}")
 
 
 def _draw_title(detail: RunDetail) -> None:
@@ -100,8 +102,7 @@ def _draw_facts(detail: RunDetail) -> None:
         ("User", run.username or run.user_id),
         ("Workspace", run.workspace_name or run.workspace_id),
         ("Model", detail.model),
-        ("Procedure", detail.sop.text if detail.sop is not None else None),
-        *((name, value.text) for name, value in detail.others),
+        *((name, value.text) for _column, name, value in _texts(detail) if not value.is_cut),
     ]
     shown = [(name, value) for name, value in facts if value and value != "—"]
     with st.container(key="facts"):
@@ -111,6 +112,21 @@ def _draw_facts(detail: RunDetail) -> None:
                 with column.container(gap=None):
                     st.text(name)
                     st.text(value)
+
+
+def _draw_long_facts(actor: Actor, detail: RunDetail) -> None:
+    """Draw each fact that is too long to stand among the others."""
+    for column, name, value in _texts(detail):
+        if value.is_cut:
+            with st.container(border=True):
+                st.text(name)
+                _draw_text(actor, detail.summary.thread_id, column, value)
+
+
+def _texts(detail: RunDetail) -> list[tuple[str, str, Excerpt]]:
+    """The column, the name and the text of each fact that may be long."""
+    sop = [("sop", "Procedure", detail.sop)] if detail.sop is not None else []
+    return [*sop, *((column, column, value) for column, value in detail.others)]
 
 
 def _duration(detail: RunDetail) -> str | None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.parts import paged, session, table
+from pages.parts import paged, session, table, text
+from pages.parts.long_text import BOX_HEIGHT, MAX_UNFOLDED
 from pages.parts.messages import shown_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from runmanager.paging import Page, PageRequest
     from runmanager.records import Actor, LogEntry
@@ -28,6 +31,13 @@ _COLORS = {
     "critical": "#dc4c4c",
     "fatal": "#dc4c4c",
 }
+
+
+@dataclass
+class _Opened:
+    """The run, the log table and the key of the line that is read whole."""
+
+    line: tuple[str, str, str] | None = None
 
 
 @st.fragment
@@ -58,18 +68,49 @@ def draw_logs(actor: Actor, thread_id: str) -> None:
             actor, thread_id, log, request, levels=chosen, newest_first=order == NEWEST
         )
 
-    paged.draw(f"log_page-{thread_id}", PAGE_SIZE, read, _draw_entries, nothing="No log lines.")
+    def draw_entries(page: Page[LogEntry]) -> None:
+        _draw_entries(page, f"log-{thread_id}-{log}", partial(_open, thread_id, log))
+
+    paged.draw(f"log_page-{thread_id}", PAGE_SIZE, read, draw_entries, nothing="No log lines.")
+    opened = session.slot(_Opened).line
+    if opened is not None and opened[:2] == (thread_id, log):
+        _draw_line(actor, *opened)
 
 
-def _draw_entries(page: Page[LogEntry]) -> None:
-    table.draw(
+def _open(thread_id: str, log: str, key: str | None) -> None:
+    session.slot(_Opened).line = None if key is None else (thread_id, log, key)
+
+
+def _draw_line(actor: Actor, thread_id: str, log: str, key: str) -> None:
+    """Draw one line, nothing of it left out."""
+    with st.container(border=True, key="log-line"):
+        with shown_errors():
+            entry = session.service().reviewing.log_line(actor, thread_id, log, key)
+        for name, value in (("message", entry.message), *entry.others):
+            if value is not None and value.length:
+                st.text(f"{name} · {text.count(value.length, 'character')}")
+                st.code(value.text, language=None, wrap_lines=True, height=_fitting(value.length))
+
+
+def _fitting(length: int) -> int | None:
+    return BOX_HEIGHT if length > MAX_UNFOLDED else None
+
+
+def _draw_entries(page: Page[LogEntry], key: str, choose: Callable[[str | None], None]) -> None:
+    opened = session.slot(_Opened).line
+    st.caption("Tick a line to read it whole.")
+    table.draw_choice(
         page.items,
         [
             table.times("Time", lambda one: one.time, milliseconds=True),
             table.pills("Level", lambda one: one.level or table.NOTHING, _level_colors, width=100),
             table.words("Message", _message, width=760),
         ],
+        key=key,
         most=MAX_ROWS_SHOWN,
+        id_of=lambda one: one.key,
+        chosen=None if opened is None else opened[2],
+        choose=choose,
     )
     st.caption(f"{page.first_row:,} to {page.last_row:,} of {page.total:,}")
 

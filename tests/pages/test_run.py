@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pages.parts.log_list import _Opened
+from runmanager.paging import PageRequest
 from tests.hosts import LONG_AGO
 
 if TYPE_CHECKING:
+    from runmanager.service import RunManager
     from tests.hosts import HostWriter
     from tests.pages.conftest import Visitor
 
@@ -157,3 +160,39 @@ def test_the_pages_of_one_runs_log_are_not_those_of_the_next(
     ada.look()
     ada.app.query_params = {"id": short}
     assert "1 to 100 of 120" in [one.value for one in ada.look().app.caption]
+
+
+def test_a_long_error_shows_both_its_ends_and_all_of_it_on_request(
+    ada: Visitor, host: HostWriter
+) -> None:
+    error = "Traceback\n" + "x" * 38_000 + "\nTimeoutError: the last line"
+    ada.at_run(host.add_run(error_message=error))
+    _id, head, tail = (one.value for one in ada.app.code)
+    assert (head[:9], tail.splitlines()[-1]) == ("Traceback", "TimeoutError: the last line")
+    assert f"The beginning and the end: showing 20,000 of {len(error):,} characters" in ada.texts
+    ada.press("text-error_message-all")
+    assert ada.app.code[-1].value == error
+    assert f"All {len(error):,} characters" in ada.texts
+
+
+def test_a_long_fact_stands_by_itself_and_all_of_it_is_read_on_request(
+    ada: Visitor, host: HostWriter
+) -> None:
+    ada.at_run(host.add_run(sop="first " + "y" * 30_000 + " last"))
+    assert "Procedure" in ada.texts
+    ada.press("text-sop-all")
+    assert ada.app.code[-1].value.endswith("y last")
+
+
+def test_a_log_line_that_is_ticked_is_shown_whole(
+    ada: Visitor, host: HostWriter, manager: RunManager
+) -> None:
+    run = host.add_run()
+    message = "first " + "z" * 30_000 + " last"
+    host.execute("INSERT INTO logs (thread_id, message) VALUES (%s, %s)", run, message)
+    ada.at_run(run)
+    assert "Tick a line to read it whole." in [one.value for one in ada.app.caption]
+    (line,) = manager.reviewing.logs(host.admin, run, "logs", PageRequest()).items
+    ada.held(_Opened).line = (run, "logs", line.key)
+    assert ada.look().app.code[-1].value == message
+    assert f"message · {len(message):,} characters" in ada.texts

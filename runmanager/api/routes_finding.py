@@ -56,7 +56,7 @@ def list_values(
     """The values of one filter that runs have, each with the name it is called by."""
     found = context.service.finding.choices(actor, key, RunFilter())
     return schemas.FilterValues(
-        values=[schemas.FilterValue(value=one.value, name=one.name) for one in found.items],
+        values=[schemas.FilterValue.model_validate(one) for one in found.items],
         is_complete=found.is_complete,
     )
 

@@ -121,7 +121,7 @@ def list_blobs(
     found = context.service.reviewing.blobs(actor, thread_id, query.request)
     _require_run(context, actor, thread_id, found.total)
     return schemas.Blobs(
-        blobs=[schemas.StoredValue.of(blob) for blob in found.items],
+        blobs=[schemas.StoredValue.model_validate(blob) for blob in found.items],
         total=found.total,
         page=found.number,
         page_size=query.page_size,
@@ -143,7 +143,7 @@ def run_facts(
     return schemas.RunFacts.facts(
         detail,
         [TableRows(table=one.table, rows=one.rows, bytes=one.stored_bytes) for one in going],
-        [TableLeft(table=one.table, rows=one.rows) for one in left],
+        [TableLeft.model_validate(one) for one in left],
         schemas.Links(
             logs=f"{base}/logs", checkpoints=f"{base}/checkpoints", blobs=f"{base}/blobs"
         ),

@@ -24,6 +24,12 @@ def utc_text(time: datetime | None) -> str | None:
     return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+class OfRecord(BaseModel):
+    """An answer whose fields are those of a record: ``model_validate`` makes it from one."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
 class Run(BaseModel):
     """One run of the list; ``name`` is its id where it has none."""
 
@@ -89,7 +95,7 @@ class Filters(BaseModel):
     filters: list[Filter]
 
 
-class FilterValue(BaseModel):
+class FilterValue(OfRecord):
     """A value that runs have, and the name it is called by."""
 
     value: str = Field(examples=["7"])
@@ -152,7 +158,7 @@ class TableRows(BaseModel):
     bytes: int = Field(examples=[20480])
 
 
-class TableLeft(BaseModel):
+class TableLeft(OfRecord):
     """Rows that stay; null where counting them took too long."""
 
     table: str = Field(examples=["billing_events"])
@@ -189,7 +195,7 @@ class Plan(BaseModel):
                 TableRows(table=one.table, rows=one.rows, bytes=one.stored_bytes)
                 for one in plan.tables
             ],
-            left_behind=[TableLeft(table=one.table, rows=one.rows) for one in plan.left_behind],
+            left_behind=[TableLeft.model_validate(one) for one in plan.left_behind],
         )
 
 

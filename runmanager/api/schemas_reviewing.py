@@ -13,13 +13,13 @@ from pydantic import BaseModel, Field
 from runmanager.api.schemas import (
     EXAMPLE_ID,
     EXAMPLE_TIME,
+    OfRecord,
     Run,
     TableLeft,
     TableRows,
     utc_text,
 )
 from runmanager.records import (
-    Blob,
     CheckpointDetail,
     CheckpointSummary,
     Excerpt,
@@ -42,16 +42,11 @@ class WholeText(BaseModel):
         return cls(text=text, length=len(text or ""))
 
 
-class Document(BaseModel):
+class Document(OfRecord):
     """A JSON document as text: its beginning, and how many characters there are in all."""
 
     text: str = Field(examples=['{"items": 3}'])
     length: int = Field(examples=[12])
-
-    @classmethod
-    def of(cls, document: JsonText | None) -> Document | None:
-        """The answer for one document."""
-        return None if document is None else cls(text=document.text, length=document.length)
 
 
 class LinkedRun(BaseModel):
@@ -115,8 +110,8 @@ class RunFacts(Run):
             error_length=_length(detail.error_message),
             model=detail.model,
             sop=_shown(detail.sop),
-            initial_data=Document.of(detail.initial_data),
-            metadata=Document.of(detail.metadata),
+            initial_data=_document(detail.initial_data),
+            metadata=_document(detail.metadata),
             parent=None if detail.parent is None else LinkedRun.of(detail.parent),
             reruns=[LinkedRun.of(link) for link in detail.reruns],
             reruns_total=detail.reruns_total,
@@ -208,7 +203,7 @@ class Checkpoints(BaseModel):
     page_size: int
 
 
-class Write(BaseModel):
+class Write(OfRecord):
     """One write at a checkpoint, measured and never decoded."""
 
     task_id: str
@@ -231,23 +226,13 @@ class Checkpoint(CheckpointLine):
         """The answer for one record."""
         return cls(
             **CheckpointLine.of(one.summary).model_dump(),
-            state=Document(text=one.state.text, length=one.state.length),
-            metadata=Document(text=one.metadata.text, length=one.metadata.length),
-            written=[
-                Write(
-                    task_id=write.task_id,
-                    index=write.index,
-                    node=write.node,
-                    channel=write.channel,
-                    type=write.type,
-                    bytes=write.bytes,
-                )
-                for write in one.writes
-            ],
+            state=Document.model_validate(one.state),
+            metadata=Document.model_validate(one.metadata),
+            written=[Write.model_validate(write) for write in one.writes],
         )
 
 
-class StoredValue(BaseModel):
+class StoredValue(OfRecord):
     """One stored channel value, measured and never decoded."""
 
     channel: str
@@ -255,17 +240,6 @@ class StoredValue(BaseModel):
     version: str
     type: str | None
     bytes: int
-
-    @classmethod
-    def of(cls, blob: Blob) -> StoredValue:
-        """The answer for one record."""
-        return cls(
-            channel=blob.channel,
-            namespace=blob.namespace,
-            version=blob.version,
-            type=blob.type,
-            bytes=blob.bytes,
-        )
 
 
 class Blobs(BaseModel):
@@ -275,6 +249,10 @@ class Blobs(BaseModel):
     total: int
     page: int
     page_size: int
+
+
+def _document(document: JsonText | None) -> Document | None:
+    return None if document is None else Document.model_validate(document)
 
 
 def _shown(excerpt: Excerpt | None) -> str | None:

@@ -28,7 +28,7 @@ def _setting(env: str, doc: str, *, secret: bool = False, **kwargs: Any) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the process was told. Every field carries its variable and its sentence for the README.
+    """What the process was told. A field carries its variable and its line of docs/settings.md.
 
     ``database_url`` is None when the demo's own PostgreSQL is to be used.
     """

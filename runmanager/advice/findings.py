@@ -127,7 +127,7 @@ def _look_over(host: Host, catalog: Catalog) -> Iterator[Finding | str]:
 
 
 def _for_trace(host: Host, catalog: Catalog, trace: TraceTable) -> Iterator[WantedIndex | str]:
-    """Every table is asked for the rows of runs by one column, however small it is."""
+    """Each table is asked for the rows of runs by one column, so it needs an index on that."""
     obstacle = why_not_advised(catalog, trace.table, trace.key)
     if obstacle is not None:
         yield obstacle

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _NAME_BYTES = 63
 _WIDTH = 97
-# Where parameters begin with a %, as they do to the driver, one in a name is doubled.
+# The driver's own dialect doubles a % in a name, because its parameters begin with one.
 _make_dialect: Callable[..., sa.Dialect] = postgresql.dialect
 _quoted = _make_dialect(paramstyle="named").identifier_preparer.quote
 
@@ -187,5 +187,5 @@ def _size(number: float) -> str:
 
 
 def _comment(text: str) -> str:
-    # Whatever a table is called, no line of it leaves the comment.
+    # A table's name may hold line breaks: filling keeps every line inside the comment.
     return textwrap.fill(text, _WIDTH, initial_indent="-- ", subsequent_indent="-- ")

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY_BYTES = 1_000_000
-# So much more is thrown away, for so long: a caller that is still sending when its connection is
-# closed never gets to read why.
+# A caller that is still sending when its connection closes never reads the answer. So this much
+# more is read and thrown away, for this long.
 DRAINED_BYTES = 4_000_000
 DRAIN_SECONDS = 2.0
 

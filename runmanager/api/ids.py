@@ -11,7 +11,7 @@ from starlette.convertors import Convertor, register_url_convertor
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-# Half a character, which no percent-encoding can make: it stands for %2F until the route is found.
+# A lone surrogate, which percent-encoding cannot make: it stands for %2F until the route is found.
 _SLASH = "\udc2f"
 _ENCODED_SLASH = re.compile("%2f", re.IGNORECASE)
 

@@ -11,7 +11,7 @@ from runmanager.api.context import ContextOf
 from runmanager.api.parameters import WithoutParameters, refuse_repeated
 from runmanager.errors import InvalidTokenError
 
-# Longer names and passwords are nobody's, and not worth keeping in mind.
+# Nobody has a longer name or password, and the throttle keeps names in memory.
 MAX_LENGTH = 1000
 
 router = APIRouter(tags=["signing in"], dependencies=[Depends(refuse_repeated)])

@@ -40,12 +40,12 @@ class Access:
         self.database = database
         self._trace_tables = trace_tables
         self._replica = replica
-        self._host, self._hints = self._read_schema()
+        self._schema = self._read_schema()
 
     @property
     def host(self) -> Host:
         """The host's schema as it was read last."""
-        return self._host
+        return self._schema[0]
 
     def read(
         self,
@@ -70,7 +70,7 @@ class Access:
             if thread_id in hidden:
                 raise RunNotFoundError
             with self._replica.read(reader or actor.user_id, seconds) as connection, translated():
-                return question(Reading(connection, self._host, self._replica.hints, hidden))
+                return question(Reading(connection, self.host, self._replica.hints, hidden))
 
         return self._on_current_schema(ask)
 
@@ -87,7 +87,7 @@ class Access:
 
         def ask() -> T:
             with self.database.read() as connection:
-                return question(connection, self._host)
+                return question(connection, self.host)
 
         return self._on_current_schema(ask)
 
@@ -106,18 +106,20 @@ class Access:
         seconds: float | None = None,
         reader: str | None = None,
     ) -> T:
+        # Both at once: another thread may be reading the schema again.
+        host, hints = self._schema
         with self.database.read(reader or actor.user_id, seconds=seconds) as connection:
-            accounts.require_admin(connection, self._host, actor)
+            accounts.require_admin(connection, host, actor)
             with translated():
-                return question(Reading(connection, self._host, self._hints))
+                return question(Reading(connection, host, hints))
 
     def _on_current_schema(self, ask: Callable[[], T]) -> T:
         try:
             return ask()
         except SchemaChangedError:
-            self._host, self._hints = self._read_schema()
+            self._schema = self._read_schema()
             if self._replica is not None:
-                self._replica.look_again(self._host)
+                self._replica.look_again(self.host)
         return ask()
 
     def _read_schema(self) -> tuple[Host, Hints]:

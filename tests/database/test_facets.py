@@ -33,7 +33,7 @@ def manager(
         host.execute("ANALYZE")
         host.execute("DELETE FROM run_metadata")
     manager = open_manager()
-    assert manager._access._hints.has_idle_users is (request.param == "indexes and idle users")
+    assert manager._access._schema[1].has_idle_users is (request.param == "indexes and idle users")
     return manager
 
 

@@ -1,4 +1,4 @@
-"""What the host's indexes and statistics are good for, read once at the start."""
+"""What the host's indexes and statistics are good for. Read with the schema."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ def read_sizes(connection: sa.Connection, tables: Sequence[sa.Table]) -> dict[st
 def read_relation_names(
     connection: sa.Connection, tables: Iterable[sa.Table]
 ) -> frozenset[tuple[str, str]]:
-    """Schema and name of all that stands beside these tables: a new index needs another name."""
+    """Schema and name of every relation beside these tables: a new index may have none of them."""
     relation = sa.table("pg_class", sa.column("relname"), sa.column("relnamespace"))
     namespace = sa.table("pg_namespace", sa.column("oid"), sa.column("nspname"))
     rows = connection.execute(
@@ -154,7 +154,7 @@ def _read_columns(
     rows = connection.execute(
         sa.select(stats)
         .where(is_one_of(stats.c.schemaname, stats.c.tablename, tables))
-        # What was gathered over the partitions as well comes last, and stays.
+        # Statistics over all partitions come last and replace those of the parent alone.
         .order_by(stats.c.inherited)
     )
     found: dict[str, dict[str, ColumnSize]] = {}
@@ -192,7 +192,7 @@ def _size(of: Sequence[Any], columns: Mapping[str, ColumnSize]) -> TableSize:
 
 
 def _distinct(n_distinct: float, rows: int) -> float:
-    # PostgreSQL keeps a number that grows with the table as a negative part of its rows.
+    # A negative number is the share of rows that differ: it grows with the table.
     return n_distinct if n_distinct > 0 else -n_distinct * rows
 
 

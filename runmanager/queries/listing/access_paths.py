@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from runmanager.queries.listing.limits import SearchBudget
     from runmanager.queries.listing.order import Direction, Segment
 
-# How many times before an anchor are looked at to see how many runs share the anchor's.
+# This many runs before an anchor are read to count those that share its time.
 _TIES_SEEN = 200
 
 
@@ -151,9 +151,9 @@ def search(
     budget: SearchBudget,
     after: RowKey | None = None,
 ) -> Found:
-    """Up to ``size`` rows behind ``after``, looked for in slices of the list until ``budget`` says.
+    """Up to ``size`` rows behind ``after``, searched for slice by slice within ``budget``.
 
-    A walk that knows when to stop: what is rare would otherwise be looked for through all runs.
+    It stops part of the way, where a walk would look for a rare word through all runs.
     """
     began = time.monotonic()
     rows: list[sa.Row[Any]] = []

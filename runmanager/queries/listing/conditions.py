@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from runmanager.filters import RunFilter
     from runmanager.host.values import Host, Reading
 
-# A trigram index has no whole trigram to look for in less, and reads all of itself.
+# A shorter text holds no trigram: the index would be read from end to end.
 _HAS_TRIGRAM = re.compile(r"[^\W_]{3}")
 
 

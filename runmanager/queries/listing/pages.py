@@ -183,7 +183,7 @@ class _Listing:
 
     def _search(self, place: Place) -> Found:
         budget = self.limits.search
-        # What is common is among the newest: a glance at them costs no more than a page.
+        # A common word is among the newest runs. To look there costs no more than a page.
         found = self._slices(place, replace(budget, seconds=0.0))
         if found.resume is None:
             return found
@@ -203,7 +203,7 @@ class _Listing:
         return found
 
     def _slices(self, place: Place, budget: SearchBudget, already: int = 0) -> Found:
-        """What is found of the rows that are wanted besides those ``already`` found."""
+        """More of the rows that are wanted, where ``already`` many are found."""
         wanted = place.size + 1 - already
         return search(self.selection, place.direction, wanted, budget, place.after)
 

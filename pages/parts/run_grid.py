@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from pages.parts import run_list, selection, session, styles, times
+from pages.parts import run_list, selection, session, styles, table, times
 from pages.parts.run_link import run_url
 from runmanager.text import shorten
 
@@ -101,9 +101,7 @@ def draw_grid(grid: Grid, open_run: Callable[[str], None]) -> None:
                 key=f"{grid.key}-open",
                 on_click=partial(_open_clicked, open_run),
             ),
-            "tab": st.column_config.LinkColumn(
-                "Tab", width=44, display_text=":material/open_in_new:", help="Open in a new tab"
-            ),
+            "tab": table.new_tab_config(),
             "thread_id": st.column_config.TextColumn("ID", width=84),
             "name": st.column_config.TextColumn("Name", width=236),
             "status": st.column_config.MultiselectColumn(

@@ -1,7 +1,8 @@
 """The one read-only table: a row for each record, a column for each fact about it.
 
-A column is made by ``words``, ``numbers``, ``sizes``, ``statuses``, ``pills``, ``times`` or
-``opener``, and the table by ``draw``. Whatever the host wrote is a cell of plain text.
+A column is made by ``words``, ``numbers``, ``sizes``, ``statuses``, ``pills``, ``times``,
+``opener`` or ``new_tab``, and the table by ``draw``. Whatever the host wrote is a cell of plain
+text.
 """
 
 from __future__ import annotations
@@ -143,6 +144,20 @@ def opener(
         )
 
     return Column("Open", cells, configure)
+
+
+def new_tab(address: Callable[[T], str]) -> Column[T]:
+    """A column of links that open the page of each row in another tab of the browser."""
+    return Column(
+        "Tab", lambda rows: [address(row) for row in rows], lambda _rows: new_tab_config()
+    )
+
+
+def new_tab_config() -> Any:
+    """How a column of whole addresses is drawn: each as a small sign."""
+    return st.column_config.LinkColumn(
+        "Tab", width=44, display_text=":material/open_in_new:", help="Open in a new tab"
+    )
 
 
 def draw(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import expect
@@ -49,7 +50,8 @@ def test_a_run_is_opened_in_a_new_tab_which_has_its_name(
     tmp_path: Path,
     under: str,
 ) -> None:
-    host.add_run(ODD_ID, name=":material/delete: **Order** <b>7</b>")
+    name = ":material/delete: **Order** <b>7</b>"
+    host.add_run(ODD_ID, name=name, parent_thread_id=ODD_ID)
     settings = settings_for(host.url) | {"STREAMLIT_SERVER_BASE_URL_PATH": under}
     app = AppProcess(tmp_path / "log", settings)
     app.url = f"{app.url}/{under}".rstrip("/")
@@ -67,6 +69,9 @@ def test_a_run_is_opened_in_a_new_tab_which_has_its_name(
         ada.expect_ids(ODD_ID)
         ada.open(ODD_ID)
         expect(ada.page).to_have_title(":material/delete: **Order** <b>7</b> · Run Manager")
+        address = f"{app.url}/run?id={quote(ODD_ID, safe='')}"
+        parent = Grid(ada.page, ada.page.get_by_test_id("stDataFrame").first)
+        expect(parent.cells("Tab")).to_have_text([address])
         ada.page.get_by_role("link", name="All runs").click()
         ada.expect_ids(ODD_ID)
         expect(ada.page).to_have_title("Run Manager")

@@ -59,6 +59,7 @@ def test_every_section_is_there(ada: Visitor, host: HostWriter) -> None:
     assert [one.value for one in ada.app.code] == ["full", "Timeout in tool “search”"]
     links = ada.tables("Open", "ID")
     assert [list(one["ID"]) for one in links] == [[parent], [rerun]]
+    assert [list(one["Tab"]) for one in links] == [["/run?id=parent"], ["/run?id=rerun"]]
     footprint = ada.tables("Table", "Rows")[0]
     assert dict(zip(footprint["Table"], footprint["Rows"], strict=True)) == host.counts(run)
 

@@ -161,7 +161,7 @@ class NoStore:
 
 
 class LastResort:
-    """An error that no handler knows becomes a 500 that says nothing of it; the log has its type."""
+    """An error that no handler knows becomes a 500 that tells nothing; the log has its type."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

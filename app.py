@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import stat
 import sys
@@ -152,7 +153,11 @@ def _run() -> None:
         _give_up("STREAMLIT_SERVER_PORT must be a port number, 1 to 65535.")
     if "server.port" in chosen:
         chosen["server.port"] = int(port)
-    app.run(config=chosen)
+    try:
+        app.run(config=chosen)
+    except KeyboardInterrupt:
+        # Ctrl-C has ended the server in order: no traceback, and a shell's own code for it.
+        sys.exit(128 + signal.SIGINT)
 
 
 api = create_api()

@@ -22,10 +22,11 @@ POLL_SECONDS = 0.5
 
 @dataclass
 class _Count:
-    """A count that is under way, and the last that was asked for: its filter and total."""
+    """A count that is under way; and the last one: its filter with the total, or why it failed."""
 
     count_id: str | None = None
     counted: tuple[RunFilter, int] | None = None
+    failed: tuple[RunFilter, str] | None = None
 
 
 def forget() -> None:
@@ -50,9 +51,13 @@ def draw_total(actor: Actor, run_filter: RunFilter, page: RunPage) -> None:
     st.text(f"{text.total(page.known_total)} {'run' if one else 'runs'}")
     if page.known_total.is_exact:
         return
-    if session.slot(_Count).count_id is not None:
+    held = session.slot(_Count)
+    if held.count_id is not None:
         _watch_count(actor, run_filter)
     else:
+        if held.failed is not None and held.failed[0] == run_filter:
+            with st.container(key="not-counted", width="content"):
+                st.text(f"Not counted. {held.failed[1]}")
         st.button(
             "Count exactly",
             key="count_exactly",
@@ -91,7 +96,7 @@ def _watch_count(actor: Actor, run_filter: RunFilter) -> None:
     if count.state is CountState.FINISHED and count.total is not None:
         held.counted = (run_filter, count.total)
     if count.state is CountState.FAILED:
-        st.toast(f"Not counted. {count.message}", icon=":material/error:")
+        held.failed = (run_filter, count.message)
     # The pages are numbered by it.
     st.rerun()
 
@@ -99,7 +104,8 @@ def _watch_count(actor: Actor, run_filter: RunFilter) -> None:
 def _start(actor: Actor, run_filter: RunFilter) -> None:
     with shown_errors():
         count = session.service().finding.start_count(actor, run_filter)
-    session.slot(_Count).count_id = count.count_id
+    held = session.slot(_Count)
+    held.count_id, held.failed = count.count_id, None
 
 
 def _stop(actor: Actor, count_id: str) -> None:

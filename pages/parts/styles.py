@@ -57,7 +57,8 @@ _STYLESHEET = """
 .st-key-heading > :has(.st-key-counting) { flex: 0 0 auto; width: auto; }
 .st-key-counting [data-testid="stText"], .st-key-searched [data-testid="stText"] {
   font-size: 0.95rem; font-weight: 400; opacity: 0.8; }
-.st-key-filtered-by [data-testid="stText"] { font-size: 1rem; font-weight: 400; opacity: 0.8; }
+.st-key-filtered-by [data-testid="stText"],
+.st-key-not-counted [data-testid="stText"] { font-size: 1rem; font-weight: 400; opacity: 0.8; }
 [data-testid="stHeaderActionElements"] { display: none; }
 [role="dialog"] [data-testid="stElementToolbar"] { display: none; }
 [data-testid="stElementToolbarButton"]:has([aria-label="Search: Runs"]) { display: none; }

@@ -41,7 +41,7 @@ def size(number: int) -> str:
     value = float(number)
     for unit in _UNITS:
         if value < _STEP or unit == _UNITS[-1]:
-            return f"{number:,} bytes" if unit == "bytes" else f"{value:.1f} {unit}"
+            return count(number, "byte") if unit == "bytes" else f"{value:.1f} {unit}"
         value /= _STEP
     return ""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from runmanager.filters import ENTRIES
 from tests.api.conftest import SECRET
 from tests.api.live import live
 from tests.docs.reading import Document
@@ -38,7 +39,9 @@ def documents(text: str) -> list[Any]:
 def test_every_call_works_as_it_stands(host: HostWriter, tmp_path: Path) -> None:
     set_password(host, "ada", "demo-admin")
     host.add_run(name="Old order", user="kate", workspace="Ops")
-    run = host.add_run(name="New order", created_at="2026-05-03 14:02:11Z", user="kate")
+    run = host.add_run(
+        name="New order", created_at="2026-05-03 14:02:11Z", user="kate", error_message="Timeout"
+    )
     host.add_traces(run, checkpoints=2, writes=1, blobs=2, logs=1)
     host.execute("UPDATE logs SET level = 'ERROR'")
     with live(host.url, tmp_path, RUNMANAGER_JWT_SECRET=SECRET) as running:
@@ -48,14 +51,17 @@ def test_every_call_works_as_it_stands(host: HostWriter, tmp_path: Path) -> None
             capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
-    health, listed, users, spaces, facts, log, checkpoints, blobs, plan, deleted = documents(
-        done.stdout
-    )
+    health, listed, users, spaces, without, filters, values, *rest = documents(done.stdout)
+    facts, log, text, checkpoints, blobs, plan, deleted = rest
     assert health == {"status": "ok", "database": True}
     assert [one["name"] for one in listed["runs"]] == ["New order", "Old order"]
     assert users == {"usernames": ["kate"]}
     assert spaces == {"workspaces": [host.workspace("Ops")]}
+    assert without["runs"] == []
+    assert [one["key"] for one in filters["filters"]] == list(ENTRIES)
+    assert values["values"] == [{"value": host.workspace("Ops"), "name": "Ops"}]
     assert facts["id"] == run
+    assert text == {"text": "Timeout", "length": 7}
     assert [line["level"] for line in log["logs"]] == ["ERROR"]
     assert (checkpoints["total"], blobs["total"]) == (2, 2)
     assert (plan["total"], plan["by_status"]) == (1, {"completed": 1})

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pages.parts import session
+from pages.parts import run_total, session
 from pages.parts.filter_form import WIDGETS, ChoiceBox
 from runmanager.queries.listing.limits import Limits, SearchBudget
+from runmanager.records import CountState
 from tests.operations import until
 from tests.pages.conftest import COOKIE_KEY, Visitor
 from tests.statements import recorded
@@ -102,6 +103,25 @@ def test_all_runs_are_counted_on_request_and_then_have_numbered_pages(
     assert ada.look().rows == forty[10:20]
     ada.press("refresh")
     assert "about 40 runs" in ada.texts
+
+
+def test_a_count_that_fails_says_why_as_plain_text(
+    ada: Visitor, host: HostWriter, forty: list[str], impatient: RunManager
+) -> None:
+    ada.at(page_size="10")
+    host.execute("ALTER TABLE run_metadata RENAME TO elsewhere")
+    ada.press("count_exactly")
+    count_id = ada.held(run_total._Count).count_id
+    assert count_id is not None
+    until(lambda: impatient.finding.count(host.admin, count_id).state is not CountState.RUNNING)
+    host.execute("ALTER TABLE elsewhere RENAME TO run_metadata")
+    until(lambda: not ada.look().is_counting)
+    missing = "Not counted. The database has no table “run_metadata” on its search_path"
+    assert any(one.startswith(missing) for one in ada.look().texts)
+    ada.press("count_exactly")
+    until(lambda: not ada.look().is_counting)
+    assert "40 runs" in ada.look().texts
+    assert not any("Not counted" in one for one in ada.texts)
 
 
 def test_a_rare_word_is_searched_for_a_part_of_the_way_then_on_request(

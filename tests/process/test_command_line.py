@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import tomllib
@@ -90,4 +91,11 @@ def test_what_is_wrong_at_the_start_ends_it_with_one_sentence(tmp_path: Path) ->
     finally:
         app.kill()
     assert [line for line in app.said.splitlines() if line.startswith("Run Manager: DATABASE_URL")]
+    assert "Traceback" not in app.said
+
+
+def test_ctrl_c_ends_it_in_order_and_without_a_traceback(host: HostWriter, tmp_path: Path) -> None:
+    app = AppProcess(tmp_path / "app.log", settings_for(host.url)).ready()
+    app.process.send_signal(signal.SIGINT)
+    assert app.process.wait(30) == 128 + signal.SIGINT
     assert "Traceback" not in app.said

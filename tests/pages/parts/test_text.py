@@ -39,6 +39,7 @@ def test_count_takes_an_odd_plural() -> None:
     ("number", "words"),
     [
         (0, "0 bytes"),
+        (1, "1 byte"),
         (999, "999 bytes"),
         (1_000, "1.0 kB"),
         (1_449_000, "1.4 MB"),

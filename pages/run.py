@@ -144,6 +144,8 @@ def _draw_links(detail: RunDetail) -> None:
     if detail.reruns:
         st.markdown(f"##### Reruns · {detail.reruns_total:,}")
         _draw_link_list(detail.reruns, "rerun-links")
+        if len(detail.reruns) < detail.reruns_total:
+            st.caption(f"The newest {len(detail.reruns):,} of {detail.reruns_total:,}.")
 
 
 def _draw_link_list(links: Sequence[RunLink], key: str) -> None:

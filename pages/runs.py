@@ -80,7 +80,7 @@ def _read(actor: Actor, view: View) -> RunPage:
         st.empty()
         if not run_list.is_searching() or known.resume is None:
             run_list.stop_searching()
-            return run_total.with_counted(view.run_filter, known)
+            return run_total.with_exact_total(view.run_filter, known)
         with shown_errors():
             page = session.service().finding.search_on(actor, view.run_filter, known)
         if page.resume is None:
@@ -88,7 +88,7 @@ def _read(actor: Actor, view: View) -> RunPage:
         return page
     with shown_errors(), st.skeleton(height=run_grid.MAX_HEIGHT):
         page = session.service().finding.browse(actor, view.run_filter, view.request, known)
-    return run_total.with_counted(view.run_filter, page)
+    return run_total.with_exact_total(view.run_filter, page)
 
 
 def _draw_heading(actor: Actor, view: View, page: RunPage, labels: Mapping[str, str]) -> None:

@@ -148,17 +148,16 @@ def query_problems(query: Mapping[str, str]) -> tuple[str, ...]:
     """What is wrong with ``without`` in query parameters, each a sentence.
 
     It must name entries that have such a choice, and none that has a value of its own beside it.
+    What stands in the address is not repeated: a link may hold anything.
     """
     by_word = {entry.word: key for key, entry in ENTRIES.items() if entry.has_without}
     problems = []
     for word in _words(query):
         if word not in by_word:
-            problems.append(
-                f"“without” takes {', '.join(by_word)}; it does not know “{shorten(word, _SHOWN)}”."
-            )
+            problems.append(f"“without” knows these words only: {', '.join(by_word)}.")
         elif ENTRIES[by_word[word]].read(query.get(by_word[word], "")) is not None:
             problems.append(f"“without={word}” and “{by_word[word]}” exclude each other.")
-    return tuple(problems)
+    return tuple(dict.fromkeys(problems))
 
 
 def _words(query: Mapping[str, str]) -> tuple[str, ...]:

@@ -89,11 +89,11 @@ def _draw_opened(actor: Actor, thread_id: str, namespace: str, checkpoint_id: st
         st.text(f"Checkpoint {checkpoint_id}")
         draw_json("State", opened.state)
         draw_json("Metadata", opened.metadata)
-        _draw_writes(opened.writes)
+        _draw_writes(opened.writes, opened.summary.writes)
 
 
-def _draw_writes(writes: Sequence[CheckpointWrite]) -> None:
-    st.markdown(f"##### Writes · {len(writes):,}")
+def _draw_writes(writes: Sequence[CheckpointWrite], total: int) -> None:
+    st.markdown(f"##### Writes · {total:,}")
     if not writes:
         st.caption("No writes.")
         return
@@ -109,6 +109,8 @@ def _draw_writes(writes: Sequence[CheckpointWrite]) -> None:
         ],
         most=8,
     )
+    if len(writes) < total:
+        st.caption(f"The first {len(writes):,} of {total:,}.")
 
 
 @st.fragment

@@ -62,7 +62,9 @@ def current_view(actor: Actor) -> tuple[View, Choices]:
     for key in ENTRIES:
         if key not in session.service().finding.offered:
             if key in dict(run_filter.chosen()):
-                notices.append(f"Runs have no {ENTRIES[key].word} here: showing all runs.")
+                notices.append(
+                    f"Runs have no {ENTRIES[key].word} here: the address is read without it."
+                )
                 run_filter = run_filter.cleared(key)
         elif isinstance(WIDGETS[key], ChoiceBox):
             lists[key] = choices.read_list(actor, key, run_filter)
@@ -135,7 +137,9 @@ def _draw_choices(key: str, widget: ChoiceBox, offered: ChoiceList, value: objec
         format_func=_label,
         index=None if chosen is None else entries.index(chosen),
         placeholder=widget.placeholder,
-        help=None if offered.is_complete else "Those of the newest runs; any other by its address.",
+        help=None
+        if offered.is_complete
+        else "Only those of the newest runs are listed. Others work in the address.",
         on_change=_changed,
         kwargs={"redrawn": (FILTERS, LIST) if narrows_others else (LIST,)},
     )

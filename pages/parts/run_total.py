@@ -25,21 +25,21 @@ class _Count:
     """A count that is under way; and the last one: its filter with the total, or why it failed."""
 
     count_id: str | None = None
-    counted: tuple[RunFilter, int] | None = None
+    exact: tuple[RunFilter, int] | None = None
     failed: tuple[RunFilter, str] | None = None
 
 
 def forget() -> None:
-    """Drop what was counted: there may be fewer runs by now, or more."""
-    session.slot(_Count).counted = None
+    """Drop the exact total: there may be fewer runs by now, or more."""
+    session.slot(_Count).exact = None
 
 
-def with_counted(run_filter: RunFilter, page: RunPage) -> RunPage:
+def with_exact_total(run_filter: RunFilter, page: RunPage) -> RunPage:
     """``page`` with the exact total, where all runs of the filter were counted on request."""
-    counted = session.slot(_Count).counted
-    if counted is None or counted[0] != run_filter or page.known_total.is_exact:
+    exact = session.slot(_Count).exact
+    if exact is None or exact[0] != run_filter or page.known_total.is_exact:
         return page
-    return replace(page, total=counted[1], exactness=Exactness.EXACT)
+    return replace(page, total=exact[1], exactness=Exactness.EXACT)
 
 
 def draw_total(actor: Actor, run_filter: RunFilter, page: RunPage) -> None:
@@ -94,7 +94,7 @@ def _watch_count(actor: Actor, run_filter: RunFilter) -> None:
         return
     held.count_id = None
     if count.state is CountState.FINISHED and count.total is not None:
-        held.counted = (run_filter, count.total)
+        held.exact = (run_filter, count.total)
     if count.state is CountState.FAILED:
         held.failed = (run_filter, count.message)
     # The pages are numbered by it.

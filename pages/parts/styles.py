@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from runmanager.records import StatusKind, status_kind
+from runmanager.text import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 NO_STATUS = "no status"
+MAX_STATUS, MAX_LABEL = 40, 300
 # Chosen to be told apart on both themes: the pill's text takes black or white by itself.
 _COLORS = {
     StatusKind.RUNNING: "#3b82f6",
@@ -81,9 +83,8 @@ def apply() -> None:
 
 
 def status_word(status: str | None) -> str:
-    """The host's own word for a status, or "no status"."""
-    word = " ".join((status or "").split())
-    return word[:40] or NO_STATUS
+    """The host's own word for a status, short enough for a table, or "no status"."""
+    return shorten(status or "", MAX_STATUS) or NO_STATUS
 
 
 def pill_colors(statuses: Iterable[str | None]) -> dict[str, str]:
@@ -92,11 +93,11 @@ def pill_colors(statuses: Iterable[str | None]) -> dict[str, str]:
 
 
 def draw_status(status: str | None) -> None:
-    """Draw a status as a small label of its colour.
+    """Draw a status, a sentence even, as a small label of its colour.
 
     It is HTML of ours around the host's escaped word: st.badge would take the word for Markdown,
     and make a link of "https://…" and a picture of ":streamlit:".
     """
-    word = html.escape(status_word(status))
+    word = html.escape(shorten(status or "", MAX_LABEL) or NO_STATUS)
     color = _COLORS[status_kind(status)]
     st.html(f'<span class="run-status" style="--status: {color}">{word}</span>', width="content")

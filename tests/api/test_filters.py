@@ -74,3 +74,15 @@ def test_a_host_without_workspaces_names_has_runs_without_one(
     host.add_run("in-one", workspace_id="7")
     host.add_run("in-none", workspace_id=None)
     assert ids(open_caller().json("/runs", without="workspace")) == {"in-none"}
+
+
+@pytest.mark.parametrize("query", ["model=m-1", "without=model"])
+def test_what_the_host_has_no_column_for_is_not_offered_and_refused(
+    host: HostWriter, open_caller: OpenCaller, query: str
+) -> None:
+    host.execute("ALTER TABLE run_metadata DROP COLUMN llm_model")
+    host.add_run()
+    caller = open_caller()
+    assert "model" not in {one["key"] for one in caller.json("/filters")["filters"]}
+    detail = detail_of(caller.client.get(f"/runs?{query}"), 422)
+    assert detail.endswith("“run_metadata” has no column “llm_model”.")

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pages.parts import checkpoint_list
 from pages.parts.log_list import _Opened
 from runmanager.paging import PageRequest
+from runmanager.queries.run import checkpoints, detail
 from tests.hosts import LONG_AGO
 
 if TYPE_CHECKING:
@@ -197,3 +199,26 @@ def test_a_log_line_that_is_ticked_is_shown_whole(
     ada.held(_Opened).line = (run, "logs", line.key)
     assert ada.look().app.code[-1].value == message
     assert f"message · {len(message):,} characters" in ada.texts
+
+
+def test_a_list_that_is_not_all_there_is_says_so(
+    ada: Visitor, host: HostWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detail, "MAX_RERUNS", 2)
+    monkeypatch.setattr(checkpoints, "MAX_WRITES", 2)
+    run = host.add_run()
+    host.add_traces(run, checkpoints=1, writes=3)
+    for _ in range(3):
+        host.add_run(parent_thread_id=run)
+    ada.at_run(run)
+    assert "The newest 2 of 3." in [one.value for one in ada.app.caption]
+    opened = ada.held(checkpoint_list._Opened)
+    opened.thread_id, opened.checkpoint = run, ("", "c1")
+    assert "##### Writes · 3" in headings(ada.look())
+    assert "The first 2 of 3." in [one.value for one in ada.app.caption]
+
+
+def test_a_status_is_shown_whole(ada: Visitor, host: HostWriter) -> None:
+    status = "waiting for a person who is asked to approve this"
+    ada.at_run(host.add_run(status=status))
+    assert any(status in one.proto.body for one in ada.app.get("html"))

@@ -225,7 +225,7 @@ def test_every_entry_of_a_list_is_told_apart_and_chosen_for_what_it_is(
             0,
             "The workspace in the address has no such runs: showing all workspaces.",
         ),
-        ({"without": "everything"}, 0, "it does not know “everything”"),
+        ({"without": "everything"}, 0, "“without” knows these words only: user, workspace"),
         ({"without": "user", "username": "kate"}, 0, "“username” exclude each other"),
         ({"without": "user,,%00"}, 0, "No runs match"),
         ({"utm_source": "mail"}, 0, None),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pages.parts import session
@@ -42,6 +42,13 @@ class ChoiceList:
         """The entry of this value; None where there is none."""
         return next((one for one in self.entries if one.value == value), None)
 
+    def including(self, value: object) -> ChoiceList:
+        """The list with an entry for a value that may have runs though it is not listed."""
+        if not isinstance(value, str) or self.is_complete or self.find(value) is not None:
+            return self
+        label = _untaken(value, {one.label for one in self.entries})
+        return replace(self, entries=(*self.entries, Choice(value, label)))
+
 
 @dataclass(frozen=True)
 class Choices:
@@ -71,20 +78,28 @@ def forget() -> None:
     session.slot(_Held).lists.clear()
 
 
-def read_list(actor: Actor, key: str, run_filter: RunFilter) -> ChoiceList:
-    """The entries of the filter ``key``, as the other entries of ``run_filter`` narrow them.
+def read_lists(
+    actor: Actor, keys: Iterable[str], run_filter: RunFilter
+) -> Mapping[str, ChoiceList]:
+    """The entries of these filters by key, as the other entries of ``run_filter`` narrow them.
 
-    They are read again only where what narrows them has changed.
+    They are read again only where what narrows them has changed, all of them at once.
     """
-    held, entry = session.slot(_Held), ENTRIES[key]
-    narrowed = run_filter.only(entry.narrowed_by)
-    known = held.lists.get(key)
-    if known is None or known.narrowed != narrowed:
+    held = session.slot(_Held)
+    narrowed = {key: run_filter.only(ENTRIES[key].narrowed_by) for key in keys}
+    stale = [
+        key
+        for key in narrowed
+        if key not in held.lists or held.lists[key].narrowed != narrowed[key]
+    ]
+    if stale:
         with shown_errors():
-            found = session.service().finding.choices(actor, key, narrowed)
-        entries = distinct(found.items, entry.word, has_without=entry.has_without)
-        known = held.lists[key] = ChoiceList(entries, narrowed, found.is_complete)
-    return known
+            found = session.service().finding.choices_of(actor, stale, run_filter)
+        for key in stale:
+            entry = ENTRIES[key]
+            entries = distinct(found[key].items, entry.word, has_without=entry.has_without)
+            held.lists[key] = ChoiceList(entries, narrowed[key], found[key].is_complete)
+    return {key: held.lists[key] for key in narrowed}
 
 
 def distinct(

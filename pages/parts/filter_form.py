@@ -58,20 +58,20 @@ def current_view(actor: Actor) -> tuple[View, Choices]:
     """
     view = read_view()
     run_filter, notices = view.run_filter, list(view.notices)
-    lists: dict[str, ChoiceList] = {}
-    for key in ENTRIES:
-        if key not in session.service().finding.offered:
-            if key in dict(run_filter.chosen()):
-                notices.append(
-                    f"Runs have no {ENTRIES[key].word} here: the address is read without it."
-                )
-                run_filter = run_filter.cleared(key)
-        elif isinstance(WIDGETS[key], ChoiceBox):
-            lists[key] = choices.read_list(actor, key, run_filter)
-            if _is_unknown(lists[key], getattr(run_filter, key)):
-                word = ENTRIES[key].word
-                notices.append(f"The {word} in the address has no such runs: showing all {word}s.")
-                run_filter = run_filter.cleared(key)
+    offered = session.service().finding.offered
+    with_list = tuple(key for key in offered if isinstance(WIDGETS[key], ChoiceBox))
+    lists = choices.read_lists(actor, with_list, run_filter)
+    for key, value in run_filter.chosen():
+        word = ENTRIES[key].word
+        if key not in offered:
+            notices.append(f"Runs have no {word} here: the address is read without it.")
+        elif key in lists and _is_unknown(lists[key], value):
+            notices.append(f"The {word} in the address has no such runs: showing all {word}s.")
+        else:
+            continue
+        run_filter = run_filter.cleared(key)
+        # Another list may have been narrowed by it.
+        lists = choices.read_lists(actor, with_list, run_filter)
     return View(run_filter, view.request, tuple(notices)), Choices(lists)
 
 
@@ -124,10 +124,8 @@ def _draw_search(key: str, widget: SearchBox, text: str) -> None:
 
 
 def _draw_choices(key: str, widget: ChoiceBox, offered: ChoiceList, value: object) -> None:
+    offered = offered.including(value)
     entries, chosen = offered.entries, offered.find(value)
-    if chosen is None and isinstance(value, str):
-        chosen = Choice(value, value)
-        entries = (*entries, chosen)
     session.seed(_widget_key(key), chosen)
     narrows_others = any(key in entry.narrowed_by for entry in ENTRIES.values())
     st.selectbox(

@@ -10,6 +10,8 @@ from runmanager.queries.listing import conditions, facets, pages
 from runmanager.work.full_counts import FullCounts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from runmanager.paging import PageRequest
     from runmanager.queries.listing.limits import Limits
     from runmanager.records import Actor, CountView, FilterChoice, FilterChoices, RunPage
@@ -93,7 +95,16 @@ class Finding:
 
         Raises UnknownNameError for a filter whose values are not listed.
         """
-        return self._access.read(actor, lambda reading: facets.choices(reading, key, run_filter))
+        return self.choices_of(actor, (key,), run_filter)[key]
+
+    def choices_of(
+        self, actor: Actor, keys: Sequence[str], run_filter: RunFilter
+    ) -> dict[str, FilterChoices]:
+        """``choices`` of several filters, by key. One transaction serves them all."""
+        return self._access.read(
+            actor,
+            lambda reading: {key: facets.choices(reading, key, run_filter) for key in keys},
+        )
 
     def start_count(self, actor: Actor, run_filter: RunFilter) -> CountView:
         """Start counting all runs of ``run_filter``, for a minute at the most."""

@@ -41,6 +41,7 @@ CALLS: dict[str, Callable[[RunManager, Actor], object]] = {
     "reviewing.checkpoints": lambda m, a: m.reviewing.checkpoints(a, "x", PageRequest()),
     "reviewing.checkpoint": lambda m, a: m.reviewing.checkpoint(a, "x", "", "c"),
     "reviewing.blobs": lambda m, a: m.reviewing.blobs(a, "x", PageRequest()),
+    "finding.choices_of": lambda m, a: m.finding.choices_of(a, ["username"], RunFilter()),
     "finding.choices": lambda m, a: m.finding.choices(a, "username", RunFilter()),
     "finding.require_admin": lambda m, a: m.finding.require_admin(a),
     "finding.browse": lambda m, a: m.finding.browse(a, RunFilter(), PageRequest()),

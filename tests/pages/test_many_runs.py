@@ -233,7 +233,7 @@ def test_a_whole_page_asks_who_it_is_for_once_in_each_transaction(
 ) -> None:
     with recorded(impatient) as statements:
         kept.look()
-    # Who this is, each filter's list, running operations, and the rows.
+    # Who this is, all lists of filters, running operations, and the rows with their time limit.
     lists = sum(isinstance(one, ChoiceBox) for one in WIDGETS.values())
-    assert sum("datestyle" in str(one) or "set_config" in one for one in statements) <= 4 + lists
-    assert len(statements) <= 10 + 3 * lists
+    assert sum("datestyle" in str(one) or "set_config" in one for one in statements) <= 5
+    assert len(statements) <= 10 + 2 * lists

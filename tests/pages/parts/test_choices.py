@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pages.parts.choices import distinct
-from runmanager.filters import WITHOUT
+from pages.parts.choices import ChoiceList, distinct
+from runmanager.filters import WITHOUT, RunFilter
 from runmanager.records import FilterChoice
 
 words = st.sampled_from(
@@ -21,6 +21,16 @@ def test_no_two_entries_have_the_same_label(named: dict[str, str | None]) -> Non
     entries = distinct(found, "workspace", has_without=True)
     assert [one.value for one in entries] == [*named, WITHOUT]
     assert len({one.label for one in entries}) == len(entries)
+
+
+def test_a_value_that_is_not_listed_is_told_apart_too() -> None:
+    entries = distinct([FilterChoice("m-1", "m-1")], "model", has_without=True)
+    offered = ChoiceList(entries, RunFilter(), is_complete=False)
+    assert offered.including("m-1") == offered.including(None) == offered
+    added = offered.including("(no known model)").entries[-1]
+    assert (added.value, added.label) == ("(no known model)", "(no known model) (2)")
+    complete = ChoiceList(entries, RunFilter(), is_complete=True)
+    assert complete.including("m-2") == complete
 
 
 def test_values_are_called_by_their_names_and_where_those_are_equal_by_both() -> None:

@@ -41,11 +41,6 @@ BATCH_SIZE = 200
 # While a refused batch is halved, each part waits this long for a lock at the most.
 SPLIT_LOCK_TIMEOUT_SECONDS = 0.5
 
-UNSURE = (
-    "The connection was lost in the very moment of the commit: this run is wholly done or wholly "
-    "untouched. Look it up."
-)
-
 
 class RefusedError(Exception):
     """The database refused a statement on one table; ``cause`` is what it said."""
@@ -167,7 +162,7 @@ class Batches(Generic[O_inv]):
             raise AbortedError(error.message) from None
         except (RefusedError, KeptRowsError, sa.exc.SQLAlchemyError) as error:
             if outcome is not None and is_away(error):
-                self.fail(batch, UNSURE)
+                self.fail(batch, unsure(self.step.kind))
             self._abort_if_hopeless(error)
             is_first_try = lock_timeout is None
             if len(batch) == 1 and not (is_first_try and self.step.may_pass(error)):
@@ -203,6 +198,14 @@ class Batches(Generic[O_inv]):
 def stopped(kind: OperationKind) -> str:
     """The reason of runs whose operation was stopped before their batch."""
     return f"{kind.not_done}: the {kind.name} was stopped before this run."
+
+
+def unsure(kind: OperationKind) -> str:
+    """The reason of runs whose commit was sent and never answered."""
+    return (
+        "The connection was lost in the very moment of the commit: this run is wholly "
+        f"{kind.done} or wholly untouched. Look it up."
+    )
 
 
 def unexpected(kind: OperationKind) -> str:

@@ -52,8 +52,9 @@ class ChoiceList:
 
 @dataclass(frozen=True)
 class Choices:
-    """The lists of the filters, by key."""
+    """The keys of the filters that are offered, and the lists of those that have one, by key."""
 
+    offered: tuple[str, ...] = ()
     lists: Mapping[str, ChoiceList] = field(default_factory=dict)
 
     def labels(self, run_filter: RunFilter) -> dict[str, str]:
@@ -95,11 +96,12 @@ def read_lists(
     if stale:
         with shown_errors():
             found = session.service().finding.choices_of(actor, stale, run_filter)
-        for key in stale:
+        for key, choices in found.items():
             entry = ENTRIES[key]
-            entries = distinct(found[key].items, entry.word, has_without=entry.has_without)
-            held.lists[key] = ChoiceList(entries, narrowed[key], found[key].is_complete)
-    return {key: held.lists[key] for key in narrowed}
+            entries = distinct(choices.items, entry.word, has_without=entry.has_without)
+            held.lists[key] = ChoiceList(entries, narrowed[key], choices.is_complete)
+    # The database may have lost a column since it was asked what it offers.
+    return {key: held.lists[key] for key in narrowed if key in held.lists}
 
 
 def distinct(

@@ -58,21 +58,22 @@ def current_view(actor: Actor) -> tuple[View, Choices]:
     """
     view = read_view()
     run_filter, notices = view.run_filter, list(view.notices)
-    offered = session.service().finding.offered
-    with_list = tuple(key for key in offered if isinstance(WIDGETS[key], ChoiceBox))
+    with_list = [key for key, widget in WIDGETS.items() if isinstance(widget, ChoiceBox)]
     lists = choices.read_lists(actor, with_list, run_filter)
+    # Asked afterwards: to read the lists may have shown that a column is gone.
+    offered = session.service().finding.offered
     for key, value in run_filter.chosen():
         word = ENTRIES[key].word
         if key not in offered:
             notices.append(f"Runs have no {word} here: the address is read without it.")
         elif key in lists and _is_unknown(lists[key], value):
-            notices.append(f"The {word} in the address has no such runs: showing all {word}s.")
+            notices.append(f"No such run has the {word} in the address: showing all {word}s.")
         else:
             continue
         run_filter = run_filter.cleared(key)
         # Another list may have been narrowed by it.
         lists = choices.read_lists(actor, with_list, run_filter)
-    return View(run_filter, view.request, tuple(notices)), Choices(lists)
+    return View(run_filter, view.request, tuple(notices)), Choices(offered, lists)
 
 
 @st.fragment(key=FILTERS)
@@ -82,7 +83,7 @@ def draw_filters(actor: Actor) -> None:
     sizes = sorted({*SIZES, view.request.size})
     session.seed("rows_per_page", view.request.size)
     with st.sidebar:
-        for key in session.service().finding.offered:
+        for key in offered.offered:
             value = getattr(view.run_filter, key)
             widget = WIDGETS[key]
             if isinstance(widget, SearchBox):

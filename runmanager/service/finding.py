@@ -12,6 +12,7 @@ from runmanager.work.full_counts import FullCounts
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from runmanager.host.values import Reading
     from runmanager.paging import PageRequest
     from runmanager.queries.listing.limits import Limits
     from runmanager.records import Actor, CountView, FilterChoice, FilterChoices, RunPage
@@ -95,16 +96,21 @@ class Finding:
 
         Raises UnknownNameError for a filter whose values are not listed.
         """
-        return self.choices_of(actor, (key,), run_filter)[key]
+        return self._access.read(actor, lambda reading: facets.choices(reading, key, run_filter))
 
     def choices_of(
         self, actor: Actor, keys: Sequence[str], run_filter: RunFilter
     ) -> dict[str, FilterChoices]:
-        """``choices`` of several filters, by key. One transaction serves them all."""
-        return self._access.read(
-            actor,
-            lambda reading: {key: facets.choices(reading, key, run_filter) for key in keys},
-        )
+        """``choices`` of several filters by key, of those that the host offers at this moment.
+
+        One transaction serves them all.
+        """
+
+        def read(reading: Reading) -> dict[str, FilterChoices]:
+            offered = conditions.offered(reading.host)
+            return {key: facets.choices(reading, key, run_filter) for key in keys if key in offered}
+
+        return self._access.read(actor, read)
 
     def start_count(self, actor: Actor, run_filter: RunFilter) -> CountView:
         """Start counting all runs of ``run_filter``, for a minute at the most."""

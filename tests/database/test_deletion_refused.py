@@ -202,7 +202,7 @@ def test_a_connection_lost_at_the_commit_leaves_its_batch_unsure(
         " INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()"
     )
     receipt = delete(manager, admin, runs)
-    assert [errors(receipt)[run] for run in runs[:2]] == [batches.UNSURE] * 2
+    assert [errors(receipt)[run] for run in runs[:2]] == [batches.unsure(DELETION)] * 2
     assert all(errors(receipt)[run].startswith("Not deleted. ") for run in runs[2:])
 
 

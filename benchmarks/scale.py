@@ -43,7 +43,7 @@ _LEGEND = f"""
 - Medians of {reading.ROUNDS} rounds ({reading.NAIVE_ROUNDS} of the plain way), all of it warm. A
   verdict on a ratio is on that of two medians. The floor is 50 rows by known primary keys with the
   columns of the list: one number, the median of all that were read beside the others.
-- Ours is what the dashboard calls (`runs.browse`), in the transaction that it opens, to its end:
+- Ours is what the dashboard calls (`pages.browse`), in the transaction that it opens, to its end:
   BEGIN, time limits, statements, records, COMMIT. So is the floor. The check that who asks is an
   admin is in neither, and no drawing.
 - A page of ours comes with the total that is shown with it: above 10,000 what the planner believes,

@@ -13,7 +13,7 @@ from pages.parts.json_view import draw_json
 from pages.parts.log_list import draw_logs
 from pages.parts.long_text import draw_excerpt
 from pages.parts.messages import shown_errors
-from pages.parts.run_link import run_url
+from pages.parts.run_link import run_urls
 from pages.parts.signin import require_admin, top_line
 from runmanager.errors import RunNotFoundError
 from runmanager.text import shorten
@@ -158,7 +158,7 @@ def _draw_link_list(links: Sequence[RunLink], key: str) -> None:
                 lambda link: link.thread_id,
                 address.open_run,
             ),
-            table.new_tab(lambda link: run_url(link.thread_id)),
+            table.new_tab(lambda links: run_urls(link.thread_id for link in links)),
             table.words("Run", lambda link: link.title, width=420),
             table.statuses("Status", lambda link: link.status, width=112),
             table.words("ID", lambda link: link.thread_id, width=280),

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.parts import run_list, selection, session, styles, table, times
-from pages.parts.run_link import run_url
+from pages.parts.run_link import run_urls
 from runmanager.text import shorten
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def _frame(runs: Sequence[RunSummary], selected: frozenset[str]) -> pd.DataFrame
         {
             "select": [run.thread_id in selected for run in runs],
             "open": ["Open"] * len(runs),
-            "tab": [run_url(run.thread_id) for run in runs],
+            "tab": run_urls(run.thread_id for run in runs),
             "name": pd.Series([shorten(run.title, MAX_TEXT) for run in runs], dtype="str"),
             "status": [[styles.status_word(run.status)] for run in runs],
             "time": times.cells(run.created_at for run in runs),

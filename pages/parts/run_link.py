@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 import streamlit as st
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _PAGE = "run"
 _RUN_ID = "id"
 
 
-def run_url(thread_id: str) -> str:
-    """Where the browser finds the page of this run, below whatever path it has reached ours."""
-    return url_beside(st.context.url or "", thread_id, is_run_page=_RUN_ID in st.query_params)
+def run_urls(thread_ids: Iterable[str]) -> list[str]:
+    """Where the browser finds the pages of these runs, below whatever path it has reached ours."""
+    here, is_run_page = st.context.url or "", _RUN_ID in st.query_params
+    return urls_beside(here, thread_ids, is_run_page=is_run_page)
 
 
-def url_beside(here: str, thread_id: str, *, is_run_page: bool) -> str:
-    """The address of a run's page, seen from the list or from another run's page at ``here``."""
+def urls_beside(here: str, thread_ids: Iterable[str], *, is_run_page: bool) -> list[str]:
+    """The addresses of runs' pages, seen from the list or from another run's page at ``here``."""
     parts = urlsplit(here)
     base = parts.path.rstrip("/")
     if is_run_page:
         base = base.removesuffix(f"/{_PAGE}")
     # A relative address would be taken for a host's name, or be lost below a path of its own.
-    address = parts._replace(
-        path=f"{base}/{_PAGE}", query=f"{_RUN_ID}={quote(thread_id, safe='')}", fragment=""
-    )
-    return address.geturl()
+    page = parts._replace(path=f"{base}/{_PAGE}", query="", fragment="").geturl()
+    return [f"{page}?{_RUN_ID}={quote(thread_id, safe='')}" for thread_id in thread_ids]

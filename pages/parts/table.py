@@ -146,11 +146,9 @@ def opener(
     return Column("Open", cells, configure)
 
 
-def new_tab(address: Callable[[T], str]) -> Column[T]:
+def new_tab(addresses: Callable[[Sequence[T]], list[str]]) -> Column[T]:
     """A column of links that open the page of each row in another tab of the browser."""
-    return Column(
-        "Tab", lambda rows: [address(row) for row in rows], lambda _rows: new_tab_config()
-    )
+    return Column("Tab", addresses, lambda _rows: new_tab_config())
 
 
 def new_tab_config() -> Any:

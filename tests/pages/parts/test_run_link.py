@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pages.parts.run_link import url_beside
+from pages.parts.run_link import urls_beside
 
 
 @pytest.mark.parametrize(
@@ -25,11 +25,12 @@ from pages.parts.run_link import url_beside
     ],
 )
 def test_a_run_is_below_the_path_of_the_list(here: str, is_run_page: bool, address: str) -> None:
-    assert url_beside(here, "r1", is_run_page=is_run_page) == address
+    assert urls_beside(here, ["r1"], is_run_page=is_run_page) == [address]
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
 def test_an_id_of_any_letters_comes_back_from_its_address(thread_id: str) -> None:
-    parts = urlsplit(url_beside("http://localhost:8501/", thread_id, is_run_page=False))
+    (url,) = urls_beside("http://localhost:8501/", [thread_id], is_run_page=False)
+    parts = urlsplit(url)
     assert (parts.netloc, parts.path, parts.fragment) == ("localhost:8501", "/run", "")
     assert parse_qs(parts.query, keep_blank_values=True) == {"id": [thread_id]}

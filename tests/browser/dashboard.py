@@ -54,7 +54,12 @@ class Dashboard:
         return self
 
     def fill_form(self, name: str, password: str) -> None:
-        """Fill in the sign-in form and send it."""
+        """Fill in the sign-in form and send it, once the cookie's frame has reported.
+
+        Its report draws the page again, and what is clicked in that very moment is lost.
+        """
+        expect(self.page.get_by_label("Name")).to_be_visible()
+        self.settle()
         self.page.get_by_label("Name").fill(name)
         self.page.get_by_label("Password", exact=True).fill(password)
         self.page.get_by_role("button", name="Sign in", exact=True).click()

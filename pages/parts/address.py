@@ -11,7 +11,7 @@ from pages.parts import session
 from runmanager.filters import RunFilter, query_problems
 from runmanager.paging import PageRequest
 
-_RUN_ID = "id"
+RUN_ID = "id"
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def list_query() -> dict[str, str]:
 def read_view() -> View:
     """The nearest valid view to what the address asks for."""
     query = st.query_params.to_dict()
-    if _RUN_ID in query:
+    if RUN_ID in query:
         # The browser's Back from a run keeps that run's query: the list's own was kept aside.
         query = list_query()
         st.query_params.from_dict(query)
@@ -59,11 +59,11 @@ def write_view(view: View) -> None:
 
 def open_run(thread_id: str) -> NoReturn:
     """Go to the page of a run, in this tab; the way back leads to the view that was left."""
-    if _RUN_ID not in st.query_params:
+    if RUN_ID not in st.query_params:
         session.slot(_Left).list_query = st.query_params.to_dict()
-    st.switch_page("run.py", query_params={_RUN_ID: thread_id})
+    st.switch_page("run.py", query_params={RUN_ID: thread_id})
 
 
 def opened_run() -> str:
     """The thread_id that the run page's address names, "" where it names none."""
-    return st.query_params.get(_RUN_ID, "")
+    return st.query_params.get(RUN_ID, "")

@@ -7,16 +7,17 @@ from urllib.parse import quote, urlsplit
 
 import streamlit as st
 
+from pages.parts.address import RUN_ID
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _PAGE = "run"
-_RUN_ID = "id"
 
 
 def run_urls(thread_ids: Iterable[str]) -> list[str]:
     """Where the browser finds the pages of these runs, below whatever path it has reached ours."""
-    here, is_run_page = st.context.url or "", _RUN_ID in st.query_params
+    here, is_run_page = st.context.url or "", RUN_ID in st.query_params
     return urls_beside(here, thread_ids, is_run_page=is_run_page)
 
 
@@ -28,4 +29,4 @@ def urls_beside(here: str, thread_ids: Iterable[str], *, is_run_page: bool) -> l
         base = base.removesuffix(f"/{_PAGE}")
     # A relative address would be taken for a host's name, or be lost below a path of its own.
     page = parts._replace(path=f"{base}/{_PAGE}", query="", fragment="").geturl()
-    return [f"{page}?{_RUN_ID}={quote(thread_id, safe='')}" for thread_id in thread_ids]
+    return [f"{page}?{RUN_ID}={quote(thread_id, safe='')}" for thread_id in thread_ids]

@@ -112,7 +112,7 @@ def send_at_once() -> None:
 def _open(settings: Settings) -> tuple[RunManager, Demo | None]:
     if settings.database_url is not None:
         service = RunManager.open(settings.database_url, settings)
-        session.provide(service, session.SignIn(settings.cookie_key))
+        session.provide(service, session.SignIn(settings.cookie_keys[0]))
         return service, None
     if st.get_option("server.address") not in _LOOPBACK:
         raise SettingsError(

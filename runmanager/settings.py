@@ -3,40 +3,56 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import sqlalchemy as sa
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
-from jwt.algorithms import HMACAlgorithm
-from jwt.exceptions import InvalidKeyError
-
+from runmanager import setting_values as value
 from runmanager.errors import SettingsError
+from runmanager.setting_sources import secret_text, variable_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Collection, Mapping
 
-KEY_BYTES = 32
-_TIMES_AND_PLACES = {"iss", "aud", "exp", "nbf", "iat", "jti"}
+    import sqlalchemy as sa
+
+_CHECKOUT = Path(__file__).resolve().parents[1]
 
 
-def _setting(env: str, doc: str, *, secret: bool = False, **kwargs: Any) -> Any:
-    return field(repr=not secret, metadata={"env": env, "doc": doc}, **kwargs)
+def _setting(
+    env: str,
+    doc: str,
+    parse: Callable[[str, str], Any],
+    *,
+    default: Any,
+    secret: bool = False,
+    may_be_file: bool = False,
+) -> Any:
+    return field(
+        default=default,
+        repr=not secret,
+        metadata={
+            "env": env,
+            "doc": doc,
+            "parse": parse,
+            "may_be_file": secret or may_be_file,
+        },
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """What the process was told. A field carries its variable and its line of docs/settings.md.
 
-    ``database_url`` is None when the demo's own PostgreSQL is to be used.
+    ``database_url`` is None when the demo's own PostgreSQL is to be used. Of several keys the first
+    signs, and each is good to check with.
     """
 
     database_url: sa.URL | None = _setting(
         "DATABASE_URL",
         "The host's database, `postgresql://user:password@host:5432/name`. "
         "Without it the demo starts its own.",
+        value.database_url,
         default=None,
         secret=True,
     )
@@ -44,203 +60,267 @@ class Settings:
         "RUNMANAGER_READ_URL",
         "A read replica of it. Runs are read there; deletions, and who is an admin, stay with "
         "`DATABASE_URL`.",
+        value.database_url,
         default=None,
-        secret=True,
-    )
-    cookie_key: str = _setting(
-        "RUNMANAGER_COOKIE_KEY",
-        "Signs the sign-in cookie: a secret of 32 bytes or more. Needed with `DATABASE_URL`.",
-        default="",
         secret=True,
     )
     trace_tables: tuple[str, ...] = _setting(
         "RUNMANAGER_TRACE_TABLES",
         "Further tables with a `thread_id`, separated by commas, whose rows go with a run.",
+        value.names,
         default=(),
     )
     statement_timeout: float = _setting(
         "RUNMANAGER_STATEMENT_TIMEOUT",
         "Seconds after which a reading statement is stopped.",
+        value.number("seconds", 0.01, 3600),
         default=5.0,
     )
     lock_timeout: float = _setting(
         "RUNMANAGER_LOCK_TIMEOUT",
         "Seconds a deletion waits for a row that another session holds.",
+        value.number("seconds", 0.01, 3600),
         default=2.0,
     )
     pool_size: int = _setting(
         "RUNMANAGER_POOL_SIZE",
         "Most connections to the database at once, and to its replica. One admin reads with half "
         "of them at the most.",
+        value.count(2, 200),
         default=10,
     )
-    jwt_secret: str = _setting(
-        "RUNMANAGER_JWT_SECRET",
-        "Checks (HS256) and issues API tokens: a secret of 32 bytes or more, not the cookie's.",
+    cookie_keys: tuple[str, ...] = _setting(
+        "RUNMANAGER_COOKIE_KEY",
+        "Signs the sign-in cookie: a secret of 32 bytes or more, or several. Needed with "
+        "`DATABASE_URL`.",
+        value.keys,
+        default=(),
+        secret=True,
+    )
+    session_hours: float = _setting(
+        "RUNMANAGER_SESSION_HOURS",
+        "Hours after which one has to sign in again, 168 at the most.",
+        value.number("hours", 0.01, 168),
+        default=8.0,
+    )
+    session_idle_minutes: float = _setting(
+        "RUNMANAGER_SESSION_IDLE_MINUTES",
+        "Minutes without a click after which one has to sign in again.",
+        value.number("minutes", 0.1, 10080),
+        default=30.0,
+    )
+    allowed_hosts: tuple[str, ...] = _setting(
+        "RUNMANAGER_ALLOWED_HOSTS",
+        "The hosts under which it is served, separated by commas, each with or without a port: "
+        "`runs.example.org`, `*.example.org`, `localhost:8501`. Without it, any.",
+        value.hosts,
+        default=(),
+    )
+    trusted_proxies: tuple[value.Network, ...] = _setting(
+        "RUNMANAGER_TRUSTED_PROXIES",
+        "The proxies whose `X-Forwarded-` headers are believed, as addresses or networks "
+        "(CIDR), separated by commas. Without it, none.",
+        value.networks,
+        default=(),
+    )
+    oidc_issuer: str = _setting(
+        "RUNMANAGER_OIDC_ISSUER",
+        "Single sign-on by OpenID Connect: the provider's address, as it names itself. Goes with "
+        "the next two.",
+        value.issuer,
         default="",
+    )
+    oidc_client_id: str = _setting(
+        "RUNMANAGER_OIDC_CLIENT_ID",
+        "The name under which the provider knows Run Manager.",
+        value.text,
+        default="",
+    )
+    oidc_client_secret: str = _setting(
+        "RUNMANAGER_OIDC_CLIENT_SECRET",
+        "The secret that belongs to that name.",
+        value.text,
+        default="",
+        secret=True,
+    )
+    oidc_claim: str = _setting(
+        "RUNMANAGER_OIDC_CLAIM",
+        "The claim that names the user. Needed where it does not hold their username.",
+        value.claim,
+        default="preferred_username",
+    )
+    oidc_matches: str = _setting(
+        "RUNMANAGER_OIDC_MATCHES",
+        "What that claim holds: the user's `id`, their `username` or their `email`.",
+        value.one_of("id", "username", "email"),
+        default="username",
+    )
+    oidc_scopes: str = _setting(
+        "RUNMANAGER_OIDC_SCOPES",
+        "What is asked of the provider, separated by blanks.",
+        value.scopes,
+        default="openid profile email",
+    )
+    proxy_user_header: str = _setting(
+        "RUNMANAGER_PROXY_USER_HEADER",
+        "Single sign-on by a proxy: the header in which it names the user, such as "
+        "`X-Remote-User`. Goes with the next and with `RUNMANAGER_TRUSTED_PROXIES`.",
+        value.header,
+        default="",
+    )
+    proxy_secrets: tuple[str, ...] = _setting(
+        "RUNMANAGER_PROXY_SECRET",
+        "What that proxy sends in `X-Run-Manager-Proxy-Secret`: a secret of 32 bytes or more, or "
+        "several.",
+        value.header_keys,
+        default=(),
+        secret=True,
+    )
+    proxy_matches: str = _setting(
+        "RUNMANAGER_PROXY_MATCHES",
+        "What the header holds: the user's `id`, their `username` or their `email`.",
+        value.one_of("id", "username", "email"),
+        default="username",
+    )
+    jwt_secrets: tuple[str, ...] = _setting(
+        "RUNMANAGER_JWT_SECRET",
+        "Checks (HS256) and issues API tokens: a secret of 32 bytes or more, or several, not the "
+        "cookie's.",
+        value.keys,
+        default=(),
         secret=True,
     )
     jwt_public_key: str = _setting(
         "RUNMANAGER_JWT_PUBLIC_KEY",
         "Checks the host's own API tokens: a PEM public key, RSA (RS256) or P-256 (ES256).",
+        value.public_key,
         default="",
+        may_be_file=True,
     )
     jwt_issuer: str = _setting(
-        "RUNMANAGER_JWT_ISSUER", "The issuer (`iss`) that a token must name.", default=""
+        "RUNMANAGER_JWT_ISSUER",
+        "The issuer (`iss`) that a token must name.",
+        value.text,
+        default="",
     )
     jwt_audience: str = _setting(
-        "RUNMANAGER_JWT_AUDIENCE", "The audience (`aud`) that a token must name.", default=""
+        "RUNMANAGER_JWT_AUDIENCE",
+        "The audience (`aud`) that a token must name.",
+        value.text,
+        default="",
     )
     jwt_claim: str = _setting(
-        "RUNMANAGER_JWT_CLAIM", "The claim that names the user.", default="sub"
+        "RUNMANAGER_JWT_CLAIM", "The claim that names the user.", value.claim, default="sub"
     )
     jwt_names: str = _setting(
         "RUNMANAGER_JWT_NAMES",
         "What that claim holds: the user's `id` or their `username`.",
+        value.one_of("id", "username"),
         default="id",
+    )
+    openapi: str = _setting(
+        "RUNMANAGER_OPENAPI",
+        "Who may read the API's description, `openapi.json`: who has a `token`, or the `public`.",
+        value.one_of("token", "public"),
+        default="token",
+    )
+    state_dir: Path | None = _setting(
+        "RUNMANAGER_STATE_DIR",
+        "The folder of Run Manager's own data, such as who is signed in: by default `.state` "
+        "beside `app.py`, and the demo's inside its own folder.",
+        value.folder,
+        default=None,
+    )
+    state_url: sa.URL | None = _setting(
+        "RUNMANAGER_STATE_URL",
+        "A PostgreSQL database of its own for that data, which several instances share, instead of "
+        "a file in that folder.",
+        value.database_url,
+        default=None,
+        secret=True,
     )
     demo_dir: Path = _setting(
         "RUNMANAGER_DEMO_DIR",
         "Where the demo keeps its database: by default `.demo` beside `app.py`.",
-        default=Path(__file__).resolve().parents[1] / ".demo",
+        value.folder,
+        default=_CHECKOUT / ".demo",
     )
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
-        """The settings that ``environ`` holds.
+        """The settings that ``environ`` holds, and the files that it names.
 
         Raises SettingsError, in one sentence and without the value, for the first one that is
         malformed or missing.
         """
         values: dict[str, Any] = {}
         for setting in fields(cls):
-            text = environ.get(setting.metadata["env"], "").strip()
-            if not _is_text(text):
-                raise SettingsError(f"{setting.metadata['env']} is not UTF-8 text.")
-            if text:
-                values[setting.name] = _PARSERS[setting.name](setting.metadata["env"], text)
+            env = setting.metadata["env"]
+            read = secret_text if setting.metadata["may_be_file"] else variable_text
+            if text := read(environ, env):
+                values[setting.name] = setting.metadata["parse"](env, text)
         settings = cls(**values)
-        key_bytes = len(settings.cookie_key.encode())
-        if settings.database_url is not None and key_bytes < KEY_BYTES:
+        settings._require_what_goes_together(values.keys())
+        settings._require_one_job_a_key()
+        return settings
+
+    @property
+    def state_folder(self) -> Path:
+        """The folder of the store; the demo's is its own, so that no other host's is mixed in."""
+        if self.state_dir is not None:
+            return self.state_dir
+        return _CHECKOUT / ".state" if self.database_url is not None else self.demo_dir / "state"
+
+    def _require_what_goes_together(self, given: Collection[str]) -> None:
+        """Raises SettingsError for a setting that is of no use, or unsafe, without another."""
+        if self.database_url is not None and not self.cookie_keys:
             raise SettingsError(
-                f"RUNMANAGER_COOKIE_KEY must be a secret of {KEY_BYTES} bytes or more when "
+                f"RUNMANAGER_COOKIE_KEY must be a secret of {value.KEY_BYTES} bytes or more when "
                 "DATABASE_URL is set: for example the output of `openssl rand -hex 32`."
             )
-        if settings.read_url is not None and settings.database_url is None:
+        if self.read_url is not None and self.database_url is None:
             raise SettingsError(
                 "RUNMANAGER_READ_URL needs DATABASE_URL, the database that it is a replica of."
             )
-        settings.require_safe_keys()
-        return settings
-
-    def require_safe_keys(self) -> None:
-        """Raises SettingsError for a token key that is weak or that does two jobs."""
-        if self.jwt_secret and len(self.jwt_secret.encode()) < KEY_BYTES:
-            raise SettingsError(f"RUNMANAGER_JWT_SECRET must be {KEY_BYTES} bytes or more.")
-        if self.jwt_secret and self.jwt_secret == self.cookie_key:
+        _require_all(given, _OIDC, wanted_by=_OIDC)
+        _require_all(given, _PROXY, wanted_by=("proxy_user_header", "proxy_secrets"))
+        if self.oidc_issuer and self.oidc_matches != "username" and "oidc_claim" not in given:
             raise SettingsError(
-                "RUNMANAGER_JWT_SECRET and RUNMANAGER_COOKIE_KEY must differ: a key has one job."
-            )
-        if self.jwt_secret and not _is_plain_secret(self.jwt_secret):
-            raise SettingsError(
-                "RUNMANAGER_JWT_SECRET holds a key file, where a random secret is needed: set "
-                "RUNMANAGER_JWT_PUBLIC_KEY to check tokens by a public key."
+                "RUNMANAGER_OIDC_CLAIM is needed with this RUNMANAGER_OIDC_MATCHES: a username "
+                "that the provider lets its owner choose is neither an id nor an e-mail address."
             )
 
-
-def _is_text(text: str) -> bool:
-    # A variable's bytes that are no UTF-8 come as halves of characters.
-    return not any("\ud800" <= character <= "\udfff" for character in text)
-
-
-def _is_plain_secret(secret: str) -> bool:
-    """Whether ``secret`` may sign by HS256: a public key's file is known to all."""
-    try:
-        HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(secret)
-    except InvalidKeyError:
-        return False
-    return True
-
-
-def _claim(env: str, text: str) -> str:
-    if text in _TIMES_AND_PLACES:
-        raise SettingsError(f"{env} must be a claim that names a user, which “{text}” is not.")
-    return text
+    def _require_one_job_a_key(self) -> None:
+        """Raises SettingsError for a key with two jobs: who may do one could do the other."""
+        keys = {
+            "cookie_keys": self.cookie_keys,
+            "jwt_secrets": self.jwt_secrets,
+            "proxy_secrets": self.proxy_secrets,
+            "oidc_client_secret": (self.oidc_client_secret,) if self.oidc_client_secret else (),
+        }
+        for one, other in combinations(keys, 2):
+            if set(keys[one]) & set(keys[other]):
+                raise SettingsError(
+                    f"{_variable(one)} and {_variable(other)} must differ: a key has one job."
+                )
 
 
-def _database_url(env: str, text: str) -> sa.URL:
-    shape = "it should look like postgresql://user:password@host:5432/database"
-    try:
-        url = sa.make_url(text)
-    except (sa.exc.ArgumentError, ValueError):
-        raise SettingsError(f"{env} is malformed: {shape}.") from None
-    if url.drivername not in {"postgresql", "postgres", "postgresql+psycopg"}:
-        raise SettingsError(f"{env} is not the address of a PostgreSQL database: {shape}.")
-    return url.set(drivername="postgresql+psycopg")
+_OIDC = ("oidc_issuer", "oidc_client_id", "oidc_client_secret")
+_PROXY = ("proxy_user_header", "proxy_secrets", "trusted_proxies")
 
 
-def _names(_env: str, text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
-
-
-def _seconds(env: str, text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0.01 <= seconds <= 3600:  # noqa: PLR2004  a hundredth of a second to an hour
-        raise SettingsError(f"{env} must be a number of seconds between 0.01 and 3600.")
-    return seconds
-
-
-def _count(env: str, text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 2 <= int(text[:9]) <= 200:  # noqa: PLR2004
-        raise SettingsError(f"{env} must be a whole number between 2 and 200.")
-    return int(text)
-
-
-def public_key_algorithm(pem: str) -> str | None:
-    """The one JWT algorithm that a PEM public key checks; None for a key that is none or weak."""
-    try:
-        key = load_pem_public_key(pem.encode())
-    except (ValueError, UnsupportedAlgorithm):
-        return None
-    if isinstance(key, rsa.RSAPublicKey) and key.key_size >= 2048:  # noqa: PLR2004  bits
-        return "RS256"
-    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
-        return "ES256"
-    return None
-
-
-def _public_key(env: str, text: str) -> str:
-    # A variable often holds its line breaks as two characters.
-    pem = text.replace("\\n", "\n")
-    if public_key_algorithm(pem) is None:
+def _require_all(
+    given: Collection[str], group: tuple[str, ...], wanted_by: tuple[str, ...]
+) -> None:
+    """Raises SettingsError where one of ``wanted_by`` is given, but not all of ``group``."""
+    missing = [_variable(name) for name in group if name not in given]
+    if missing and any(name in given for name in wanted_by):
+        *first, last = (_variable(name) for name in group)
         raise SettingsError(
-            f"{env} must be a public key in PEM form, RSA of 2048 bits or more or P-256."
+            f"{', '.join(first)} and {last} go together: {' and '.join(missing)} not set."
         )
-    return pem
 
 
-def _id_or_username(env: str, text: str) -> str:
-    if text not in {"id", "username"}:
-        raise SettingsError(f"{env} must be “id” or “username”.")
-    return text
-
-
-_PARSERS: dict[str, Any] = {
-    "database_url": _database_url,
-    "read_url": _database_url,
-    "cookie_key": lambda _env, text: text,
-    "trace_tables": _names,
-    "jwt_secret": lambda _env, text: text,
-    "jwt_public_key": _public_key,
-    "jwt_issuer": lambda _env, text: text,
-    "jwt_audience": lambda _env, text: text,
-    "jwt_claim": _claim,
-    "jwt_names": _id_or_username,
-    "statement_timeout": _seconds,
-    "lock_timeout": _seconds,
-    "pool_size": _count,
-    "demo_dir": lambda _env, text: Path(text),
-}
+def _variable(name: str) -> str:
+    env: str = Settings.__dataclass_fields__[name].metadata["env"]
+    return env

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 import secrets
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import jwt
 
 from runmanager.errors import InvalidTokenError
-from runmanager.settings import public_key_algorithm
+from runmanager.setting_values import public_key_algorithm
 
 if TYPE_CHECKING:
     from runmanager.records import Actor
@@ -34,12 +35,12 @@ class Tokens:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._keys: dict[str, str] = {}
-        if settings.jwt_secret:
-            self._keys["HS256"] = settings.jwt_secret
+        self._keys: dict[str, tuple[str, ...]] = {}
+        if settings.jwt_secrets:
+            self._keys["HS256"] = settings.jwt_secrets
         algorithm = public_key_algorithm(settings.jwt_public_key)
         if algorithm is not None:
-            self._keys[algorithm] = settings.jwt_public_key
+            self._keys[algorithm] = (settings.jwt_public_key,)
 
     @property
     def is_configured(self) -> bool:
@@ -92,17 +93,25 @@ class Tokens:
             "exp": now + LIFETIME,
             "jti": secrets.token_urlsafe(16),
         }
-        token = jwt.encode(claims, self._keys["HS256"], algorithm="HS256")
+        token = jwt.encode(claims, self._keys["HS256"][0], algorithm="HS256")
         return token, int(LIFETIME.total_seconds())
 
     def _decode(self, token: str, algorithm: str) -> dict[str, Any]:
+        """The claims, by whichever key has signed them: one that is being replaced is good too."""
+        *others, last = self._keys[algorithm]
+        for key in others:
+            with suppress(jwt.InvalidSignatureError):
+                return self._decode_by(key, token, algorithm)
+        return self._decode_by(last, token, algorithm)
+
+    def _decode_by(self, key: str, token: str, algorithm: str) -> dict[str, Any]:
         settings = self._settings
         required = ["exp", settings.jwt_claim]
         required += ["iss"] if settings.jwt_issuer else []
         required += ["aud"] if settings.jwt_audience else []
         return jwt.decode(
             token,
-            self._keys[algorithm],
+            key,
             algorithms=[algorithm],
             issuer=settings.jwt_issuer or None,
             audience=settings.jwt_audience or None,

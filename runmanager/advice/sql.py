@@ -23,7 +23,8 @@ from runmanager.advice.findings import (
 from runmanager.database import Database
 from runmanager.errors import SettingsError
 from runmanager.host.catalog import read_host
-from runmanager.settings import KEY_BYTES, Settings
+from runmanager.setting_values import KEY_BYTES
+from runmanager.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -69,7 +70,8 @@ def advice_for(environ: Mapping[str, str]) -> str:
     """
     # No cookie is signed here: any key will do.
     key = {"RUNMANAGER_COOKIE_KEY": secrets.token_hex(KEY_BYTES)}
-    settings = Settings.from_environment({**environ, **key})
+    others = {name: text for name, text in environ.items() if name != "RUNMANAGER_COOKIE_KEY_FILE"}
+    settings = Settings.from_environment(others | key)
     if settings.database_url is None:
         raise SettingsError(
             "DATABASE_URL is needed: it names the database whose indexes are to be looked at."

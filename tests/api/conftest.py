@@ -123,7 +123,7 @@ def open_caller(host: HostWriter, open_manager: OpenManager, api: FastAPI) -> It
     with ExitStack() as stack:
 
         def open_one(*, authorization: str | None = None, **settings: Any) -> Caller:
-            values = {"jwt_secret": SECRET} | settings
+            values = {"jwt_secrets": (SECRET,)} | settings
             manager = open_manager(**values)
             context = Context(manager, Tokens(Settings(**values)))
             open_api(api, context)

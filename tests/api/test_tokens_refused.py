@@ -178,7 +178,7 @@ class NobodyAsks:
 def stranger(api: FastAPI) -> Iterator[TestClient]:
     """A client without a token, of an API whose service must not be asked anything."""
     service = cast("RunManager", NobodyAsks())
-    open_api(api, Context(service, Tokens(Settings(jwt_secret=SECRET, **SETTINGS))))
+    open_api(api, Context(service, Tokens(Settings(jwt_secrets=(SECRET,), **SETTINGS))))
     with client_of(api) as client:
         yield client
 

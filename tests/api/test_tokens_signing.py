@@ -37,7 +37,7 @@ GOOD = by_hand(good(exp=in_seconds(3600)))
 
 def test_a_public_key_is_no_secret_to_sign_with(open_caller: OpenCaller) -> None:
     for pem in (public_pem(RSA_KEY), public_pem(EC_KEY)):
-        caller = open_caller(jwt_secret="", jwt_public_key=pem)
+        caller = open_caller(jwt_secrets=(), jwt_public_key=pem)
         assert_refused(caller.client, bearer(by_hand(good(), key=pem)))
         assert_refused(caller.client, bearer(by_hand(good(), key=pem.strip())))
         assert_refused(caller.client, bearer(by_hand(good(), {"alg": "RS256"}, key=pem)))
@@ -69,7 +69,7 @@ def test_the_host_s_own_key_is_enough(
     open_caller: OpenCaller, key: PrivateKeyTypes, pem: str, algorithm: str
 ) -> None:
     text = token(USER, key=pem, algorithm=algorithm)
-    caller = open_caller(authorization=text, jwt_secret="", jwt_public_key=public_pem(key))
+    caller = open_caller(authorization=text, jwt_secrets=(), jwt_public_key=public_pem(key))
     assert caller.json("/runs")["total"] == 0
     answer = caller.client.post("/token", data={"username": "ada", "password": PASSWORD})
     assert answer.status_code == 401
@@ -80,7 +80,7 @@ def test_without_a_key_nobody_is_let_in_and_the_log_says_so_once(
     open_caller: OpenCaller, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "runmanager")
-    caller = open_caller(jwt_secret="")
+    caller = open_caller(jwt_secrets=())
     for headers in ({}, bearer(GOOD), bearer(by_hand(good(), key="")), bearer("x")):
         assert_refused(caller.client, headers)
     sign_in = caller.client.post("/token", data={"username": "ada", "password": PASSWORD})

@@ -30,7 +30,7 @@ ISSUER, AUDIENCE = "https://host.example", "run-manager"
 SETTINGS: dict[str, Any] = {
     "jwt_issuer": ISSUER,
     "jwt_audience": AUDIENCE,
-    "cookie_key": COOKIE_KEY,
+    "cookie_keys": (COOKIE_KEY,),
 }
 USER = "id-0001"  # of the admin that every host has
 

@@ -76,7 +76,7 @@ def test_a_short_cookie_key_is_refused_with_a_database_of_the_hosts(key: str) ->
 
 
 def test_the_cookie_key_is_measured_in_bytes() -> None:
-    assert settings(DATABASE_URL="postgresql://db/host", RUNMANAGER_COOKIE_KEY="é" * 16).cookie_key
+    assert settings(DATABASE_URL="postgresql://db/host", RUNMANAGER_COOKIE_KEY="é" * 16).cookie_keys
 
 
 def test_the_demo_needs_no_setting_at_all() -> None:
@@ -174,7 +174,9 @@ def test_bytes_that_are_no_text_are_refused(name: str) -> None:
 
 @pytest.mark.parametrize("secret", ["short", "k" * 31, "é" * 15])
 def test_a_short_token_secret_is_refused(secret: str) -> None:
-    with pytest.raises(SettingsError, match="RUNMANAGER_JWT_SECRET must be 32 bytes") as caught:
+    with pytest.raises(
+        SettingsError, match="RUNMANAGER_JWT_SECRET must be a secret of 32"
+    ) as caught:
         settings(RUNMANAGER_JWT_SECRET=secret)
     assert secret not in caught.value.message
 

@@ -282,6 +282,15 @@ def test_while_it_is_away_that_is_said_and_then_it_goes_on(
 
 
 @in_postgres
+def test_a_restart_between_two_uses_is_not_noticed(store_place: StorePlace, store: Store) -> None:
+    assert store_place.url is not None
+    note(store, "a")
+    with away(store_place.url):
+        pass
+    assert note(store, "a") == 2
+
+
+@in_postgres
 def test_a_connection_that_is_lost_in_the_middle_leaves_nothing(
     store_place: StorePlace, store: Store
 ) -> None:

@@ -15,6 +15,7 @@
     │   ├── UnknownNameError       a table, column or list that the host does not have
     │   ├── OperationNotFoundError
     │   └── CountNotFoundError
+    ├── StoreError            Run Manager's own store did not do what was asked
     └── DatabaseError         the database did not do what was asked
         ├── DatabaseAwayError      it cannot be reached
         ├── DatabaseTooSlowError   it was stopped by a time limit
@@ -92,6 +93,10 @@ class OperationNotFoundError(NotFoundError):
 
 class CountNotFoundError(NotFoundError):
     """This count is no longer known here: start it again."""
+
+
+class StoreError(RunManagerError):
+    """Run Manager's own store could not do this. Try again in a moment."""
 
 
 class DatabaseError(RunManagerError):

@@ -18,15 +18,18 @@ from runmanager.demo.postgres import EmbeddedPostgres
 from runmanager.service import RunManager
 from runmanager.settings import Settings
 from tests.hosts import SHAPES, HostWriter, Shape, connect
+from tests.stores import StorePlace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import psycopg
     import sqlalchemy as sa
 
     from runmanager.queries.listing.limits import Limits
     from runmanager.records import Actor
+    from runmanager.store import Store
 
 hypothesis_settings.register_profile(
     "runmanager",
@@ -157,3 +160,35 @@ def manager(open_manager: OpenManager) -> RunManager:
 def admin(host: HostWriter) -> Actor:
     """An active admin of the host."""
     return host.admin
+
+
+@pytest.fixture
+def store_kind(request: pytest.FixtureRequest) -> str:
+    """What keeps the test's store: SQLite, unless ``every_store`` says otherwise."""
+    return str(getattr(request, "param", "sqlite"))
+
+
+every_store = pytest.mark.parametrize("store_kind", ["sqlite", "postgresql"], indirect=True)
+
+
+@pytest.fixture
+def store_place(
+    request: pytest.FixtureRequest, store_kind: str, tmp_path: Path
+) -> Iterator[StorePlace]:
+    """A place for the test's store, with nothing in it yet."""
+    folder = tmp_path / "state"
+    if store_kind == "sqlite":
+        yield StorePlace(folder, None)
+        return
+    server: Server = request.getfixturevalue("server")
+    database = server.clone("template0")
+    yield StorePlace(folder, server.url(database, SHAPES[0]))
+    server.drop(database)
+
+
+@pytest.fixture
+def store(store_place: StorePlace) -> Iterator[Store]:
+    """The test's store, opened."""
+    store = store_place.open()
+    yield store
+    store.close()

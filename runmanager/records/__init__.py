@@ -33,6 +33,7 @@ from runmanager.records.reviewing import (
     RunDetail,
     RunLink,
 )
+from runmanager.records.sessions import Failures, SessionKind, SignInMethod, StoredSession
 from runmanager.records.statuses import StatusKind, status_kind
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "DoneRun",
     "Excerpt",
     "FailedRun",
+    "Failures",
     "FilterChoice",
     "FilterChoices",
     "Footprint",
@@ -64,6 +66,9 @@ __all__ = [
     "RunLink",
     "RunPage",
     "RunSummary",
+    "SessionKind",
+    "SignInMethod",
     "StatusKind",
+    "StoredSession",
     "status_kind",
 ]

@@ -1,0 +1,15 @@
+"""What Alembic runs: the migrations, inside the transaction that it is given."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from runmanager.store.migrating import VERSION_TABLE
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    version_table=VERSION_TABLE,
+    # SQLite's tables are made in transactions too, which Alembic does not assume.
+    transactional_ddl=True,
+)
+context.run_migrations()

@@ -7,6 +7,7 @@
     │   └── DemoError         the demo's own PostgreSQL cannot run here
     ├── InvalidRequestError   the caller asked for something that cannot be
     ├── InvalidTokenError     an API token that does not say who calls
+    │   └── SignedOutError         a sign-in that is good no more
     ├── WrongPasswordError    a name and password that do not belong together
     ├── TooManyError          more at once, or in a minute, than is served
     ├── NotAdminError         the actor may not (or no longer) act
@@ -63,12 +64,20 @@ class InvalidTokenError(RunManagerError):
     """The bearer token is missing or not valid: ask for a new one."""
 
 
+class SignedOutError(InvalidTokenError):
+    """This sign-in is no longer valid. Sign in again."""
+
+
 class WrongPasswordError(RunManagerError):
     """The name or the password is wrong."""
 
 
 class TooManyError(RunManagerError):
     """Too many requests of this kind at once. Wait a moment, then try again."""
+
+    def __init__(self, message: str | None = None, *, retry_after: int = 60) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class NotAdminError(RunManagerError):

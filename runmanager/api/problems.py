@@ -21,6 +21,7 @@ from runmanager.errors import (
     NotAdminError,
     NotFoundError,
     RunManagerError,
+    StoreError,
     TooManyError,
     WrongPasswordError,
 )
@@ -45,8 +46,9 @@ _ANSWERS: tuple[tuple[type[RunManagerError], int, dict[str, str]], ...] = (
     (NotAdminError, 403, {}),
     (NotFoundError, 404, {}),
     (InvalidRequestError, 422, {}),
-    (TooManyError, 429, {"Retry-After": "60"}),
+    (TooManyError, 429, {}),
     (DatabaseError, 503, _RETRY),
+    (StoreError, 503, _RETRY),
     # The host has lost what it had at the start.
     (HostError, 503, _RETRY),
 )
@@ -103,7 +105,10 @@ def _answer_ours(_request: Request, error: Exception) -> AsciiJSONResponse:
     message = error.message if isinstance(error, RunManagerError) else ""
     for kind, status, headers in _ANSWERS:
         if isinstance(error, kind):
-            return AsciiJSONResponse({"detail": message}, status, headers)
+            wait = (
+                {"Retry-After": str(error.retry_after)} if isinstance(error, TooManyError) else {}
+            )
+            return AsciiJSONResponse({"detail": message}, status, headers | wait)
     logger.error("An error without an answer of its own: %s", type(error).__name__)
     return AsciiJSONResponse({"detail": message}, 503, _RETRY)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 import psycopg
@@ -82,8 +83,12 @@ class Store:
 
 
 def _claim(connection: sa.Connection, host: HostIdentity, named: str) -> None:
-    """Write down whose store it is, or refuse another host's."""
-    text = connection.execute(sa.select(META.c.value).where(META.c.name == _HOST)).scalar()
+    """Write down whose store it is, or refuse another host's.
+
+    It is written each time: a store that takes no writes is found out at the start.
+    """
+    is_host = META.c.name == _HOST
+    text = connection.execute(sa.select(META.c.value).where(is_host)).scalar()
     if text is None:
         connection.execute(sa.insert(META).values(name=_HOST, value=host.to_text()))
         return
@@ -94,3 +99,5 @@ def _claim(connection: sa.Connection, host: HostIdentity, named: str) -> None:
             f"“{host.name}”, which DATABASE_URL names: give each its own store, or see "
             "docs/deploy.md if it is the same one, moved or upgraded."
         )
+    known = replace(host, system=host.system or owner.system)
+    connection.execute(sa.update(META).where(is_host).values(value=known.to_text()))

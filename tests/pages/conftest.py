@@ -15,7 +15,9 @@ import streamlit as st
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
 from streamlit.testing.v1 import AppTest, local_script_runner
 
-from pages.parts import run_total, selection, session, signin
+from pages.parts import run_total, selection, session
+from runmanager.entrance.identity import Identity
+from tests.hosts import PASSWORD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PAGES = Path(__file__).parents[2] / "pages"
-COOKIE_KEY = "a key of the tests, thirty-two bytes or more"
 
 
 class Visitor:
@@ -36,12 +37,14 @@ class Visitor:
     def __init__(self, service: RunManager, script: str = "shell.py") -> None:
         self._service = service
         self.app = AppTest.from_file(PAGES / script, default_timeout=30)
+        self.identity: Identity | None = None
         self._edits: dict[str, dict[str, Any]] = {}
 
-    def signed_in_as(self, name: str) -> Visitor:
-        """Let the session be one that has signed in as ``name``."""
-        self.app.session_state["authentication_status"] = True
-        self.app.session_state["username"] = name
+    def signed_in_as(self, name: str, password: str = PASSWORD) -> Visitor:
+        """Sign in by the door's own call; its identity is what the guard tells Streamlit."""
+        signed_in = self._service.signing_in.sign_in(name, password)
+        self.identity = Identity(signed_in.actor, signed_in.ticket)
+        self.app.user = self.identity.fields()
         return self
 
     def at(self, page: str = "runs.py", /, **query: str) -> Visitor:
@@ -102,7 +105,8 @@ class Visitor:
     def finish_deletion(self) -> Visitor:
         """Let the deletion that was started end, then look."""
         deadline = time.monotonic() + 20
-        actor = self._service.signing_in.actor_for(self.app.session_state["username"])
+        assert self.identity is not None
+        actor = self.identity.actor
         while self._service.watching.running_operations(actor):
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -181,10 +185,9 @@ class Visitor:
 
 
 @pytest.fixture
-def provided(manager: RunManager, monkeypatch: pytest.MonkeyPatch) -> RunManager:
+def provided(manager: RunManager) -> RunManager:
     """The service that the pages are given."""
-    session.provide(manager, session.SignIn(COOKIE_KEY))
-    monkeypatch.setattr(signin, "REFUSAL_SECONDS", 0)
+    session.provide(manager)
     return manager
 
 

@@ -184,6 +184,13 @@ def test_the_page_of_settings_has_each_with_its_sentence_and_default() -> None:
     assert rows == [as_documented(setting) for setting in fields(Settings)]
 
 
+def test_the_page_of_settings_names_what_may_stand_in_a_file() -> None:
+    section = Document("docs/settings.md").section("Can a secret stand in a file?")
+    (listed,) = re.findall(r"This goes for (.*?)\.\n", section, re.S)
+    in_files = [one.metadata["env"] for one in fields(Settings) if one.metadata["may_be_file"]]
+    assert re.findall(r"`(\w+)`", listed) == in_files
+
+
 def test_the_page_of_settings_says_where_it_listens_by_itself() -> None:
     section = Document("docs/settings.md").section("Where does it listen?")
     rows = [line.split("|")[1:4] for line in section.splitlines() if line.startswith("| `")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from runmanager.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 
 class RunManager:
@@ -56,6 +59,8 @@ class RunManager:
             if replica is not None:
                 replica.close()
             raise
+        for sentence in access.host.privileges.sentences:
+            logger.warning("%s", sentence)
         return cls(access, limits or Limits(), replica)
 
     def close(self) -> None:

@@ -185,8 +185,9 @@ def _draw_footprint(actor: Actor, thread_id: str) -> None:
         ],
         width=560,
     )
-    for name, sentence in session.service().reviewing.unreadable.items():
-        draw_denied(f"table-{name}", sentence)
+    unreadable = session.service().reviewing.unreadable
+    for number, sentence in enumerate(unreadable.values()):
+        draw_denied(f"table-{number}", sentence)
     for left in left_behind:
         if left.denied is None:
             rows = "rows (too many to count)" if left.rows is None else text.count(left.rows, "row")

@@ -18,6 +18,7 @@ from runmanager.demo.postgres import EmbeddedPostgres
 from runmanager.service import RunManager
 from runmanager.settings import Settings
 from tests.hosts import SHAPES, HostWriter, Shape, connect
+from tests.roles import Roles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,6 +130,14 @@ def host(server: Server, shape: Shape) -> Iterator[HostWriter]:
     with connect(url) as connection:
         yield HostWriter(shape, url, connection)
     server.drop(database)
+
+
+@pytest.fixture
+def roles(host: HostWriter) -> Iterator[Roles]:
+    """Makes roles on the test's own database."""
+    made = Roles(host)
+    yield made
+    made.drop()
 
 
 @pytest.fixture

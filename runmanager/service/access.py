@@ -6,6 +6,7 @@ replica lags.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -13,6 +14,8 @@ from runmanager import accounts
 from runmanager.database import Database, translated
 from runmanager.errors import (
     DatabaseDeniedError,
+    DatabaseError,
+    HostError,
     MissingGrantError,
     RunNotFoundError,
     SchemaChangedError,
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from runmanager.replica import Replica
 
 T = TypeVar("T")
+logger = logging.getLogger(__name__)
 
 
 class Access:
@@ -102,13 +106,20 @@ class Access:
         self.read_primary(actor, lambda _reading: None)
 
     def read_accounts(self, question: Callable[[sa.Connection, Host], T]) -> T:
-        """What ``question`` finds among the users: signing in, which makes an actor, has none."""
+        """What ``question`` finds among the users: signing in, which makes an actor, has none.
+
+        Whoever asks is nobody yet: what the database lacks, or denies, is told to the log only.
+        """
 
         def ask() -> T:
             with self.database.read() as connection:
                 return question(connection, self.host)
 
-        return self._on_current_schema(ask)
+        try:
+            return self._on_current_schema(ask)
+        except (HostError, DatabaseDeniedError) as error:
+            logger.error("Nobody can sign in: %s", error.message)  # noqa: TRY400  a traceback could carry values
+            raise DatabaseError from None
 
     def _hidden(self, actor: Actor) -> frozenset[str] | None:
         """What to leave out of the replica's answer; None where the primary is to be asked."""

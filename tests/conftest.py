@@ -23,6 +23,7 @@ from runmanager.store import HostIdentity, Store
 from runmanager.store.tables import META
 from tests.hosts import SHAPES, HostWriter, Shape, connect
 from tests.stores import StorePlace
+from tests.roles import Roles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 import streamlit as st
 
 from runmanager.errors import (
+    DatabaseDeniedError,
     DatabaseError,
     HostError,
     NotAdminError,
@@ -35,6 +36,10 @@ def _shown_errors() -> Iterator[None]:
         with _said("There is nothing to show", error):
             st.page_link("runs.py", label="Back to all runs", icon=":material/arrow_back:")
         st.stop()
+    except DatabaseDeniedError as error:
+        with _said("The database role may not do this", error):
+            st.button("Try again", key="try_again", icon=":material/refresh:", type="primary")
+        st.stop()
     except DatabaseError as error:
         with _said("The database did not answer", error):
             # Any rerun asks anew: the connection pool recovers by itself.
@@ -47,6 +52,16 @@ def _shown_errors() -> Iterator[None]:
     except RunManagerError as error:
         _say("This did not work", error)
         st.stop()
+
+
+def draw_denied(place: str, sentence: str) -> None:
+    """Say quietly, in the place of what the database role may not do, which GRANT it lacks.
+
+    ``place`` is a word for it that no other place on the page has.
+    """
+    with st.container(key=f"denied-{place}"):
+        # It names the host's tables: text, never Markdown.
+        st.text(sentence)
 
 
 def _say(heading: str, error: RunManagerError) -> None:

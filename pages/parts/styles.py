@@ -44,6 +44,8 @@ _STYLESHEET = """
   font-size: 1.45rem; font-weight: 650; line-height: 1.25; overflow-wrap: anywhere; }
 .st-key-footer [data-testid="stText"], .st-key-signed-in [data-testid="stText"] {
   font-size: 0.9rem; opacity: 0.78; }
+[class*="st-key-denied-"] [data-testid="stText"] {
+  font-size: 0.9rem; opacity: 0.78; overflow-wrap: anywhere; white-space: pre-wrap; }
 .st-key-facts [data-testid="stText"] { overflow-wrap: anywhere; white-space: pre-wrap; }
 .st-key-facts [data-testid="stElementContainer"]:first-child [data-testid="stText"] {
   font-size: 0.875rem; opacity: 0.65; }

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from runmanager.errors import (
+    DatabaseDeniedError,
     DatabaseError,
     HostError,
     InvalidRequestError,
@@ -47,6 +48,8 @@ _ANSWERS: tuple[tuple[type[RunManagerError], int, dict[str, str]], ...] = (
     (NotFoundError, 404, {}),
     (InvalidRequestError, 422, {}),
     (TooManyError, 429, {}),
+    # Not 403, which says that the caller is no administrator. Trying again alone would not help.
+    (DatabaseDeniedError, 503, {}),
     (DatabaseError, 503, _RETRY),
     (StoreError, 503, _RETRY),
     # The host has lost what it had at the start.
@@ -81,7 +84,11 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     413: {"model": Problem, "description": "The body is longer than 1 MB"},
     422: {"model": InvalidRequest, "description": "The request cannot be carried out"},
     429: {"model": Problem, "description": "Too many at once: wait as Retry-After says"},
-    503: {"model": Problem, "description": "The database is away or too slow: try again"},
+    503: {
+        "model": Problem,
+        "description": "The database is away or too slow: try again. Without Retry-After: its role "
+        "lacks a grant, which is named",
+    },
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import socket
@@ -16,7 +15,8 @@ import streamlit as st
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 
-from pages.parts import session
+from pages.parts import messages, session
+from runmanager import logs
 from runmanager.api import create_api
 from runmanager.api.application import mounted, open_api
 from runmanager.api.context import Context
@@ -74,7 +74,7 @@ class SecurityHeaders:
 @asynccontextmanager
 async def lifespan(_app: st.App) -> AsyncIterator[dict[str, Any]]:
     """Open the database before the first visitor, and let deletions end before the process does."""
-    _log_to_stderr()
+    logs.to_stderr()
     send_at_once()
     try:
         settings = Settings.from_environment(os.environ)
@@ -125,19 +125,10 @@ def _open(settings: Settings) -> tuple[RunManager, Demo | None]:
     return service, demo
 
 
-def _log_to_stderr() -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    ours = logging.getLogger("runmanager")
-    ours.addHandler(handler)
-    ours.setLevel(logging.INFO)
-    ours.propagate = False
-
-
 def _give_up(sentence: str) -> NoReturn:
     # The web server would print a traceback and leave with its own code; nothing runs yet that
     # would need an orderly end.
-    sys.stderr.write(f"Run Manager: {sentence}\n")
+    sys.stderr.write(f"Run Manager: {logs.one_line(sentence)}\n")
     sys.stderr.flush()
     os._exit(1)
 
@@ -165,6 +156,7 @@ app = st.App(
     "pages/shell.py",
     routes=mounted(api, lambda: st.get_option("server.baseUrlPath") or ""),
     lifespan=lifespan,
+    on_script_error=messages.say_unexpected,
     middleware=[Middleware(SecurityHeaders)],
 )
 

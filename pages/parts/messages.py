@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, cast
 
@@ -15,9 +16,26 @@ from runmanager.errors import (
     RunManagerError,
     RunNotFoundError,
 )
+from runmanager.logs import error_id, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+logger = logging.getLogger(__name__)
+
+
+def say_unexpected(error: Exception) -> bool:
+    """Say in Streamlit's place that a page ended by an error; that it is said.
+
+    Streamlit has logged the error by then, under the same id.
+    """
+    with st.container(border=True, key=f"unexpected-{error_id(error)}"):
+        st.markdown("**This did not work**")
+        st.text(
+            "Run Manager met an error of its own. Reload the page; if it comes again, look for "
+            f"its id in the log (error {error_id(error)})."
+        )
+    return True
 
 
 def shown_errors() -> AbstractContextManager[None, None]:
@@ -75,5 +93,5 @@ def _said(heading: str, error: RunManagerError) -> Iterator[None]:
     with st.container(border=True, key="message"):
         st.markdown(f"**{heading}**")
         # The message may name a table or a run of the host's: text, never Markdown.
-        st.text(error.message)
+        st.text(told(logger, error))
         yield

@@ -23,6 +23,7 @@ from runmanager.api.application import PREFIX, mounted, open_api
 from runmanager.api.context import Context
 from runmanager.demo import Demo, open_demo
 from runmanager.entrance import Entrance, Guard
+from runmanager.entrance.connections import bound_connections
 from runmanager.errors import SettingsError, StartError
 from runmanager.service import RunManager
 from runmanager.settings import Settings
@@ -141,6 +142,7 @@ def _run() -> None:
         sys.exit(128 + signal.SIGINT)
 
 
+bound_connections()
 api = create_api()
 entrance = Entrance(PREFIX)
 app = st.App(

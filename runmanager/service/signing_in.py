@@ -109,6 +109,8 @@ class SigningIn:
         try:
             account = self._checked(username, password)
         except (WrongPasswordError, NotAdminError):
+            # Without the name: a password is typed there now and then.
+            logger.warning("A sign-in was refused (%s) from %s", kind, address or "here")
             raise
         except RunManagerError:
             self._guessing.undone(attempt)

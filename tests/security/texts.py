@@ -7,15 +7,11 @@ where a text became anything but text, a script ran, or anybody else was asked f
 from __future__ import annotations
 
 import sys
-import tempfile
 import time
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from playwright.sync_api import sync_playwright
 
-from runmanager.demo.postgres import EmbeddedPostgres
 from tests.browser.conftest import ARGUMENTS
 from tests.browser.dashboard import Dashboard
 from tests.browser.hostile import (
@@ -26,16 +22,17 @@ from tests.browser.hostile import (
     look_at_run,
 )
 from tests.browser_needed import WHAT_TO_DO, find_browser
-from tests.conftest import Server
 from tests.hostile_host import FAILS, add_hostile_runs, add_names
-from tests.hosts import SHAPES, HostWriter, connect
-from tests.processes import AppProcess, settings_for
+from tests.security.running import running_on
 from tests.texts import HOSTILE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from playwright.sync_api import Browser
+
+    from tests.hosts import HostWriter
+    from tests.processes import AppProcess
 
 
 def main() -> int:
@@ -44,7 +41,7 @@ def main() -> int:
     if program is None:
         sys.stderr.write(f"{WHAT_TO_DO}\n")
         return 1
-    with hostile_app() as (app, runs), sync_playwright() as playwright:
+    with running_on(furnish) as (app, runs), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
         passed = [
             say(policy, look_everywhere(browser, app, runs, has_policy=has_policy))
@@ -54,27 +51,12 @@ def main() -> int:
     return int(not all(passed))
 
 
-@contextmanager
-def hostile_app() -> Iterator[tuple[AppProcess, list[str]]]:
-    """Run Manager on a host with a run for each hostile text; the process, and the runs' ids."""
-    with tempfile.TemporaryDirectory(prefix="run-manager-texts-") as name:
-        folder = Path(name)
-        # PostgreSQL's own user must get in.
-        folder.chmod(0o755)
-        server = Server(EmbeddedPostgres(folder / "postgres").start())
-        shape = SHAPES[0]
-        url = server.url(server.create(shape), shape)
-        with connect(url) as connection:
-            host = HostWriter(shape, url, connection)
-            add_names(host)
-            runs = add_hostile_runs(host, HOSTILE)
-            host.add_trigger("run_metadata", FAILS)
-            app = AppProcess(folder / "log", settings_for(url)).ready()
-            try:
-                yield app, runs
-            finally:
-                app.stop()
-        server.close()
+def furnish(host: HostWriter) -> list[str]:
+    """Let the host have a run for each hostile text, and refuse to delete any; the runs' ids."""
+    add_names(host)
+    runs = add_hostile_runs(host, HOSTILE)
+    host.add_trigger("run_metadata", FAILS)
+    return runs
 
 
 def look_everywhere(

@@ -58,8 +58,8 @@ _SENTENCES = {
     ),
 }
 _AWAY = (
-    "cannot be reached: see that its server is running, and that the database, role and password of "
-    "RUNMANAGER_STATE_URL are right, then try again"
+    "cannot be reached: see that its server is running, and that the database, role and password "
+    "of RUNMANAGER_STATE_URL are right, then try again"
 )
 _OTHERWISE = "did not do this: try again, and if it stays so, look at its server's log"
 

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from runmanager.settings import Settings
 from runmanager.tokens import Tokens
-from tests.api.conftest import PASSWORD, bearer, token
+from tests.api.conftest import bearer, token
 from tests.api.tokens import (
     EC_KEY,
     EC_PEM,
@@ -25,6 +25,7 @@ from tests.api.tokens import (
     private_pem,
     public_pem,
 )
+from tests.hosts import PASSWORD
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
@@ -103,7 +104,7 @@ def test_a_private_key_or_nonsense_is_refused_and_not_repeated() -> None:
 def test_a_public_key_may_have_its_line_breaks_as_two_characters() -> None:
     pem = public_pem(EC_KEY)
     found = Settings.from_environment({"RUNMANAGER_JWT_PUBLIC_KEY": pem.replace("\n", "\\n")})
-    assert Tokens(found).subject(token(7, key=EC_PEM, algorithm="ES256")) == "7"
+    assert Tokens(found).bearer(token(7, key=EC_PEM, algorithm="ES256")).name == "7"
 
 
 def test_a_key_file_is_no_secret() -> None:

@@ -10,16 +10,16 @@ import re
 import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-import jwt
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
-from pages.parts.signin import COOKIE_NAME
-from tests.processes import COOKIE_KEY
+from tests.hosts import PASSWORD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -37,10 +37,23 @@ _WIDGET_ID = re.compile(r'\$\$ID-[0-9a-f]{32}-[^"\\]+')
 _NO_TOKEN = "PLACEHOLDER_AUTH_TOKEN"
 
 
-def cookie_of(name: str) -> dict[str, str]:
-    """The headers of a browser in which the admin ``name`` has signed in before."""
-    claims = {"username": name, "exp_date": time.time() + 3600}
-    return {"Cookie": f"{COOKIE_NAME}={jwt.encode(claims, COOKIE_KEY, 'HS256')}"}
+def cookie_of(url: str, name: str) -> dict[str, str]:
+    """The headers of a browser in which the admin ``name`` has signed in, by the door."""
+    fields = urlencode({"username": name, "password": PASSWORD}).encode()
+    request = Request(f"{url}/sign-in", fields, {"Origin": url})  # noqa: S310  our own address
+    opened = build_opener(_StayHere)
+    with opened.open(request, timeout=PATIENCE) as answer:
+        assert answer.status == 303, answer.status
+        cookies = answer.headers.get_all("Set-Cookie")
+    return {"Cookie": "; ".join(one.partition(";")[0] for one in cookies)}
+
+
+class _StayHere(HTTPRedirectHandler):
+    """Gives the redirection itself."""
+
+    def http_error_303(self, _request: Any, answer: Any, *_rest: Any) -> Any:
+        """What came back."""
+        return answer
 
 
 class Socket:

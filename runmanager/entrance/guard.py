@@ -94,7 +94,7 @@ class Entrance:
             cookies=cookies,
             page=page,
             doors=Doors(service, cookies, page, base, self.api_prefix),
-            sockets=Sockets(service, wire, base, self.api_prefix),
+            sockets=Sockets(service, wire),
             icon=icon,
             known=known,
         )

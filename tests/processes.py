@@ -63,8 +63,9 @@ class AppProcess:
         settings: dict[str, str],
         command: tuple[str, ...] = PYTHON_APP,
         directory: Path = ROOT,
+        port: int | None = None,
     ) -> None:
-        port = free_port()
+        port = free_port() if port is None else port
         self.url = f"http://localhost:{port}"
         self.log = log
         with log.open("wb") as output:

@@ -7,6 +7,7 @@ that behaves is ``benchmarks/streamlit_client.py``.
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -16,6 +17,7 @@ from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterable, Iterator, Mapping
     from types import TracebackType
 
@@ -34,7 +36,8 @@ class Socket:
     """One connection, with what was received over it; ``runs`` counts the script runs it saw."""
 
     def __init__(self, connection: ClientConnection) -> None:
-        self._connection = connection
+        self._held = ExitStack()
+        self._connection = self._held.enter_context(connection)
         self.messages: list[ForwardMsg] = []
         self.runs = 0
         self.finished = 0
@@ -51,12 +54,13 @@ class Socket:
         *,
         origin: str | None = None,
         path: str = "/_stcore/stream",
+        trust: ssl.SSLContext | None = None,
     ) -> Socket:
         """Connect to the dashboard at ``url``, such as ``http://localhost:8501``.
 
         ``session_id`` asks for a session that there was before. Without an ``origin`` it is the
-        dashboard's own; "" sends none. A connection that is refused raises InvalidStatus, whose
-        ``response.status_code`` is the answer.
+        dashboard's own; "" sends none. ``trust`` is whom TLS is spoken with. A connection that is
+        refused raises InvalidStatus, whose ``response.status_code`` is the answer.
         """
         protocols = ["streamlit", _NO_TOKEN, *([session_id] if session_id is not None else [])]
         said_origin = url if origin is None else origin
@@ -66,6 +70,7 @@ class Socket:
                 origin=Origin(said_origin) if said_origin else None,
                 subprotocols=[Subprotocol(one) for one in protocols],
                 additional_headers=dict(headers or {}),
+                ssl=trust,
                 max_size=None,
                 compression=None,
                 proxy=None,
@@ -85,9 +90,14 @@ class Socket:
     ) -> None:
         self.close()
 
+    def header(self, name: str) -> str:
+        """A header of the answer to the handshake."""
+        assert self._connection.response is not None
+        return self._connection.response.headers[name]
+
     def close(self) -> None:
         """End the connection, as a tab that is closed does."""
-        self._connection.close()
+        self._held.close()
 
     def send(self, message: BackMsg | bytes | str) -> None:
         """Send one message, or bytes that are none; on a connection that is closed, nothing."""

@@ -1,4 +1,4 @@
-"""The process may have as many files open as its supervisor allows, and says so where that is few."""
+"""The process may have as many files open as its supervisor allows, and says where that is few."""
 
 from __future__ import annotations
 

@@ -146,7 +146,8 @@ def _draw_actions(grid: Grid) -> None:
                 args=(next(iter(selected)),),
                 icon=":material/open_in_full:",
             )
-        st.button("Select all on this page", key="select_page", on_click=run_grid.select_page)
+        if denied is None:
+            st.button("Select all on this page", key="select_page", on_click=run_grid.select_page)
         st.button(
             "Clear selection",
             key="clear_selection",

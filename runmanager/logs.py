@@ -101,7 +101,7 @@ class _OneLine(logging.LogRecord):
 
     def getMessage(self) -> str:  # noqa: N802  the name is the base class's
         """The message, whatever its arguments hold."""
-        return one_line(super().getMessage()) + self._error
+        return one_line(super().getMessage().rstrip()) + self._error
 
 
 def to_stderr() -> None:
@@ -116,6 +116,8 @@ def to_stderr() -> None:
     formatter.default_msec_format = "%s.%03d"
     handler.setFormatter(formatter)
     logging.getLogger().addHandler(handler)
+    # For loggers that hand nothing on and have no handler, such as the web server's.
+    logging.lastResort = handler
     logging.getLogger("runmanager").setLevel(logging.INFO)
     threading.excepthook = _log_thread_error
     sys.unraisablehook = _log_unraisable

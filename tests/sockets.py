@@ -6,15 +6,20 @@ that behaves is ``benchmarks/streamlit_client.py``.
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+import jwt
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
+
+from pages.parts.signin import COOKIE_NAME
+from tests.processes import COOKIE_KEY
 
 if TYPE_CHECKING:
     import ssl
@@ -29,15 +34,22 @@ QUIET = 0.3
 # How long a run may take to begin, and to end.
 PATIENCE = 10.0
 # Where a browser puts its XSRF token, which is for Streamlit's own sign-in only.
+_WIDGET_ID = re.compile(r'\$\$ID-[0-9a-f]{32}-[^"\\]+')
 _NO_TOKEN = "PLACEHOLDER_AUTH_TOKEN"
+
+
+def cookie_of(name: str) -> dict[str, str]:
+    """The headers of a browser in which the admin ``name`` has signed in before."""
+    claims = {"username": name, "exp_date": time.time() + 3600}
+    return {"Cookie": f"{COOKIE_NAME}={jwt.encode(claims, COOKIE_KEY, 'HS256')}"}
 
 
 class Socket:
     """One connection, with what was received over it; ``runs`` counts the script runs it saw."""
 
-    def __init__(self, connection: ClientConnection) -> None:
-        self._held = ExitStack()
-        self._connection = self._held.enter_context(connection)
+    def __init__(self, connection: ClientConnection, opened: ExitStack) -> None:
+        self._connection = connection
+        self._opened = opened
         self.messages: list[ForwardMsg] = []
         self.runs = 0
         self.finished = 0
@@ -64,7 +76,8 @@ class Socket:
         """
         protocols = ["streamlit", _NO_TOKEN, *([session_id] if session_id is not None else [])]
         said_origin = url if origin is None else origin
-        return cls(
+        opened = ExitStack()
+        connection = opened.enter_context(
             connect(
                 f"{url.replace('http', 'ws', 1)}{path}",
                 origin=Origin(said_origin) if said_origin else None,
@@ -78,6 +91,7 @@ class Socket:
                 close_timeout=1,
             )
         )
+        return cls(connection, opened)
 
     def __enter__(self) -> Socket:
         return self
@@ -97,7 +111,7 @@ class Socket:
 
     def close(self) -> None:
         """End the connection, as a tab that is closed does."""
-        self._held.close()
+        self._opened.close()
 
     def send(self, message: BackMsg | bytes | str) -> None:
         """Send one message, or bytes that are none; on a connection that is closed, nothing."""
@@ -160,14 +174,9 @@ class Socket:
     @property
     def widget_ids(self) -> list[str]:
         """The ids of all widgets that came, each once."""
-        found: dict[str, None] = {}
-        for delta in self._deltas(None):
-            kind = delta.new_element.WhichOneof("type")
-            element = getattr(delta.new_element, kind) if kind else None
-            widget_id = getattr(element, "id", "")
-            if isinstance(widget_id, str) and widget_id:
-                found[widget_id] = None
-        return list(found)
+        # Some stand deep inside an element, such as those of a table's columns of buttons.
+        elements = (str(delta.new_element) for delta in self._deltas(None))
+        return list(dict.fromkeys(_WIDGET_ID.findall("\n".join(elements))))
 
     @property
     def fragment_ids(self) -> list[str]:
@@ -176,8 +185,17 @@ class Socket:
 
     @property
     def texts(self) -> list[str]:
-        """Every text that is shown as it is."""
-        return [one.body for one in self.elements("text")]
+        """Every text that was shown as it is."""
+        return self.texts_of(self.messages)
+
+    def read_texts(self) -> list[str]:
+        """Every text that was shown, after reading what there is to be read."""
+        self.read(0.02)
+        return self.texts
+
+    def texts_of(self, messages: Iterable[ForwardMsg]) -> list[str]:
+        """Every text that ``messages`` show as it is."""
+        return [one.body for one in self.elements("text", messages)]
 
     @property
     def said(self) -> str:

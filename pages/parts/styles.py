@@ -36,8 +36,8 @@ _STYLESHEET = """
   clip-path: inset(50%); white-space: nowrap; }
 [data-testid="stText"] { font-family: inherit; }
 .way-out { display: flex; gap: 0.25rem; margin: 0 -0.5rem; }
-.way-out button { padding: 0.25rem 0.5rem; font: inherit; color: inherit; background: transparent;
-  border: 0; border-radius: 6px; opacity: 0.78; cursor: pointer; }
+.way-out button { padding: 0.25rem 0.5rem; font: inherit; font-size: 0.875rem; color: inherit;
+  background: transparent; border: 0; border-radius: 6px; opacity: 0.78; cursor: pointer; }
 .way-out button:hover, .way-out button:focus-visible { opacity: 1;
   background: color-mix(in srgb, currentColor 9%, transparent); }
 .st-key-heading [data-testid="stText"], .st-key-run-title [data-testid="stText"] {

@@ -15,6 +15,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 if TYPE_CHECKING:
     import asyncio
 
+    from uvicorn.protocols.http.h11_impl import RequestResponseCycle
+
 HEAD_SECONDS = 10.0
 MAX_CONNECTIONS = 2_000
 
@@ -52,7 +54,9 @@ class BoundedConnection(H11Protocol):
 
     @property
     def _is_between_requests(self) -> bool:
-        return self.cycle is None or self.cycle.response_complete
+        # uvicorn declares it as always there; before the first request it is not.
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is None or cycle.response_complete
 
     def _wait_for_head(self) -> None:
         self._head_is_due = self.loop.call_later(HEAD_SECONDS, self.transport.close)

@@ -8,7 +8,7 @@ an identity that nobody but the guard can set.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import MutableHeaders
@@ -57,7 +57,7 @@ class _Open:
     doors: Doors
     sockets: Sockets
     icon: bytes
-    known: dict[str, tuple[float, Identity]] = field(default_factory=dict)
+    known: dict[str, tuple[float, Identity]]
 
 
 class Entrance:
@@ -85,6 +85,8 @@ class Entrance:
         base = f"/{base_path.strip('/')}" if base_path.strip("/") else ""
         page = SignInPage(base, icon, demo)
         cookies = Cookies(settings.cookie_keys)
+        known: dict[str, tuple[float, Identity]] = {}
+        service.signing_in.on_end(known.clear)
         self._open = _Open(
             service=service,
             trust=Trust(settings.allowed_hosts, settings.trusted_proxies),
@@ -94,6 +96,7 @@ class Entrance:
             doors=Doors(service, cookies, page, base, self.api_prefix),
             sockets=Sockets(service, wire, base, self.api_prefix),
             icon=icon,
+            known=known,
         )
 
     @property
@@ -178,7 +181,8 @@ class Guard:
             asked.parameter("next"), opened.base, self._entrance.api_prefix
         )
         if ticket is not None:
-            found = await self._identity(ticket, is_fresh=True)
+            # Open tabs ask here by themselves: that is no sign of anybody at the keyboard.
+            found = await self._identity(ticket, is_fresh=True, is_active=False)
             if isinstance(found, Identity):
                 return RedirectResponse(wanted, 303)
         return opened.page.form(wanted)
@@ -188,7 +192,9 @@ class Guard:
     ) -> Response | None:
         opened = self._entrance.opened
         is_page = place is Place.PAGE and asked.method in _READING
-        found = await self._identity(ticket, is_fresh=is_page) if ticket is not None else None
+        found = None
+        if ticket is not None:
+            found = await self._identity(ticket, is_fresh=is_page, is_active=is_page)
         if isinstance(found, Identity):
             return None if asked.method in _READING else _not_allowed("GET, HEAD")
         if not is_page:
@@ -202,7 +208,7 @@ class Guard:
         return opened.doors.without_cookie(opened.page.form(wanted, problem=_OVER))
 
     async def _identity(
-        self, ticket: Ticket, *, is_fresh: bool
+        self, ticket: Ticket, *, is_fresh: bool, is_active: bool
     ) -> Identity | RunManagerError | None:
         """Who the ticket says is signed in; None where it is good no more, or why it is unknown."""
         opened = self._entrance.opened
@@ -211,7 +217,7 @@ class Guard:
             return known[1] if known[1].ticket == ticket else None
         opened.known.pop(ticket.session_id, None)
         try:
-            actor = await call(opened.service.signing_in.actor_of, ticket, is_active=is_fresh)
+            actor = await call(opened.service.signing_in.actor_of, ticket, is_active=is_active)
         except SignedOutError:
             return None
         except RunManagerError as error:
@@ -233,7 +239,10 @@ class Guard:
             and asked.is_of_own_origin
             and ticket is not None
         )
-        found = await self._identity(ticket, is_fresh=True) if is_ours and ticket else None
+        found = None
+        if is_ours and ticket is not None:
+            # Browsers connect anew by themselves.
+            found = await self._identity(ticket, is_fresh=True, is_active=False)
         if not isinstance(found, Identity) or not opened.sockets.has_room(found):
             await receive()
             await send({"type": "websocket.close", "code": 1008})

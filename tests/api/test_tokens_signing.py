@@ -9,6 +9,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from runmanager.errors import InvalidTokenError
 from runmanager.settings import Settings
 from runmanager.tokens import OWN_NAME, Tokens
 from tests.api.conftest import PASSWORD, SECRET, bearer, token
@@ -122,11 +123,10 @@ def test_a_token_by_any_secret_of_the_list_is_let_in(open_caller: OpenCaller) ->
         assert_refused(caller.client, bearer(by_hand(good(), key=key)))
 
 
-@pytest.mark.parametrize("key", ["NEW", "OLD"])
+@pytest.mark.parametrize("key", [NEW, OLD], ids=["new", "old"])
 def test_a_token_by_any_secret_of_the_list_is_checked_in_full(
     open_caller: OpenCaller, key: str
 ) -> None:
-    signed_by = {"NEW": NEW, "OLD": OLD}[key]
     caller = open_caller(jwt_secrets=(NEW, OLD), jwt_issuer=ISSUER, jwt_audience=AUDIENCE)
     refused = {
         "expired": good(exp=in_seconds(-60)),
@@ -137,9 +137,16 @@ def test_a_token_by_any_secret_of_the_list_is_checked_in_full(
         "not valid yet": good(nbf=in_seconds(60)),
     }
     for claims in refused.values():
-        assert_refused(caller.client, bearer(by_hand(claims, key=signed_by)))
+        assert_refused(caller.client, bearer(by_hand(claims, key=key)))
     for header in ({"alg": "none"}, {"alg": "HS512"}, {"alg": "RS256"}):
-        assert_refused(caller.client, bearer(by_hand(good(), header, key=signed_by)))
+        assert_refused(caller.client, bearer(by_hand(good(), header, key=key)))
+
+
+@pytest.mark.parametrize("key", [NEW, OLD], ids=["new", "old"])
+def test_a_refusal_s_reason_is_that_of_the_secret_that_signed(key: str) -> None:
+    text = by_hand(good(exp=in_seconds(-60)), key=key)
+    with pytest.raises(InvalidTokenError, match=r"^expired$"):
+        Tokens(Settings(jwt_secrets=(NEW, OLD))).subject(text)
 
 
 def test_the_first_secret_signs_and_the_second_is_on_its_way_out(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import secrets
@@ -20,7 +21,7 @@ from runmanager.errors import SettingsError
 from runmanager.settings import Settings
 from tests.docs.reading import Document
 from tests.hosts import PASSWORD
-from tests.processes import PYTHON_APP, AppProcess, address, settings_for
+from tests.processes import PYTHON_APP, ROOT, AppProcess, address, settings_for
 from tests.sockets import Socket
 
 if TYPE_CHECKING:
@@ -103,6 +104,34 @@ def test_the_process_works_with_what_the_unit_leaves_it(host: HostWriter, tmp_pa
     finally:
         app.stop()
     assert "Traceback" not in app.said
+
+
+# What an intruder would try first, each with the number of its error or 0.
+INTRUDER = """
+import ctypes, mmap, os, socket
+def tried(what):
+    try:
+        what()
+    except OSError as error:
+        return error.errno
+    return 0
+mapped = lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+libc = ctypes.CDLL(None, use_errno=True)
+print(tried(mapped), tried(lambda: socket.socket(socket.AF_NETLINK)), end=" ")
+print(libc.mount(b"none", b"/", None, 0, None) and ctypes.get_errno(), end=" ")
+print(tried(lambda: os.setpriority(os.PRIO_PROCESS, 0, 5)), tried(socket.socket))
+"""
+
+
+def test_the_unit_refuses_what_an_intruder_would_try(tmp_path: Path) -> None:
+    unit = tmp_path / "unit"
+    unit.write_text(UNIT, encoding="utf-8")
+    said = subprocess.run(  # noqa: S603  # our own program
+        [sys.executable, "-m", "tests.confined", str(unit), sys.executable, "-c", INTRUDER],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    family, permission = errno.EAFNOSUPPORT, errno.EPERM
+    assert said.split() == [str(one) for one in (permission, family, permission, permission, 0)]
 
 
 def test_every_instance_has_the_port_of_its_name_and_the_state_of_its_account() -> None:

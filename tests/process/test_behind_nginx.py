@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from itertools import count
@@ -11,8 +13,11 @@ from typing import TYPE_CHECKING
 
 import httpx2
 import pytest
+from playwright.sync_api import expect, sync_playwright
 from uvicorn.config import Config
 
+from tests.browser_needed import WHAT_TO_DO as NO_BROWSER
+from tests.browser_needed import find_browser
 from tests.docs.reading import Document
 from tests.hosts import PASSWORD, SHAPES, HostWriter, connect
 from tests.nginx import INSTANCE, Nginx
@@ -38,7 +43,8 @@ COOKIE = "__Secure-runmanager"
 API = "/admin/run-manager"
 # A kill is noticed by the next request; a sign-out by a look at the store once a second.
 NOTICED = 3.0
-ENDED = 1008
+# Milliseconds that a browser has for a page.
+PATIENCE = 30_000
 
 
 class Visitor:
@@ -319,6 +325,36 @@ def test_when_an_instance_is_killed_the_other_serves_on(site: Site, first: int) 
     site.run_both()
     wait_until(lambda: instance(visitor.get()) == killed)
     assert visitor.shows(run_id)
+
+
+def test_a_page_in_a_browser_goes_on_at_the_other_instance(site: Site) -> None:
+    # In a thread of its own: a worker that runs the browser tests as well has a browser already.
+    with ThreadPoolExecutor(1) as aside:
+        aside.submit(_goes_on_in_a_browser, site).result()
+
+
+def _goes_on_in_a_browser(site: Site) -> None:
+    program = find_browser()
+    if program is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(NO_BROWSER)
+    site.host.add_run("before-the-kill")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        page = browser.new_page(ignore_https_errors=True)
+        page.goto(f"{site.url}{BASE}/?search=the-kill")
+        page.fill("[name=username]", site.new_admin())
+        page.fill("[name=password]", PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+        cells = page.get_by_test_id("data-grid-canvas").last.locator("td")
+        expect(cells.filter(has_text="before-the-kill")).to_have_count(1, timeout=PATIENCE)
+        asked = page.request.get(f"{site.url}{BASE}/_stcore/host-config")
+        site.kill(int(asked.headers[INSTANCE.lower()].rsplit(":", 1)[1]))
+        site.host.add_run("after-the-kill")
+        # Nobody has clicked: the page has connected anew, and loaded what is there now.
+        expect(cells.filter(has_text="after-the-kill")).to_have_count(1, timeout=PATIENCE)
+        page.get_by_role("button", name="Sign out", exact=True).click()
+        expect(page.locator("[name=password]")).to_be_visible(timeout=PATIENCE)
+        browser.close()
 
 
 def test_signing_out_everywhere_ends_the_tab_of_the_other_instance(site: Site) -> None:

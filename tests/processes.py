@@ -81,8 +81,9 @@ class AppProcess:
         settings: dict[str, str],
         command: tuple[str, ...] = PYTHON_APP,
         directory: Path = ROOT,
+        port: int | None = None,
     ) -> None:
-        port = free_port()
+        port = free_port() if port is None else port
         if "DATABASE_URL" in settings:
             # The demo has its store in its own folder.
             settings = {"RUNMANAGER_STATE_DIR": str(log.with_suffix(".state"))} | settings

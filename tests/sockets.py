@@ -22,6 +22,7 @@ from websockets.typing import Origin, Subprotocol
 from tests.hosts import PASSWORD
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterable, Iterator, Mapping
     from types import TracebackType
 
@@ -78,12 +79,13 @@ class Socket:
         *,
         origin: str | None = None,
         path: str = "/_stcore/stream",
+        trust: ssl.SSLContext | None = None,
     ) -> Socket:
         """Connect to the dashboard at ``url``, such as ``http://localhost:8501``.
 
         ``session_id`` asks for a session that there was before. Without an ``origin`` it is the
-        dashboard's own; "" sends none. A connection that is refused raises InvalidStatus, whose
-        ``response.status_code`` is the answer.
+        dashboard's own; "" sends none. ``trust`` is whom TLS is spoken with. A connection that is
+        refused raises InvalidStatus, whose ``response.status_code`` is the answer.
         """
         protocols = ["streamlit", _NO_TOKEN, *([session_id] if session_id is not None else [])]
         said_origin = url if origin is None else origin
@@ -94,6 +96,7 @@ class Socket:
                 origin=Origin(said_origin) if said_origin else None,
                 subprotocols=[Subprotocol(one) for one in protocols],
                 additional_headers=dict(headers or {}),
+                ssl=trust,
                 max_size=None,
                 compression=None,
                 proxy=None,
@@ -113,6 +116,11 @@ class Socket:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def header(self, name: str) -> str:
+        """A header of the answer to the handshake."""
+        assert self._connection.response is not None
+        return self._connection.response.headers[name]
 
     def close(self) -> None:
         """End the connection, as a tab that is closed does."""

@@ -7,6 +7,7 @@ that behaves is ``benchmarks/streamlit_client.py``.
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -34,7 +35,8 @@ class Socket:
     """One connection, with what was received over it; ``runs`` counts the script runs it saw."""
 
     def __init__(self, connection: ClientConnection) -> None:
-        self._connection = connection
+        self._held = ExitStack()
+        self._connection = self._held.enter_context(connection)
         self.messages: list[ForwardMsg] = []
         self.runs = 0
         self.finished = 0
@@ -87,7 +89,7 @@ class Socket:
 
     def close(self) -> None:
         """End the connection, as a tab that is closed does."""
-        self._connection.close()
+        self._held.close()
 
     def send(self, message: BackMsg | bytes | str) -> None:
         """Send one message, or bytes that are none; on a connection that is closed, nothing."""

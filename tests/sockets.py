@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from types import TracebackType
 
-    from streamlit.proto.WidgetStates_pb2 import WidgetState
     from websockets.sync.client import ClientConnection
 
 # A run may ask for another one: so long is waited for that one to begin.
@@ -160,6 +160,21 @@ class Socket:
             if isinstance(widget_id, str) and widget_id:
                 found[widget_id] = None
         return list(found)
+
+    def fragment_of(self, widget_id: str) -> str:
+        """The id of the fragment that drew this widget last."""
+        found = ""
+        for delta in self._deltas(None):
+            kind = delta.new_element.WhichOneof("type")
+            if kind and getattr(getattr(delta.new_element, kind), "id", "") == widget_id:
+                found = delta.fragment_id
+        return found
+
+    def press(self, key: str, query: str = "") -> None:
+        """Press the button with this key, as a browser at this query does."""
+        widget_id = self.widget_id(key)
+        pressed = WidgetState(id=widget_id, trigger_value=True)
+        self.rerun(pressed, fragment_id=self.fragment_of(widget_id), query_string=query)
 
     @property
     def fragment_ids(self) -> list[str]:

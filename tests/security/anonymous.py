@@ -54,7 +54,6 @@ class Seen:
     """What an attacker may have seen of an admin's tab: none of it lets anybody in."""
 
     session_id: str
-    media: str
     identity: Mapping[str, str]
 
 
@@ -66,18 +65,13 @@ def see_admin(target: Target, instance: Instance) -> tuple[Seen, str]:
     cookie = instance.sign_in(target.host.admin.username)
     with instance.opened(cookie) as tab:
         assert target.mark in tab.said, "the admin's own page has the data"
-    media = next(
-        one.page_config_changed.favicon
-        for one in tab.messages
-        if one.WhichOneof("type") == "page_config_changed"
-    )
     identity = {
         "X-Run-Manager-User-Id": target.host.admin.user_id,
         "X-Run-Manager-Username": target.host.admin.username,
         "X-Run-Manager-Session": tab.session_id,
         "X-Run-Manager-Fingerprint": "0" * 64,
     }
-    return Seen(tab.session_id, media, identity), cookie
+    return Seen(tab.session_id, identity), cookie
 
 
 def tricks(path: str) -> Iterator[str]:
@@ -194,7 +188,7 @@ def _is_apis_own(answer: Answer) -> bool:
 
 def attack_by_http(attacker: Anonymous, target: Target, base: str, seen: Seen, step: int) -> None:
     """Routes by methods, routes by tricks, page addresses, the API: every ``step``-th of them."""
-    own = [f"{base}{path}" for path in (*streamlit_paths(), seen.media)]
+    own = [f"{base}{path}" for path in streamlit_paths()]
     for method, path in list(product(METHODS, [*own, f"{base}/sign-in"]))[::step]:
         attacker.asks("routes x methods", method, path)
     disguised = [one for path in own for one in tricks(path)]

@@ -27,3 +27,9 @@ def target(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def instance(target: Target) -> Instance:
     """A process that serves it."""
     return target.serve()
+
+
+@pytest.fixture(scope="session")
+def other_instance(target: Target) -> Instance:
+    """Another process on the same host and the same store."""
+    return target.serve()

@@ -4,9 +4,9 @@
 
 Six ways in which a sign-in ends, by thirteen ways to go on: the same tab, another one, another
 instance, a resumed session, a token, after a restart. Each is known to work before. What is tried
-is sent within some 50 ms of the change (how many is printed), and once more 3 s later: no script may run for it, no message
-may hold a run's data, nothing may be deleted, and every open tab is closed within those 3 s and
-sent to the sign-in page.
+is sent within some 50 ms of the change (how many is printed), and once more 3 s later: no script
+may run for it, no message may hold a run's data, nothing may be deleted, and every open tab is
+closed within those 3 s and sent to the sign-in page.
 """
 
 from __future__ import annotations

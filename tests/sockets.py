@@ -15,6 +15,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from types import TracebackType
 
-    from streamlit.proto.WidgetStates_pb2 import WidgetState
     from websockets.sync.client import ClientConnection
 
 # A run may ask for another one: so long is waited for that one to begin.
@@ -190,6 +190,21 @@ class Socket:
         # Some stand deep inside an element, such as those of a table's columns of buttons.
         elements = (str(delta.new_element) for delta in self._deltas(None))
         return list(dict.fromkeys(_WIDGET_ID.findall("\n".join(elements))))
+
+    def fragment_of(self, widget_id: str) -> str:
+        """The id of the fragment that drew this widget last."""
+        found = ""
+        for delta in self._deltas(None):
+            kind = delta.new_element.WhichOneof("type")
+            if kind and getattr(getattr(delta.new_element, kind), "id", "") == widget_id:
+                found = delta.fragment_id
+        return found
+
+    def press(self, key: str, query: str = "") -> None:
+        """Press the button with this key, as a browser at this query does."""
+        widget_id = self.widget_id(key)
+        pressed = WidgetState(id=widget_id, trigger_value=True)
+        self.rerun(pressed, fragment_id=self.fragment_of(widget_id), query_string=query)
 
     @property
     def fragment_ids(self) -> list[str]:

@@ -3,8 +3,8 @@
     python -m tests.security.values
 
 Curated, where ``make fuzz`` generates: each value goes into each parameter of each call, into
-paths, bodies, forms and headers, with an administrator's token. Statements of SQL among them ask for
-a pause, which would show.
+paths, bodies, forms and headers, with an administrator's token. Statements of SQL among them ask
+for a pause, which would show.
 """
 
 from __future__ import annotations

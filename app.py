@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import socket
 import stat
 import sys
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import streamlit as st
-from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 
-from pages.parts import session
+from pages.parts import messages, session
+from pages.wire import StreamlitWire
+from runmanager import logs
 from runmanager.api import create_api
-from runmanager.api.application import mounted, open_api
+from runmanager.api.application import PREFIX, mounted, open_api
 from runmanager.api.context import Context
 from runmanager.demo import Demo, open_demo
+from runmanager.entrance import Entrance, Guard
+from runmanager.entrance.connections import bound_connections
 from runmanager.errors import SettingsError, StartError
+from runmanager.open_files import allow_many
 from runmanager.service import RunManager
 from runmanager.settings import Settings
 from runmanager.tokens import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 # Of Streamlit's variables, `python app.py` would read secrets only; `streamlit run` reads all.
@@ -42,46 +44,44 @@ _WHERE_TO_LISTEN = {
 }
 
 
-# No other site may frame the page, and whatever a run is called, no image is fetched for it.
-# 'self' for frames: the sign-in cookie is set by a small frame of this same server.
-_HEADERS = {
-    "Content-Security-Policy": (
-        "frame-ancestors 'self'; img-src 'self' data: blob:; object-src 'none'"
-    ),
-    "X-Frame-Options": "SAMEORIGIN",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-}
-
-
-class SecurityHeaders:
-    """Adds to every response what Streamlit leaves out."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and its response back with the headers."""
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(_HEADERS)
-            await send(message)
-
-        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+# Forwarded headers are read by the guard alone, from configured proxies: the web server itself
+# would believe any program on this machine.
+os.environ["FORWARDED_ALLOW_IPS"] = ""
 
 
 @asynccontextmanager
 async def lifespan(_app: st.App) -> AsyncIterator[dict[str, Any]]:
     """Open the database before the first visitor, and let deletions end before the process does."""
-    _log_to_stderr()
+    logs.to_stderr()
+    allow_many()
     send_at_once()
+    # Importing it reads Streamlit's configuration, which is whole only now.
+    from pages.passwords import is_password
+
     try:
         settings = Settings.from_environment(os.environ)
-        service, demo = _open(settings)
+        url, demo = settings.database_url, None
+        if url is None:
+            demo = _open_demo(settings)
+            url = demo.url
+            settings = replace(
+                settings, cookie_keys=(demo.cookie_key,), state_dir=settings.state_folder
+            )
+        service = RunManager.open(url, settings, is_password)
     except StartError as error:
         _give_up(error.message)
-    open_api(api, Context(service, Tokens(settings)))
+    session.provide(service)
+    open_api(
+        api, Context(service, Tokens(settings), openapi_is_public=settings.openapi == "public")
+    )
+    entrance.open(
+        service,
+        settings,
+        base_path=st.get_option("server.baseUrlPath") or "",
+        wire=StreamlitWire(),
+        icon=Path(__file__).with_name("pages").joinpath("icon.svg").read_bytes(),
+        demo=None if demo is None else (demo.username, demo.password),
+    )
     try:
         yield {}
     finally:
@@ -109,35 +109,19 @@ def send_at_once() -> None:
                     one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def _open(settings: Settings) -> tuple[RunManager, Demo | None]:
-    if settings.database_url is not None:
-        service = RunManager.open(settings.database_url, settings)
-        session.provide(service, session.SignIn(settings.cookie_keys[0]))
-        return service, None
+def _open_demo(settings: Settings) -> Demo:
     if st.get_option("server.address") not in _LOOPBACK:
         raise SettingsError(
             "The demo's passwords are public, so it listens on localhost only: set DATABASE_URL to "
             "serve a database of yours, or leave STREAMLIT_SERVER_ADDRESS alone."
         )
-    demo = open_demo(settings.demo_dir)
-    service = RunManager.open(demo.url, settings)
-    session.provide(service, session.SignIn(demo.cookie_key, (demo.username, demo.password)))
-    return service, demo
-
-
-def _log_to_stderr() -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    ours = logging.getLogger("runmanager")
-    ours.addHandler(handler)
-    ours.setLevel(logging.INFO)
-    ours.propagate = False
+    return open_demo(settings.demo_dir)
 
 
 def _give_up(sentence: str) -> NoReturn:
     # The web server would print a traceback and leave with its own code; nothing runs yet that
     # would need an orderly end.
-    sys.stderr.write(f"Run Manager: {sentence}\n")
+    sys.stderr.write(f"Run Manager: {logs.one_line(sentence)}\n")
     sys.stderr.flush()
     os._exit(1)
 
@@ -160,12 +144,15 @@ def _run() -> None:
         sys.exit(128 + signal.SIGINT)
 
 
+bound_connections()
 api = create_api()
+entrance = Entrance(PREFIX)
 app = st.App(
     "pages/shell.py",
     routes=mounted(api, lambda: st.get_option("server.baseUrlPath") or ""),
     lifespan=lifespan,
-    middleware=[Middleware(SecurityHeaders)],
+    on_script_error=messages.say_unexpected,
+    middleware=[Middleware(Guard, entrance=entrance)],
 )
 
 if __name__ == "__main__":

@@ -3,10 +3,11 @@
     RunManagerError
     ├── StartError            the process cannot start
     │   ├── SettingsError     a setting is missing or malformed
-    │   ├── HostError         the host's schema lacks something needed
+    │   ├── HostError         the host's schema, or the role's rights in it, lack something needed
     │   └── DemoError         the demo's own PostgreSQL cannot run here
     ├── InvalidRequestError   the caller asked for something that cannot be
     ├── InvalidTokenError     an API token that does not say who calls
+    │   └── SignedOutError         a sign-in that is good no more
     ├── WrongPasswordError    a name and password that do not belong together
     ├── TooManyError          more at once, or in a minute, than is served
     ├── NotAdminError         the actor may not (or no longer) act
@@ -19,7 +20,8 @@
     └── DatabaseError         the database did not do what was asked
         ├── DatabaseAwayError      it cannot be reached
         ├── DatabaseTooSlowError   it was stopped by a time limit
-        ├── DatabaseDeniedError    the role lacks a privilege
+        ├── DatabaseDeniedError    the role may not do this
+        │   └── MissingGrantError  it is known which GRANT it lacks
         └── SchemaChangedError     a table or column is not what it was
 
 A class's docstring is its message where it is raised without one. A message says what happened,
@@ -48,7 +50,7 @@ class SettingsError(StartError):
 
 
 class HostError(StartError):
-    """The database lacks a table or column that Run Manager needs."""
+    """The database lacks a table, a column or a grant that Run Manager needs."""
 
 
 class DemoError(StartError):
@@ -63,12 +65,20 @@ class InvalidTokenError(RunManagerError):
     """The bearer token is missing or not valid: ask for a new one."""
 
 
+class SignedOutError(InvalidTokenError):
+    """This sign-in is no longer valid. Sign in again."""
+
+
 class WrongPasswordError(RunManagerError):
     """The name or the password is wrong."""
 
 
 class TooManyError(RunManagerError):
     """Too many requests of this kind at once. Wait a moment, then try again."""
+
+    def __init__(self, message: str | None = None, *, retry_after: int = 60) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class NotAdminError(RunManagerError):
@@ -113,6 +123,10 @@ class DatabaseTooSlowError(DatabaseError):
 
 class DatabaseDeniedError(DatabaseError):
     """The database role may not do this. Grant what docs/own-database.md lists, then try again."""
+
+
+class MissingGrantError(DatabaseDeniedError):
+    """The database role lacks a grant. Make those that docs/own-database.md lists."""
 
 
 class SchemaChangedError(DatabaseError):

@@ -10,16 +10,18 @@ from __future__ import annotations
 import re
 import secrets
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import jwt
 
 from runmanager.errors import InvalidTokenError
+from runmanager.records import Ticket
 from runmanager.setting_values import public_key_algorithm
 
 if TYPE_CHECKING:
-    from runmanager.records import Actor
+    from runmanager.records import SignedIn
     from runmanager.settings import Settings
 
 LIFETIME = timedelta(minutes=30)
@@ -27,7 +29,17 @@ LEEWAY = timedelta(seconds=30)
 # Far more than any sensible token; what is longer is not worth decoding.
 MAX_LENGTH = 8192
 OWN_NAME = "run-manager"
+# Only tokens of our own have it: they end with their sign-in.
+_TICKET = "run_manager_ticket"
 _LAST_DATE = datetime.max.replace(tzinfo=UTC).timestamp()
+
+
+@dataclass(frozen=True)
+class Bearer:
+    """Whom a token names; ``ticket`` is that of a token of our own, None for one of the host's."""
+
+    name: str
+    ticket: Ticket | None
 
 
 class Tokens:
@@ -57,8 +69,8 @@ class Tokens:
         """Whether a token's claim holds a username, and not an id."""
         return self._settings.jwt_names == "username"
 
-    def subject(self, token: str) -> str:
-        """The user that a valid token names, by id or by name as configured.
+    def bearer(self, token: str) -> Bearer:
+        """Whom a valid token names, by id or by name as configured.
 
         Raises InvalidTokenError, whose text is a short reason without anything of the token.
         """
@@ -76,13 +88,14 @@ class Tokens:
         except (ValueError, TypeError, OverflowError, RecursionError):
             raise InvalidTokenError("malformed") from None
         _require_date(claims["exp"])
-        return self._named(claims)
+        return Bearer(self._named(claims), _ticket(claims))
 
-    def issue(self, actor: Actor) -> tuple[str, int]:
-        """A token for ``actor`` and its seconds. Raises InvalidTokenError without a secret."""
+    def issue(self, signed_in: SignedIn) -> tuple[str, int]:
+        """A token of a sign-in and its seconds. Raises InvalidTokenError without a secret."""
         if not self.can_issue:
             raise InvalidTokenError("no secret is configured to issue tokens with")
         now = datetime.now(UTC)
+        actor, ticket = signed_in.actor, signed_in.ticket
         user = actor.username if self.names_by_username else actor.user_id
         claims = {
             "iss": self._settings.jwt_issuer or OWN_NAME,
@@ -92,6 +105,7 @@ class Tokens:
             "iat": now,
             "exp": now + LIFETIME,
             "jti": secrets.token_urlsafe(16),
+            _TICKET: [ticket.session_id, ticket.user_id, ticket.fingerprint],
         }
         token = jwt.encode(claims, self._keys["HS256"][0], algorithm="HS256")
         return token, int(LIFETIME.total_seconds())
@@ -131,6 +145,15 @@ class Tokens:
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
         raise InvalidTokenError("its claim names no user")
+
+
+def _ticket(claims: dict[str, Any]) -> Ticket | None:
+    if _TICKET not in claims:
+        return None
+    parts = claims[_TICKET]
+    if not isinstance(parts, list) or [type(part) for part in parts] != [str] * 3:
+        raise InvalidTokenError("its ticket is malformed")
+    return Ticket(*parts)
 
 
 def _require_date(expires: Any) -> None:

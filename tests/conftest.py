@@ -5,6 +5,7 @@ Each worker has its own server; each test its own database, cloned from its shap
 
 from __future__ import annotations
 
+import shutil
 import uuid
 from contextlib import ExitStack
 from itertools import count
@@ -14,10 +15,14 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
+from pages.passwords import is_password
 from runmanager.demo.postgres import EmbeddedPostgres
 from runmanager.service import RunManager
 from runmanager.settings import Settings
+from runmanager.store import HostIdentity, Store
+from runmanager.store.tables import META
 from tests.hosts import SHAPES, HostWriter, Shape, connect
+from tests.roles import Roles
 from tests.stores import StorePlace
 
 if TYPE_CHECKING:
@@ -29,7 +34,6 @@ if TYPE_CHECKING:
 
     from runmanager.queries.listing.limits import Limits
     from runmanager.records import Actor
-    from runmanager.store import Store
 
 hypothesis_settings.register_profile(
     "runmanager",
@@ -134,16 +138,48 @@ def host(server: Server, shape: Shape) -> Iterator[HostWriter]:
     server.drop(database)
 
 
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of SQLite with its tables and of no host, to be copied: migrations take a while."""
+    folder = tmp_path_factory.mktemp("store")
+    nobody = HostIdentity(system=None, database=0, name="")
+    store = Store.open(folder=folder, url=None, host=nobody)
+    with store.write() as connection:
+        connection.execute(META.delete())
+    store.close()
+    return folder
+
+
 @pytest.fixture
-def open_manager(host: HostWriter) -> Iterator[OpenManager]:
+def state_dir(empty_store: Path, tmp_path: Path) -> Path:
+    """The folder of the test's own store."""
+    folder = tmp_path / "state"
+    shutil.copytree(empty_store, folder)
+    return folder
+
+
+@pytest.fixture
+def roles(host: HostWriter) -> Iterator[Roles]:
+    """Makes roles on the test's own database."""
+    made = Roles(host)
+    yield made
+    made.drop()
+
+
+@pytest.fixture
+def open_manager(host: HostWriter, state_dir: Path) -> Iterator[OpenManager]:
     """Opens Run Manager on the host after the test has changed its schema or settings."""
     with ExitStack() as stack:
 
         def open_one(
             url: sa.URL | None = None, limits: Limits | None = None, **settings: Any
         ) -> RunManager:
-            values = {"pool_size": 4, "lock_timeout": 0.3} | settings
-            manager = RunManager.open(url or host.url, Settings(**values), limits)
+            values: dict[str, Any] = {
+                "pool_size": 4,
+                "lock_timeout": 0.3,
+                "state_dir": state_dir,
+            } | settings
+            manager = RunManager.open(url or host.url, Settings(**values), is_password, limits)
             stack.callback(manager.close)
             return manager
 

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 LONG_AGO = datetime(2025, 1, 1, 12, 0, tzinfo=UTC)
-HASH = "$2b$12$" + "x" * 53
+# Every user's password, and its bcrypt hash, made as cheaply as bcrypt can.
+PASSWORD = "correct horse"
+HASH = "$2b$04$1uaRF76K4NvLgJiyPjjZo.uP5BxCzaf35xASQbmujxPxFmE4PTqv2"
 LANGGRAPH_TABLES = ("checkpoints", "checkpoint_blobs", "checkpoint_writes")
 
 

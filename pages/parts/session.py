@@ -6,10 +6,11 @@ instance of it from ``slot``. This module imports no part, so that every part ma
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 import streamlit as st
+
+from runmanager.entrance.identity import Identity, read_identity
 
 if TYPE_CHECKING:
     from runmanager.service import RunManager
@@ -17,40 +18,29 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _SLOTS = "run_manager"
-_SIGNED_IN = "authentication_status"
-_USERNAME = "username"
+
+_provided: list[RunManager] = []
 
 
-@dataclass(frozen=True)
-class SignIn:
-    """How one signs in to this process; ``demo`` is the name and password to show, if any."""
-
-    cookie_key: str = field(repr=False)
-    demo: tuple[str, str] | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True)
-class _Provided:
-    service: RunManager
-    sign_in: SignIn
-
-
-_provided: list[_Provided] = []
-
-
-def provide(service: RunManager, sign_in: SignIn) -> None:
-    """Give every session this service and this way to sign in; the process does so once."""
-    _provided[:] = [_Provided(service, sign_in)]
+def provide(service: RunManager) -> None:
+    """Give every session this service; the process does so once."""
+    _provided[:] = [service]
 
 
 def service() -> RunManager:
     """The one door to the host's database."""
-    return _provided[0].service
+    return _provided[0]
 
 
-def sign_in() -> SignIn:
-    """How one signs in to this process."""
-    return _provided[0].sign_in
+def identity() -> Identity | None:
+    """Who is signed in, as the guard in front of Streamlit says; None where it says nothing."""
+    return read_identity(st.user.to_dict())
+
+
+def address(path: str) -> str:
+    """A path of this process's, below the base path under which it is served."""
+    base = (st.get_option("server.baseUrlPath") or "").strip("/")
+    return f"/{base}{path}" if base else path
 
 
 def slot(kind: type[T]) -> T:
@@ -66,29 +56,6 @@ def slot(kind: type[T]) -> T:
         slots[kind] = kind()
     found: T = slots[kind]
     return found
-
-
-def forget() -> None:
-    """Drop everything that this session held for whoever was signed in."""
-    st.session_state[_SLOTS] = {}
-
-
-def signed_in_name() -> str | None:
-    """The name that this session signed in with, as the authenticator keeps it."""
-    if st.session_state.get(_SIGNED_IN) is not True:
-        return None
-    name = st.session_state.get(_USERNAME)
-    return name if isinstance(name, str) and name else None
-
-
-def sign_in_failed() -> bool:
-    """Whether the last attempt to sign in was refused."""
-    return st.session_state.get(_SIGNED_IN) is False
-
-
-def ignore_cookie() -> None:
-    """Let the cookie that the browser sent sign nobody in: the authenticator asks this first."""
-    st.session_state["logout"] = True
 
 
 def seed(key: str, value: object) -> None:

@@ -29,17 +29,23 @@ _STYLESHEET = """
 /* With the sidebar folded, a bar lies over the top. */
 .stApp:has([data-testid="stExpandSidebarButton"]) .stMainBlockContainer { padding-top: 4rem; }
 [data-testid="stSidebarUserContent"] { padding-top: 0.5rem; }
-.st-key-cookie, .st-key-once, .st-key-form, .st-key-announced { height: 0; overflow: hidden; }
+.st-key-once, .st-key-form, .st-key-announced { height: 0; overflow: hidden; }
 [data-testid="stLayoutWrapper"]:has(
-  > .st-key-cookie, > .st-key-once, > .st-key-form, > .st-key-announced) { position: absolute; }
+  > .st-key-once, > .st-key-form, > .st-key-announced) { position: absolute; }
 #run-manager-status { position: fixed; width: 1px; height: 1px; overflow: hidden;
   clip-path: inset(50%); white-space: nowrap; }
 [data-testid="stText"] { font-family: inherit; }
-.st-key-sign-in { max-width: 25rem; margin: 6vh auto 0; }
+.way-out { display: flex; gap: 0.25rem; margin: 0 -0.5rem; }
+.way-out button { padding: 0.25rem 0.5rem; font: inherit; font-size: 0.875rem; color: inherit;
+  background: transparent; border: 0; border-radius: 6px; opacity: 0.78; cursor: pointer; }
+.way-out button:hover, .way-out button:focus-visible { opacity: 1;
+  background: color-mix(in srgb, currentColor 9%, transparent); }
 .st-key-heading [data-testid="stText"], .st-key-run-title [data-testid="stText"] {
   font-size: 1.45rem; font-weight: 650; line-height: 1.25; overflow-wrap: anywhere; }
 .st-key-footer [data-testid="stText"], .st-key-signed-in [data-testid="stText"] {
   font-size: 0.9rem; opacity: 0.78; }
+[class*="st-key-denied-"] [data-testid="stText"] {
+  font-size: 0.9rem; opacity: 0.78; overflow-wrap: anywhere; white-space: pre-wrap; }
 .st-key-facts [data-testid="stText"] { overflow-wrap: anywhere; white-space: pre-wrap; }
 .st-key-facts [data-testid="stElementContainer"]:first-child [data-testid="stText"] {
   font-size: 0.875rem; opacity: 0.65; }
@@ -54,7 +60,6 @@ _STYLESHEET = """
 [class*="st-key-grid-"] [data-testid="stDataFrame"]::before, [class*="st-key-part-"]
   [data-testid="stDataFrame"]::before {
   content: ""; position: absolute; inset: 0 0 auto 0; height: 36px; z-index: 1; }
-.st-key-sign-in form h3, .st-key-sign-in [data-testid="stForm"] h3 { font-size: 1.2rem; }
 /* A fragment takes all the width there is: what follows would jump to the right. */
 .st-key-heading > :has(.st-key-counting) { flex: 0 0 auto; width: auto; }
 .st-key-counting [data-testid="stText"], .st-key-searched [data-testid="stText"] {

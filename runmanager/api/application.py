@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Match, Mount, Route
 from runmanager.api import (
     problems,
     routes_deleting,
+    routes_describing,
     routes_finding,
     routes_reviewing,
     routes_signing_in,
@@ -42,12 +43,15 @@ def create_api() -> FastAPI:
         description=_DESCRIPTION.strip(),
         # The documentation pages would load scripts from another host.
         docs_url=None,
+        # Served by a route of ours, which asks for a token.
+        openapi_url=None,
         redoc_url=None,
         redirect_slashes=False,
         default_response_class=problems.AsciiJSONResponse,
         responses=problems.RESPONSES,
     )
     routers = (
+        routes_describing.router,
         routes_signing_in.router,
         routes_finding.router,
         routes_reviewing.router,

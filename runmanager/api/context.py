@@ -11,12 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 
 from runmanager.api.parameters import refuse_repeated
-from runmanager.errors import InvalidTokenError, NotAdminError, TooManyError
+from runmanager.errors import InvalidTokenError, NotAdminError, SignedOutError, TooManyError
 from runmanager.records import Actor
 
 if TYPE_CHECKING:
@@ -28,34 +25,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_DELETIONS_AT_ONCE = 4
-_bearer = HTTPBearer(
+bearer = HTTPBearer(
     auto_error=False,
     bearerFormat="JWT",
     description="A JWT of the host's, or one from `POST /token`.",
 )
-
-
-@dataclass
-class Throttle:
-    """At most so many attempts a minute for one name, and for all names together."""
-
-    per_name: int = 10
-    for_all: int = 120
-    _limiter: MovingWindowRateLimiter = field(
-        default_factory=lambda: MovingWindowRateLimiter(MemoryStorage())
-    )
-
-    def hit(self, name: str) -> None:
-        """Count an attempt. Raises TooManyError for one too many."""
-        one, every = RateLimitItemPerMinute(self.per_name), RateLimitItemPerMinute(self.for_all)
-        # One name that is tried too often must not use up what all have together; and the bound for
-        # all is taken before a name is noted, so that made-up names cannot fill the memory.
-        if not (
-            self._limiter.test(one, f"name:{name}")
-            and self._limiter.hit(every, "all")
-            and self._limiter.hit(one, f"name:{name}")
-        ):
-            raise TooManyError("Too many attempts to sign in. Wait a minute, then try again.")
 
 
 @dataclass
@@ -88,7 +62,7 @@ class Context:
 
     service: RunManager
     tokens: Tokens
-    sign_ins: Throttle = field(default_factory=Throttle)
+    openapi_is_public: bool = False
     health: HealthCheck = field(init=False)
     _deletions: threading.BoundedSemaphore = field(
         default_factory=lambda: threading.BoundedSemaphore(MAX_DELETIONS_AT_ONCE)
@@ -129,7 +103,7 @@ def context_of(request: Request) -> Context:
 
 def calling_actor(
     context: Annotated[Context, Depends(context_of)],
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
 ) -> Actor:
     """The active admin whom the bearer token names.
 
@@ -139,14 +113,18 @@ def calling_actor(
     if credentials is None or not context.tokens.is_configured:
         raise InvalidTokenError
     try:
-        name = context.tokens.subject(credentials.credentials)
+        named = context.tokens.bearer(credentials.credentials)
     except InvalidTokenError as error:
         logger.info("A token was refused: %s", error.message)
         raise InvalidTokenError from None
+    signing_in = context.service.signing_in
     try:
-        return context.service.signing_in.actor_of_token(
-            name, is_username=context.tokens.names_by_username
-        )
+        if named.ticket is not None:
+            return signing_in.actor_of(named.ticket)
+        return signing_in.actor_named(named.name, is_username=context.tokens.names_by_username)
+    except SignedOutError:
+        logger.info("A token was refused: its sign-in is no longer valid")
+        raise
     except NotAdminError:
         logger.info("A token was refused: its user is no active administrator")
         raise

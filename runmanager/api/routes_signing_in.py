@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form
+from fastapi import APIRouter, Depends, Form, Request
 
 from runmanager.api import schemas
 from runmanager.api.context import ContextOf
 from runmanager.api.parameters import WithoutParameters, refuse_repeated
 from runmanager.errors import InvalidTokenError
+from runmanager.records import SessionKind
 
-# Nobody has a longer name or password, and the throttle keeps names in memory.
+# Nobody has a longer name or password.
 MAX_LENGTH = 1000
 
 router = APIRouter(tags=["signing in"], dependencies=[Depends(refuse_repeated)])
@@ -19,6 +20,7 @@ router = APIRouter(tags=["signing in"], dependencies=[Depends(refuse_repeated)])
 
 @router.post("/token")
 def issue_token(
+    request: Request,
     context: ContextOf,
     _none: WithoutParameters,
     username: Annotated[str, Form(min_length=1, max_length=MAX_LENGTH, examples=["ada"])],
@@ -29,9 +31,13 @@ def issue_token(
     context.warn_without_key()
     if not context.tokens.can_issue:
         raise InvalidTokenError("No tokens are issued here: RUNMANAGER_JWT_SECRET is not set.")
-    context.sign_ins.hit(username)
-    actor = context.service.signing_in.sign_in(username, password)
-    token, seconds = context.tokens.issue(actor)
+    signed_in = context.service.signing_in.sign_in(
+        username,
+        password,
+        request.client.host if request.client is not None else "",
+        kind=SessionKind.TOKEN,
+    )
+    token, seconds = context.tokens.issue(signed_in)
     return schemas.IssuedToken(access_token=token, expires_in=seconds)
 
 

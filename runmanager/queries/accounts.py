@@ -1,4 +1,4 @@
-"""Who is an admin, as the host's users table says at this moment."""
+"""Who is who, and who is an admin, as the host's users table says at this moment."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from runmanager.host.ids import has_id, storable
-from runmanager.records import Actor, Credential
+from runmanager.records import Account, Actor
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
     from runmanager.host.values import Host
 
 
@@ -24,7 +26,8 @@ def _is_active_admin(host: Host) -> list[sa.ColumnElement[bool]]:
 def _is_true(column: sa.Column[Any]) -> sa.ColumnElement[bool]:
     """Whether a flag is set, be it a boolean, a number or a word; NULL gives nothing away."""
     if isinstance(column.type, sa.BigInteger):
-        return column != 0  # PostgreSQL casts no bigint or smallint to boolean
+        # PostgreSQL casts no bigint or smallint to boolean.
+        return sa.func.coalesce(column, 0) != 0
     return sa.cast(column, sa.Boolean).is_(True)
 
 
@@ -41,70 +44,43 @@ def is_admin(connection: sa.Connection, host: Host, actor: Actor) -> bool:
     return connection.scalar(statement.limit(1)) is not None
 
 
-def find_admins(connection: sa.Connection, host: Host, username: str) -> list[Actor]:
-    """The active admins whose name is ``username`` in any case (the sign-in form lowers names)."""
-    if not storable(username):
+def admins(connection: sa.Connection, host: Host) -> list[Account]:
+    """Every active admin who has a name."""
+    return _accounts(connection, host, _is_active_admin(host))
+
+
+def with_ids(connection: sa.Connection, host: Host, user_ids: Collection[str]) -> list[Account]:
+    """The users with these ids, whoever they are."""
+    return _accounts(connection, host, [has_id(host.users.c.id, list(user_ids))])
+
+
+def with_text(connection: sa.Connection, host: Host, column: str, text: str) -> list[Account]:
+    """Up to two users whose ``column``, a text of the users table, is exactly ``text``."""
+    if not storable(text) or column not in host.users.c:
         return []
-    users = host.users.c
-    name = sa.cast(users.username, sa.Text)
-    rows = connection.execute(
-        sa.select(sa.cast(users.id, sa.Text), name).where(*_is_active_admin(host))
-    )
-    return [Actor(user_id, found) for user_id, found in rows if _folded(found) == _folded(username)]
+    same = sa.cast(host.users.c[column], sa.Text) == text
+    return _accounts(connection, host, [same], limit=2)
 
 
-def find_admin(
+def _accounts(
     connection: sa.Connection,
     host: Host,
-    *,
-    user_id: str | None = None,
-    username: str | None = None,
-) -> Actor | None:
-    """The one active admin with exactly this id, or this name; None where there is none or two."""
+    where: Sequence[sa.ColumnElement[bool]],
+    limit: int | None = None,
+) -> list[Account]:
     users = host.users.c
-    where = _is_active_admin(host)
-    if user_id is not None:
-        where.append(has_id(users.id, [user_id]))
-    if username is not None:
-        if not storable(username):
-            return None
-        where.append(sa.cast(users.username, sa.Text) == username)
-    rows = connection.execute(
-        sa.select(sa.cast(users.id, sa.Text), sa.cast(users.username, sa.Text))
-        .where(*where, users.username.is_not(None))
-        .limit(2)
-    ).all()
-    return Actor(*rows[0]) if len(rows) == 1 else None
-
-
-def password_hashes(connection: sa.Connection, host: Host, username: str) -> list[str]:
-    """The bcrypt hashes of the users with exactly this name, whoever they are."""
-    if not storable(username):
-        return []
-    users = host.users.c
-    rows = connection.scalars(
-        sa.select(sa.cast(users.password_hash, sa.Text)).where(
-            sa.cast(users.username, sa.Text) == username
-        )
-    )
-    return [hashed for hashed in rows if is_bcrypt(hashed)]
-
-
-def credentials(connection: sa.Connection, host: Host) -> list[Credential]:
-    """Names and bcrypt hashes of the active admins who can sign in."""
-    users = host.users.c
-    rows = connection.execute(
-        sa.select(sa.cast(users.username, sa.Text), sa.cast(users.password_hash, sa.Text)).where(
-            *_is_active_admin(host), users.username.is_not(None)
-        )
-    )
-    return [Credential(name, hashed) for name, hashed in rows if is_bcrypt(hashed)]
+    statement = sa.select(
+        sa.cast(users.id, sa.Text),
+        sa.cast(users.username, sa.Text),
+        sa.cast(users.password_hash, sa.Text),
+        sa.and_(*_is_active_admin(host)),
+    ).where(*where, users.username.is_not(None))
+    return [
+        Account(user_id, username, hashed if is_bcrypt(hashed) else None, is_admin is True)
+        for user_id, username, hashed, is_admin in connection.execute(statement.limit(limit))
+    ]
 
 
 def is_bcrypt(hashed: Any) -> bool:
     """Whether ``hashed`` has the shape of a bcrypt hash ($2a$, $2b$ or $2y$, 60 characters)."""
     return isinstance(hashed, str) and len(hashed) == 60 and hashed[:4] in {"$2a$", "$2b$", "$2y$"}  # noqa: PLR2004
-
-
-def _folded(username: str | None) -> str:
-    return (username or "").strip().lower()

@@ -19,7 +19,7 @@ from runmanager.records.operations import (
     PlannedRun,
     Receipt,
 )
-from runmanager.records.people import Actor, Credential
+from runmanager.records.people import Account, Actor, SignedIn, Ticket
 from runmanager.records.reviewing import (
     Blob,
     CheckpointDetail,
@@ -37,6 +37,7 @@ from runmanager.records.sessions import Failures, SessionKind, SignInMethod, Sto
 from runmanager.records.statuses import StatusKind, status_kind
 
 __all__ = [
+    "Account",
     "Actor",
     "Blob",
     "CheckpointDetail",
@@ -44,7 +45,6 @@ __all__ = [
     "CheckpointWrite",
     "CountState",
     "CountView",
-    "Credential",
     "DeletionPlan",
     "DeletionReceipt",
     "DoneRun",
@@ -68,7 +68,9 @@ __all__ = [
     "RunSummary",
     "SessionKind",
     "SignInMethod",
+    "SignedIn",
     "StatusKind",
     "StoredSession",
+    "Ticket",
     "status_kind",
 ]

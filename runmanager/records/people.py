@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -14,11 +14,39 @@ class Actor:
 
 
 @dataclass(frozen=True)
-class Credential:
-    """An active admin's name and bcrypt hash, for the sign-in form."""
+class Account:
+    """What the host's database says of one user at this moment.
 
+    ``password_hash`` is None where the column holds no bcrypt hash: nobody can sign in by that.
+    """
+
+    user_id: str
     username: str
-    password_hash: str
+    password_hash: str | None = field(repr=False)
+    is_admin: bool
 
-    def __repr__(self) -> str:
-        return f"Credential({self.username!r})"
+    @property
+    def actor(self) -> Actor:
+        """The user as one who acts."""
+        return Actor(self.user_id, self.username)
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """What a cookie or a token of ours carries: a session of the store, whose, and which password.
+
+    ``fingerprint`` is a keyed hash of the user's password hash: a new password ends the session.
+    """
+
+    session_id: str = field(repr=False)
+    user_id: str
+    fingerprint: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """A sign-in that has just succeeded. ``expires_at`` is in seconds since 1970."""
+
+    actor: Actor
+    ticket: Ticket
+    expires_at: float

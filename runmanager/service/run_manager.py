@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import logging
+import secrets
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from runmanager.database import Database
 from runmanager.errors import DatabaseError, HostError, StartError
+from runmanager.fingerprints import Fingerprints
 from runmanager.host.catalog import read_host
 from runmanager.queries.listing.limits import Limits
 from runmanager.replica import Replica
 from runmanager.service.access import Access
 from runmanager.service.deleting import Deleting
 from runmanager.service.finding import Finding
+from runmanager.service.guessing import Guessing
 from runmanager.service.reviewing import Reviewing
-from runmanager.service.signing_in import SigningIn
+from runmanager.service.signing_in import Lifetimes, SigningIn
 from runmanager.service.watching import Watching
+from runmanager.store import Store, read_identity
 from runmanager.work.operations import Operations
 
 if TYPE_CHECKING:
@@ -23,16 +28,27 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
+    from runmanager.service.signing_in import CheckPassword
     from runmanager.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 
 class RunManager:
     """Find, review and delete the runs of one host's database."""
 
-    def __init__(self, access: Access, limits: Limits, replica: Replica | None = None) -> None:
+    def __init__(
+        self,
+        access: Access,
+        store: Store,
+        signing_in: SigningIn,
+        limits: Limits,
+        replica: Replica | None = None,
+    ) -> None:
         self._access = access
+        self._store = store
         self._replica = replica
-        self.signing_in = SigningIn(access)
+        self.signing_in = signing_in
         self.finding = Finding(access, limits)
         self.reviewing = Reviewing(access)
         self._operations = Operations(access.database, lambda: access.host)
@@ -41,22 +57,37 @@ class RunManager:
         self.deleting = Deleting(access, self._operations, on_deleted)
 
     @classmethod
-    def open(cls, url: sa.URL, settings: Settings, limits: Limits | None = None) -> RunManager:
-        """Connect and read the host's schema; ``limits`` say what ``browse`` does in a moment.
+    def open(
+        cls,
+        url: sa.URL,
+        settings: Settings,
+        check_password: CheckPassword,
+        limits: Limits | None = None,
+    ) -> RunManager:
+        """Connect, read the host's schema and open the store.
 
-        Raises StartError, in one sentence, when the database cannot be reached or lacks something.
+        ``check_password`` tells whether a password is the one that was hashed; ``limits`` say what
+        ``browse`` does in a moment. Raises StartError, in one sentence, when the database cannot be
+        reached or lacks something, or the store cannot be used.
         """
-        replica = None if settings.read_url is None else _open_replica(settings.read_url, settings)
-        database = Database(url, settings)
-        try:
+        with ExitStack() as opened:
+            replica = None
+            if settings.read_url is not None:
+                replica = _open_replica(settings.read_url, settings)
+                opened.callback(replica.close)
+            database = Database(url, settings)
+            opened.callback(database.close)
             with _named("DATABASE_URL"):
                 access = Access(database, settings.trace_tables, replica)
-        except StartError:
-            database.close()
-            if replica is not None:
-                replica.close()
-            raise
-        return cls(access, limits or Limits(), replica)
+                with database.read() as connection:
+                    identity = read_identity(connection)
+            store = Store.open(folder=settings.state_folder, url=settings.state_url, host=identity)
+            opened.callback(store.close)
+            signing_in = _signing_in(access, store, settings, check_password)
+            opened.pop_all()
+        for sentence in access.host.privileges.sentences:
+            logger.warning("%s", sentence)
+        return cls(access, store, signing_in, limits or Limits(), replica)
 
     def close(self) -> None:
         """Let running operations end after their batch, then close every connection."""
@@ -65,6 +96,7 @@ class RunManager:
         self._access.database.close()
         if self._replica is not None:
             self._replica.close()
+        self._store.close()
 
     def is_database_reachable(self) -> bool:
         """Whether the database answers; the one call that anybody may make."""
@@ -81,6 +113,16 @@ class RunManager:
 
 def _forget(_thread_ids: Iterable[str]) -> None:
     """Without a replica nothing can show a deleted run again."""
+
+
+def _signing_in(
+    access: Access, store: Store, settings: Settings, check_password: CheckPassword
+) -> SigningIn:
+    # Without a key, which no process is without, sign-ins last as long as this object.
+    fingerprints = Fingerprints(settings.cookie_keys or (secrets.token_hex(),))
+    lifetimes = Lifetimes(settings.session_hours * 3600, settings.session_idle_minutes * 60)
+    guessing = Guessing(store, fingerprints)
+    return SigningIn(access, store, fingerprints, guessing, lifetimes, check_password)
 
 
 def _open_replica(url: sa.URL, settings: Settings) -> Replica:

@@ -22,9 +22,16 @@ MAX_THROTTLES = 50_000
 _t = THROTTLES.c
 
 
-def read(connection: sa.Connection, keys: Collection[str]) -> dict[str, Failures]:
-    """What is noted under these keys; those without failures are left out."""
-    rows = connection.execute(sa.select(THROTTLES).where(_t.key.in_(keys)))
+def read(
+    connection: sa.Connection, keys: Collection[str], *, for_update: bool = False
+) -> dict[str, Failures]:
+    """What is noted under these keys; those without failures are left out.
+
+    ``for_update`` lets nobody else note anything under them until the transaction ends; on SQLite a
+    transaction that writes keeps all others out anyway.
+    """
+    statement = sa.select(THROTTLES).where(_t.key.in_(keys))
+    rows = connection.execute(statement.with_for_update() if for_update else statement)
     return {row.key: Failures(count=row.failures, last_at=row.last_at) for row in rows}
 
 
@@ -50,6 +57,13 @@ def note(connection: sa.Connection, key: str, at: float, forget_after: float) ->
     if noted.count == 1:
         _keep_the_newest(connection)
     return noted
+
+
+def forgive(connection: sa.Connection, key: str) -> None:
+    """Take back one failure that turned out to be none."""
+    connection.execute(
+        sa.update(THROTTLES).where(_t.key == key, _t.failures > 0).values(failures=_t.failures - 1)
+    )
 
 
 def clear(connection: sa.Connection, key: str) -> None:

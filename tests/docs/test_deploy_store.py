@@ -9,18 +9,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from psycopg import sql
 
 from runmanager.errors import StartError
 from runmanager.store import sessions
 from tests.docs.reading import Document
-from tests.hosts import SHAPES, connect
 from tests.stores import HOST, StorePlace, note, noted, session
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.conftest import Server
 
 PAGE = Document("docs/deploy.md")
 STATEMENTS = re.findall(
@@ -72,19 +69,6 @@ def test_a_store_can_be_made_to_follow_its_host(store_place: StorePlace) -> None
     store.close()
     with pytest.raises(StartError):
         store_place.open(HOST)
-
-
-def test_the_role_and_the_database_that_it_makes_are_enough(server: Server, tmp_path: Path) -> None:
-    url = server.url("runmanager_store", SHAPES[0])
-    with connect(url.set(database="postgres")) as connection:
-        for statement in PAGE.block("sql", "runmanager_store").split(";\n"):
-            if statement.strip():
-                connection.execute(sql.SQL(statement))  # the page's own
-        store = StorePlace(tmp_path, url.set(username="runmanager_store")).open()
-        assert note(store, "a") == 1
-        store.close()
-        connection.execute("DROP DATABASE runmanager_store")
-        connection.execute("DROP ROLE runmanager_store")
 
 
 def test_it_names_the_file_and_its_permissions(store_place: StorePlace) -> None:

@@ -15,7 +15,9 @@ import streamlit as st
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
 from streamlit.testing.v1 import AppTest, local_script_runner
 
-from pages.parts import run_total, selection, session, signin
+from pages.parts import run_total, selection, session
+from runmanager.entrance.identity import Identity
+from tests.hosts import PASSWORD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PAGES = Path(__file__).parents[2] / "pages"
-COOKIE_KEY = "a key of the tests, thirty-two bytes or more"
 
 
 class Visitor:
@@ -36,12 +37,14 @@ class Visitor:
     def __init__(self, service: RunManager, script: str = "shell.py") -> None:
         self._service = service
         self.app = AppTest.from_file(PAGES / script, default_timeout=30)
+        self.identity: Identity | None = None
         self._edits: dict[str, dict[str, Any]] = {}
 
-    def signed_in_as(self, name: str) -> Visitor:
-        """Let the session be one that has signed in as ``name``."""
-        self.app.session_state["authentication_status"] = True
-        self.app.session_state["username"] = name
+    def signed_in_as(self, name: str, password: str = PASSWORD) -> Visitor:
+        """Sign in by the door's own call; its identity is what the guard tells Streamlit."""
+        signed_in = self._service.signing_in.sign_in(name, password)
+        self.identity = Identity(signed_in.actor, signed_in.ticket)
+        self.app.user = self.identity.fields()
         return self
 
     def at(self, page: str = "runs.py", /, **query: str) -> Visitor:
@@ -102,7 +105,8 @@ class Visitor:
     def finish_deletion(self) -> Visitor:
         """Let the deletion that was started end, then look."""
         deadline = time.monotonic() + 20
-        actor = self._service.signing_in.actor_for(self.app.session_state["username"])
+        assert self.identity is not None
+        actor = self.identity.actor
         while self._service.watching.running_operations(actor):
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -167,24 +171,18 @@ class Visitor:
         return "\n".join([*(str(getattr(node, "proto", "")) for node in self.app), *tables])
 
     @property
-    def shows_only_sign_in(self) -> bool:
-        """Whether there is a sign-in form and no data, filter or way on."""
-        fields = [one.label for one in self.app.text_input]
-        buttons = [one.label for one in self.app.button]
-        return (
-            fields == ["Name", "Password"]
-            and buttons == ["Sign in"]
-            and not list(self.app.dataframe)
-            and not list(self.app.selectbox)
-            and not list(self.app.sidebar.page_link)
-        )
+    def is_turned_away(self) -> bool:
+        """Whether nothing is there but a sentence that says to sign in."""
+        app = self.app
+        drawn = [*app.dataframe, *app.selectbox, *app.text_input, *app.button, *app.text]
+        says = [one.value for one in app.error]
+        return says == ["Sign in to use Run Manager."] and not drawn and not app.sidebar.children
 
 
 @pytest.fixture
-def provided(manager: RunManager, monkeypatch: pytest.MonkeyPatch) -> RunManager:
+def provided(manager: RunManager) -> RunManager:
     """The service that the pages are given."""
-    session.provide(manager, session.SignIn(COOKIE_KEY))
-    monkeypatch.setattr(signin, "REFUSAL_SECONDS", 0)
+    session.provide(manager)
     return manager
 
 
@@ -214,11 +212,3 @@ def ada(provided: RunManager) -> Visitor:
 def in_berlin(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every visitor's browser be in Berlin."""
     monkeypatch.setattr(type(st.context), "timezone", property(lambda _self: "Europe/Berlin"))
-
-
-@pytest.fixture
-def cookies(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The cookies that the browser sends."""
-    sent: dict[str, str] = {}
-    monkeypatch.setattr(type(st.context), "cookies", property(lambda _self: sent))
-    return sent

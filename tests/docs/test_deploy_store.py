@@ -73,7 +73,7 @@ def test_a_store_can_be_made_to_follow_its_host(store_place: StorePlace) -> None
 
 def test_it_names_the_file_and_its_permissions(store_place: StorePlace) -> None:
     store_place.open().close()
-    section = PAGE.section("Where does Run Manager keep its own data?")
+    section = " ".join(PAGE.section("Where does Run Manager keep its own data?").split())
     assert f"`{store_place.file.name}`" in section
     assert "mode 0700, the file 0600" in section
     assert (store_place.folder.stat().st_mode & 0o777, store_place.file.stat().st_mode & 0o777) == (

@@ -13,8 +13,6 @@ from tests.browser.grid import Grid
 from tests.texts import FOREIGN, MARK, OWNED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from playwright.sync_api import Dialog, Page, Request, Route
 
     from tests.browser.dashboard import Dashboard
@@ -135,20 +133,16 @@ def look_at_run(ada: Dashboard, seen: Seen, thread_id: str) -> None:
         seen.look(ada, area)
 
 
-def look_at_deletion(ada: Dashboard, seen: Seen, thread_ids: Iterable[str]) -> None:
-    """The confirmation of a deletion of these runs, which the database refuses, and its result."""
-    for thread_id in thread_ids:
-        ada.visit("/run", id=thread_id)
-        expect(ada.page.get_by_text("Rows and bytes")).to_be_visible()
-        ada.settle()
-        ada.press("Delete this run")
-        expect(ada.dialog.get_by_text("will be deleted")).to_be_visible()
-        ada.settle()
-        seen.look(ada, "confirmation")
-        ada.confirm("Delete 1 run")
-        expect(ada.area("result")).to_be_visible(timeout=30_000)
-        ada.settle()
-        seen.look(ada, "result")
+def look_at_deletion(ada: Dashboard, seen: Seen) -> None:
+    """The confirmation of the deletion of the run that is shown, and its result: it is refused."""
+    ada.press("Delete this run")
+    expect(ada.dialog.get_by_text("will be deleted")).to_be_visible()
+    ada.settle()
+    seen.look(ada, "confirmation")
+    ada.confirm("Delete 1 run")
+    expect(ada.area("result")).to_be_visible(timeout=30_000)
+    ada.settle()
+    seen.look(ada, "result")
 
 
 def look_at_address(ada: Dashboard, seen: Seen, text: str) -> None:

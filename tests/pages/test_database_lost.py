@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -32,6 +33,18 @@ def test_a_page_says_that_the_database_is_away_and_recovers(
     ada.press("try_again")
     assert not ada.has_button("try_again")
     assert list(ada.app.dataframe)
+
+
+def test_the_page_names_the_error_by_the_id_that_the_log_has(
+    ada: Visitor, host: HostWriter, caplog: pytest.LogCaptureFixture
+) -> None:
+    ada.at()
+    with away(host):
+        ada.look()
+    told = re.search(r"The database cannot be reached\..* \(error (\w{8})\)", "\n".join(ada.texts))
+    assert told is not None
+    assert re.search(rf"DatabaseAwayError from .*, by \S+:\d+ \(error {told[1]}\)", caplog.text)
+    assert "host=" not in caplog.text
 
 
 def test_a_selection_outlives_it(ada: Visitor, host: HostWriter) -> None:

@@ -72,7 +72,7 @@ def look_everywhere(
     look_at_list(ada, seen)
     for one, run in zip(HOSTILE, runs, strict=True):
         look_at_run(ada, seen, run)
-        look_at_deletion(ada, seen, [run])
+        look_at_deletion(ada, seen)
         look_at_address(ada, seen, one.text[:1500])
     context.close()
     return seen

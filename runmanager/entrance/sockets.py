@@ -27,6 +27,9 @@ logger = logging.getLogger(__name__)
 MAX_OF_ONE = 20
 MAX_OF_ALL = 400
 WATCH_SECONDS = 1.0
+# The tab that signs out is on its way to the sign-in page by itself; told as well, it would turn
+# back before it has heard that its cookie is to go.
+GRACE_SECONDS = 0.5
 _POLICY, _UNSUPPORTED, _MALFORMED = 1008, 1003, 1002
 
 
@@ -78,7 +81,7 @@ class Sockets:
         actors = await call(self._service.signing_in.actors_of, tickets)
         for one in looked_at:
             if actors.get(one.identity.ticket.session_id) != one.identity.actor:
-                one.end()
+                asyncio.get_running_loop().call_later(GRACE_SECONDS, one.end)
 
 
 class _Socket:

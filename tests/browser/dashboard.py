@@ -135,10 +135,12 @@ class Dashboard:
         expect(self.page.locator("[data-stale='true']")).to_have_count(0)
 
     def sign_out(self, label: str = "Sign out") -> None:
-        """Click one of the two ways out, and wait for the sign-in page."""
+        """Click one of the two ways out, and wait for the sign-in page, which finds no fault."""
         self.settle()
         self.page.get_by_role("button", name=label, exact=True).click()
         self.expect_only_sign_in()
+        expect(self.page).to_have_url(f"{self.base}/")
+        expect(self.page.get_by_role("alert")).to_have_count(0)
 
     def press(self, label: str) -> None:
         """Click the button of that label."""

@@ -219,8 +219,9 @@ def test_going_back_after_signing_out_shows_no_run(
     ada.visit("/run", id=run)
     expect(ada.area("run-title")).to_contain_text("Merger talks")
     ada.sign_out()
-    for _page in range(2):
+    for address in (f"{ada.base}/run?id={run}", f"{ada.base}/"):
         ada.page.go_back()
+        expect(ada.page).to_have_url(address)
         ada.expect_only_sign_in()
         expect(ada.page.get_by_text("Merger talks")).to_have_count(0)
 

@@ -146,7 +146,7 @@ def try_values(app: AppProcess, page: str, values: Iterable[WidgetState], *, of:
 
 def opened(app: AppProcess, fields: Mapping[str, Any] | None = None) -> Socket:
     """A page that an admin has open."""
-    tab = Socket.connect(app.url, cookie_of("ada"))
+    tab = Socket.connect(app.url, cookie_of(app.url, "ada"))
     tab.rerun(**fields or {})
     wait_until(lambda: "signed in as ada" in tab.read_texts())
     tab.settle(quiet=0.1, patience=0.1)

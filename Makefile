@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
 	--no-emit-index-url
 
-.PHONY: help run install test coverage fuzz bench check format screenshot lock clean
+.PHONY: help run install test coverage fuzz security bench check format screenshot lock clean
 
 .DEFAULT_GOAL := help
 help: ## What can be made
@@ -28,6 +28,9 @@ coverage: $(VENV)/dev.stamp ## Run all tests, and print by room how many lines t
 
 fuzz: $(VENV)/dev.stamp ## Send the API some 10,000 generated requests
 	@$(BIN)/python -m tests.api.fuzz
+
+security: $(VENV)/dev.stamp ## Attack the running process in every way, for some 20 minutes
+	@$(BIN)/python -m tests.security
 
 bench: $(VENV)/dev.stamp ## Measure on a million runs, or on RUNS=10000000, beside the plain way
 	@$(BIN)/python -m benchmarks.scale

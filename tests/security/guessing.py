@@ -1,6 +1,6 @@
 """Guessing a password: how long a guess takes, and how soon one has to wait.
 
-    python -m tests.security.guessing
+    python -m tests.security.guessing [COST ...]
 
 A name that nobody has takes as long as a known one, whatever the cost of the host's hashes: medians
 of 30 each, taken in turn, for the costs 4, 10, 12 and 14, where all admins have the same. And from
@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import secrets
 import statistics
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
@@ -161,7 +162,7 @@ def main() -> None:
         attack_one_name(target, here, report)
         here = attack_by_other_doors(target, here, there, report)
         attack_address(here, report)
-        for cost in COSTS:
+        for cost in map(int, sys.argv[1:]) if sys.argv[1:] else COSTS:
             compare_times(target, here, cost, report)
     leave(report)
 

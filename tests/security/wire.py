@@ -48,6 +48,11 @@ class Answer:
             whole, body = whole + rest[:length], rest[length + 2 :]
         return whole
 
+    @property
+    def text(self) -> str:
+        """All of it as text, to look for what must not be in it."""
+        return self.raw.decode("latin-1")
+
     def all(self, name: str) -> list[str]:
         """Every value of a header."""
         lines = (line.partition(":") for line in self.head.split("\r\n")[1:])

@@ -127,7 +127,7 @@ class Provider:
             places = await self._places(client)
             token = await self._exchange(client, places, code, trip, back)
             claims = await self._id_token(client, places, token, trip)
-            named = claims
+            named: Mapping[str, Any] = claims
             if self._claim not in claims or (
                 self._claim == "email" and "email_verified" not in claims
             ):
@@ -197,7 +197,7 @@ class Provider:
             raise ProviderAwayError from None
 
     async def _json(self, client: Any, address: str, **how: Any) -> Any:
-        answer = await client.get(address, headers={"Accept": "application/json"}, **how)
+        answer = await client.request("GET", address, headers={"Accept": "application/json"}, **how)
         answer.raise_for_status()
         try:
             return answer.json()

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from runmanager.entrance.provider import Provider
     from runmanager.entrance.requests import Asked
     from runmanager.entrance.sign_in_page import SignInPage
+    from runmanager.entrance.sockets import Sockets
     from runmanager.records import SignedIn, Ticket
     from runmanager.service import RunManager
 
@@ -54,7 +55,8 @@ class Doors:
     page: SignInPage
     base: str
     api_prefix: str
-    provider: Provider | None = None
+    sockets: Sockets
+    provider: Provider | None
 
     async def sign_in(self, asked: Asked, receive: Receive, ticket: Ticket | None) -> Response:
         """Answer the sign-in form: 303 with a cookie, or the form again with what is wrong.
@@ -101,18 +103,20 @@ class Doors:
         if not asked.is_of_own_origin:
             return PlainTextResponse("Forbidden: sign out from Run Manager's own page.", 403)
         everywhere = asked.parameter("everywhere") == "1"
-        by_provider = False
+        onward = None
         if ticket is not None:
             signing_in = self.service.signing_in
             end = signing_in.sign_out_everywhere if everywhere else signing_in.sign_out
             try:
-                by_provider = await call(signing_in.method_of, ticket) is SignInMethod.OIDC
+                if await call(signing_in.method_of, ticket) is SignInMethod.OIDC:
+                    onward = await self._to_provider(asked)
+                if onward is not None:
+                    self.sockets.leave(ticket)
                 await call(end, ticket)
             except RunManagerError as error:
                 return self.page.message(
                     "You are still signed in", error.message, 503, {"Retry-After": RETRY_SECONDS}
                 )
-        onward = await self._to_provider(asked) if by_provider else None
         return self.without_cookie(RedirectResponse(onward or f"{self.base}/", 303))
 
     def without_cookie(self, response: Response) -> Response:

@@ -94,7 +94,8 @@ class Entrance:
         provider = Provider(settings) if settings.oidc_issuer else None
         page = SignInPage(base, icon, demo, None if provider is None else provider.name)
         cookies = Cookies(settings.cookie_keys)
-        doors = Doors(service, cookies, page, base, self.api_prefix, provider)
+        sockets = Sockets(service, wire, base, self.api_prefix)
+        doors = Doors(service, cookies, page, base, self.api_prefix, sockets, provider)
         trust = Trust(settings.allowed_hosts, settings.trusted_proxies)
         self._open = _Open(
             service=service,
@@ -103,7 +104,7 @@ class Entrance:
             cookies=cookies,
             page=page,
             doors=doors,
-            sockets=Sockets(service, wire, base, self.api_prefix),
+            sockets=sockets,
             icon=icon,
             openid=None if provider is None else _openid_doors(doors, provider, settings),
             proxy=_proxy_sign_on(doors, trust, settings) if settings.proxy_user_header else None,

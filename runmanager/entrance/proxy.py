@@ -55,10 +55,10 @@ class ProxySignOn:
                 logger.warning("A proxy names a user, but not with the secret: it is not believed")
             return None
         try:
-            name = (asked.header(self.header) or "").encode("latin-1").decode().strip()
+            name = (asked.header(self.header) or "").encode("latin-1").decode()
         except UnicodeDecodeError:
             return None
-        return name if name and name.isprintable() and len(name) <= MAX_NAME else None
+        return name if name.strip() and name.isprintable() and len(name) <= MAX_NAME else None
 
     async def sign_in(
         self, name: str, asked: Asked, found: Identity | None, ticket: Ticket | None, wanted: str

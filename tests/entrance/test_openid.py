@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 import pytest
 
 from tests.entrance.browsing import problem
-from tests.entrance.openid_provider import RealProvider
+from tests.entrance.openid_provider import RealProvider, install
 from tests.hosts import PASSWORD
 from tests.processes import AppProcess, settings_for
 
@@ -363,3 +363,11 @@ def test_its_addresses_take_one_method_each(serve: Serve, visitor: Callable[...,
     for address in ("/sign-in/openid", "/sign-in/openid/back"):
         assert browser.post(address).headers["allow"] == "GET"
     assert browser.get("/sign-out/openid?iss=x&sid=y").headers["allow"] == "POST"
+
+
+def test_without_node_the_tests_fail_and_say_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(pytest.fail.Exception, match="apt install nodejs npm"):
+        install()

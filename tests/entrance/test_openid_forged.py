@@ -238,7 +238,7 @@ def test_a_provider_that_makes_no_sense_is_away_and_lets_nobody_in(
         assert sign_in(browser, provider).status_code == 303
 
 
-@pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/token", "/keys"])
+@pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/token"])
 def test_a_provider_that_never_answers_is_waited_for_no_longer_than_ten_seconds(
     provider: HostileProvider, browser: Visitor, path: str
 ) -> None:

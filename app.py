@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import socket
@@ -16,13 +15,15 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import streamlit as st
 from starlette.middleware import Middleware
 
-from pages.parts import session
+from pages.parts import messages, session
 from pages.wire import StreamlitWire
+from runmanager import logs
 from runmanager.api import create_api
 from runmanager.api.application import PREFIX, mounted, open_api
 from runmanager.api.context import Context
 from runmanager.demo import Demo, open_demo
 from runmanager.entrance import Entrance, Guard
+from runmanager.entrance.connections import bound_connections
 from runmanager.errors import SettingsError, StartError
 from runmanager.service import RunManager
 from runmanager.settings import Settings
@@ -50,7 +51,7 @@ os.environ["FORWARDED_ALLOW_IPS"] = ""
 @asynccontextmanager
 async def lifespan(_app: st.App) -> AsyncIterator[dict[str, Any]]:
     """Open the database before the first visitor, and let deletions end before the process does."""
-    _log_to_stderr()
+    logs.to_stderr()
     send_at_once()
     # Importing it reads Streamlit's configuration, which is whole only now.
     from pages.passwords import is_password
@@ -115,19 +116,10 @@ def _open_demo(settings: Settings) -> Demo:
     return open_demo(settings.demo_dir)
 
 
-def _log_to_stderr() -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    ours = logging.getLogger("runmanager")
-    ours.addHandler(handler)
-    ours.setLevel(logging.INFO)
-    ours.propagate = False
-
-
 def _give_up(sentence: str) -> NoReturn:
     # The web server would print a traceback and leave with its own code; nothing runs yet that
     # would need an orderly end.
-    sys.stderr.write(f"Run Manager: {sentence}\n")
+    sys.stderr.write(f"Run Manager: {logs.one_line(sentence)}\n")
     sys.stderr.flush()
     os._exit(1)
 
@@ -150,12 +142,14 @@ def _run() -> None:
         sys.exit(128 + signal.SIGINT)
 
 
+bound_connections()
 api = create_api()
 entrance = Entrance(PREFIX)
 app = st.App(
     "pages/shell.py",
     routes=mounted(api, lambda: st.get_option("server.baseUrlPath") or ""),
     lifespan=lifespan,
+    on_script_error=messages.say_unexpected,
     middleware=[Middleware(Guard, entrance=entrance)],
 )
 

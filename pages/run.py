@@ -12,7 +12,7 @@ from pages.parts.delete_dialog import ask_to_delete, draw_dialog
 from pages.parts.json_view import draw_json
 from pages.parts.log_list import draw_logs
 from pages.parts.long_text import draw_excerpt
-from pages.parts.messages import shown_errors
+from pages.parts.messages import draw_denied, shown_errors
 from pages.parts.run_link import run_urls
 from pages.parts.signin import require_admin, top_line
 from runmanager.errors import RunNotFoundError
@@ -79,17 +79,21 @@ def _draw_title(detail: RunDetail) -> None:
         styles.draw_status(run.status)
     with st.container(horizontal=True, vertical_alignment="center", key="run-id"):
         st.code(run.thread_id, language=None, width="content")
-        st.button(
-            "Delete this run",
-            key="delete_run",
-            icon=":material/delete:",
-            on_click=ask_to_delete,
-            args=((run.thread_id,),),
-        )
+        denied = session.service().deleting.denied
+        if denied is None:
+            st.button(
+                "Delete this run",
+                key="delete_run",
+                icon=":material/delete:",
+                on_click=ask_to_delete,
+                args=((run.thread_id,),),
+            )
+    if denied is not None:
+        draw_denied("deletion", denied)
     if not detail.has_row:
         st.warning(
-            "This run has no row of its own any more, only traces in other tables. "
-            "Deleting it cleans them up."
+            "This run has no row of its own any more, only traces in other tables."
+            + (" Deleting it cleans them up." if denied is None else "")
         )
 
 
@@ -181,9 +185,13 @@ def _draw_footprint(actor: Actor, thread_id: str) -> None:
         ],
         width=560,
     )
+    unreadable = session.service().reviewing.unreadable
+    for number, sentence in enumerate(unreadable.values()):
+        draw_denied(f"table-{number}", sentence)
     for left in left_behind:
-        rows = "rows (too many to count)" if left.rows is None else text.count(left.rows, "row")
-        st.text(f"Left behind when this run is deleted: {rows} in {left.table}")
+        if left.denied is None:
+            rows = "rows (too many to count)" if left.rows is None else text.count(left.rows, "row")
+            st.text(f"Left behind when this run is deleted: {rows} in {left.table}")
 
 
 page_actor = require_admin()

@@ -20,7 +20,7 @@ from pages.parts import (
 )
 from pages.parts.delete_dialog import ask_to_delete, draw_dialog
 from pages.parts.filter_form import current_view
-from pages.parts.messages import shown_errors
+from pages.parts.messages import draw_denied, shown_errors
 from pages.parts.pager import draw_nothing_found_yet, draw_pager
 from pages.parts.signin import require_admin, top_line
 
@@ -126,15 +126,17 @@ def _draw_heading(actor: Actor, view: View, page: RunPage, labels: Mapping[str, 
 def _draw_actions(grid: Grid) -> None:
     selected = selection.chosen()
     elsewhere = len(selected.keys() - {run.thread_id for run in grid.page.items})
+    denied = session.service().deleting.denied
     with st.container(key="actions", horizontal=True, vertical_alignment="center"):
-        st.button(
-            f"Delete {len(selected):,} selected" if selected else "Delete selected",
-            key="delete_selected",
-            on_click=_ask_to_delete_selected,
-            type="primary" if selected else "secondary",
-            icon=":material/delete:",
-            disabled=not selected or operation.is_working(),
-        )
+        if denied is None:
+            st.button(
+                f"Delete {len(selected):,} selected" if selected else "Delete selected",
+                key="delete_selected",
+                on_click=_ask_to_delete_selected,
+                type="primary" if selected else "secondary",
+                icon=":material/delete:",
+                disabled=not selected or operation.is_working(),
+            )
         if len(selected) == 1:
             # The grid's own button cannot be pressed from the keyboard.
             st.button(
@@ -144,7 +146,8 @@ def _draw_actions(grid: Grid) -> None:
                 args=(next(iter(selected)),),
                 icon=":material/open_in_full:",
             )
-        st.button("Select all on this page", key="select_page", on_click=run_grid.select_page)
+        if denied is None:
+            st.button("Select all on this page", key="select_page", on_click=run_grid.select_page)
         st.button(
             "Clear selection",
             key="clear_selection",
@@ -154,6 +157,9 @@ def _draw_actions(grid: Grid) -> None:
         )
         if elsewhere:
             st.caption(f"{elsewhere:,} of them on other pages")
+    with st.container(gap=None):
+        if denied is not None:
+            draw_denied("deletion", denied)
 
 
 def _draw_empty(view: View) -> None:

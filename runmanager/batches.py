@@ -22,6 +22,7 @@ from runmanager.database import (
     translate,
 )
 from runmanager.errors import NotAdminError
+from runmanager.logs import report
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -174,8 +175,8 @@ class Batches(Generic[O_inv]):
                 self._batch_or_halves(part, SPLIT_LOCK_TIMEOUT_SECONDS)
         except Exception as error:  # noqa: BLE001  what is done by now must reach the receipt
             kind = self.step.kind
-            logger.error("A %s met an error of its own: %s", kind.name, type(error).__name__)  # noqa: TRY400  a traceback could carry values
-            raise AbortedError(unexpected(kind)) from None
+            error_id = report(logger, f"A {kind.name} met an error of its own", error)
+            raise AbortedError(unexpected(kind, error_id)) from None
         else:
             self.on_done(outcome.done)
             for thread_id in outcome.done:
@@ -208,10 +209,10 @@ def unsure(kind: OperationKind) -> str:
     )
 
 
-def unexpected(kind: OperationKind) -> str:
-    """The reason of runs that an error of our own left out."""
+def unexpected(kind: OperationKind, error_id: str) -> str:
+    """The reason of runs that an error of our own left out, which the log names by its id."""
     return (
-        f"{kind.not_done}: Run Manager met an error of its own before this run; its log names it."
+        f"{kind.not_done}: Run Manager met an error of its own before this run (error {error_id})."
     )
 
 

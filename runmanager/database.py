@@ -20,6 +20,7 @@ from runmanager.errors import (
     RunManagerError,
     SchemaChangedError,
 )
+from runmanager.text import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -230,7 +231,14 @@ def translate(error: Exception) -> RunManagerError:
             "The database stopped this so that its replica could keep up. Try again."
         )
     if state == INSUFFICIENT_PRIVILEGE:
-        return DatabaseDeniedError()
+        said = diagnostic(error)
+        if said is None or not said.message_primary:
+            return DatabaseDeniedError()
+        # PostgreSQL's own words name the table, in whatever language it speaks; its fields do not.
+        return DatabaseDeniedError(
+            f"The database role may not do this ({shorten(said.message_primary, 300)}). Grant what "
+            "docs/own-database.md lists, then try again."
+        )
     if is_schema_changed(error):
         return SchemaChangedError()
     if state is None and _REFUSED_BY_POOLER in str(getattr(error, "orig", error)):

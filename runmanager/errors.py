@@ -3,7 +3,7 @@
     RunManagerError
     ├── StartError            the process cannot start
     │   ├── SettingsError     a setting is missing or malformed
-    │   ├── HostError         the host's schema lacks something needed
+    │   ├── HostError         the host's schema, or the role's rights in it, lack something needed
     │   └── DemoError         the demo's own PostgreSQL cannot run here
     ├── InvalidRequestError   the caller asked for something that cannot be
     ├── InvalidTokenError     an API token that does not say who calls
@@ -22,7 +22,8 @@
     └── DatabaseError         the database did not do what was asked
         ├── DatabaseAwayError      it cannot be reached
         ├── DatabaseTooSlowError   it was stopped by a time limit
-        ├── DatabaseDeniedError    the role lacks a privilege
+        ├── DatabaseDeniedError    the role may not do this
+        │   └── MissingGrantError  it is known which GRANT it lacks
         └── SchemaChangedError     a table or column is not what it was
 
 A class's docstring is its message where it is raised without one. A message says what happened,
@@ -51,7 +52,7 @@ class SettingsError(StartError):
 
 
 class HostError(StartError):
-    """The database lacks a table or column that Run Manager needs."""
+    """The database lacks a table, a column or a grant that Run Manager needs."""
 
 
 class DemoError(StartError):
@@ -132,6 +133,10 @@ class DatabaseTooSlowError(DatabaseError):
 
 class DatabaseDeniedError(DatabaseError):
     """The database role may not do this. Grant what docs/own-database.md lists, then try again."""
+
+
+class MissingGrantError(DatabaseDeniedError):
+    """The database role lacks a grant. Make those that docs/own-database.md lists."""
 
 
 class SchemaChangedError(DatabaseError):

@@ -7,7 +7,6 @@ a file is read by its owner only.
 from __future__ import annotations
 
 import logging
-import os
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 from runmanager.errors import SettingsError
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping
 
 logger = logging.getLogger("runmanager.settings")
@@ -43,11 +43,23 @@ def secret_text(environ: Mapping[str, str], env: str) -> str:
     if text:
         return text
     if path:
-        return _file_text(named, Path(path))
+        return _file_text(f"The file of {named}", Path(path))
     folder = variable_text(environ, CREDENTIALS)
-    if folder and os.path.lexists(credential := Path(folder) / env):
-        return _file_text(f"The credential {env}", credential)
+    if folder and _may_be_there(credential := Path(folder) / env):
+        return _file_text(f"The credential {env} in {CREDENTIALS}", credential)
     return ""
+
+
+def _may_be_there(path: Path) -> bool:
+    """Whether ``path`` is not known to be missing.
+
+    A folder that cannot be looked into is no reason to go on without the secret.
+    """
+    try:
+        path.lstat()
+    except OSError as error:
+        return not isinstance(error, FileNotFoundError)
+    return True
 
 
 def _file_text(named: str, path: Path) -> str:
@@ -55,28 +67,29 @@ def _file_text(named: str, path: Path) -> str:
         found, content = _read(path)
     except OSError as error:
         raise SettingsError(f"{named} cannot be read: {error.strerror}.") from None
-    except ValueError:
-        raise SettingsError(f"{named} cannot be read: it is no path of a file.") from None
     if not stat.S_ISREG(found.st_mode):
         raise SettingsError(f"{named} cannot be read: it is no regular file.")
     if len(content) > LONGEST_FILE:
-        raise SettingsError(f"{named} is longer than {LONGEST_FILE // 1024} KiB: is it the secret?")
+        raise SettingsError(
+            f"{named} is longer than {LONGEST_FILE // 1024} KiB: it must hold the secret alone."
+        )
     try:
         text = _as_text(named, content.decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise SettingsError(f"{named} is not UTF-8 text.") from None
     if not text:
-        raise SettingsError(f"{named} is empty: write the secret into the file.")
+        raise SettingsError(f"{named} is empty: write the secret into it.")
     _warn_of_others(named, found)
     return text
 
 
 def _read(path: Path) -> tuple[os.stat_result, bytes]:
-    # Nothing but a regular file is read: a pipe would hold the start up for ever.
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(descriptor)
-        return found, file.read(LONGEST_FILE + 1) if stat.S_ISREG(found.st_mode) else b""
+    found = path.stat()
+    # A pipe that nobody writes to would hold up the start for ever.
+    if not stat.S_ISREG(found.st_mode):
+        return found, b""
+    with path.open("rb") as file:
+        return found, file.read(LONGEST_FILE + 1)
 
 
 def _warn_of_others(named: str, found: os.stat_result) -> None:
@@ -92,7 +105,7 @@ def _warn_of_others(named: str, found: os.stat_result) -> None:
         mend = "go-rwx"
     else:
         return
-    logger.warning("%s: others can read or change the file. Run `chmod %s` on it.", named, mend)
+    logger.warning("%s can be read or changed by others: run `chmod %s` on it.", named, mend)
 
 
 def _as_text(named: str, value: str) -> str:

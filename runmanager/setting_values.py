@@ -59,6 +59,13 @@ def text(_env: str, value: str) -> str:
     return value
 
 
+def line(env: str, value: str) -> str:
+    """Text of one line."""
+    if not value.isprintable():
+        raise SettingsError(f"{env} must be one line of text, without control characters.")
+    return value
+
+
 def names(_env: str, value: str) -> tuple[str, ...]:
     """Names with commas between them."""
     return tuple(name.strip() for name in value.split(",") if name.strip())
@@ -122,7 +129,7 @@ def claim(env: str, value: str) -> str:
 def scopes(env: str, value: str) -> str:
     """The scopes that are asked of an OpenID Connect provider."""
     found = value.split()
-    if "openid" not in found or not re.fullmatch(r'[!#-\[\]-~ "]*', " ".join(found)):
+    if "openid" not in found or not re.fullmatch(r"[!#-\[\]-~ ]+", " ".join(found)):
         raise SettingsError(f"{env} must be words with blanks between them, one of them “openid”.")
     return " ".join(found)
 
@@ -142,7 +149,7 @@ def database_url(env: str, value: str) -> sa.URL:
 def hosts(env: str, value: str) -> tuple[str, ...]:
     """Names of hosts, in small letters, with commas between them."""
     found = tuple(one.strip().lower() for one in value.split(","))
-    if not all(_is_host(one) for one in found):
+    if not all(_is_host_and_port(one) for one in found):
         raise SettingsError(
             f"{env} must be names of hosts with commas between them, such as "
             "runs.example.org, *.example.org or localhost:8501, and no addresses of pages."
@@ -150,11 +157,14 @@ def hosts(env: str, value: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _is_host(value: str) -> bool:
+def _is_host_and_port(value: str) -> bool:
     parts = _HOST_AND_PORT.fullmatch(value)
-    if parts is None or not 1 <= int(parts["port"] or 1) <= _LAST_PORT:
-        return False
-    name = parts["name"]
+    return (
+        parts is not None and 1 <= int(parts["port"] or 1) <= _LAST_PORT and _is_host(parts["name"])
+    )
+
+
+def _is_host(name: str) -> bool:
     if name.startswith("["):
         return _is_ipv6(name[1:-1])
     return len(name) <= _LONGEST_NAME and _HOST_NAME.fullmatch(name) is not None
@@ -176,6 +186,8 @@ def networks(env: str, value: str) -> tuple[Network, ...]:
             f"{env} must be addresses or networks with commas between them, such as 10.0.0.7 or "
             "10.0.0.0/24, without any bit set behind the network's own."
         ) from None
+    if "%" in value:
+        raise SettingsError(f"{env} must not name an interface (%): an address counts on any.")
     if not all(one.prefixlen for one in found):
         raise SettingsError(f"{env} must not be a network of all addresses: it would trust anyone.")
     return tuple(dict.fromkeys(found))
@@ -202,9 +214,9 @@ def _is_issuer(value: str) -> bool:
         host, port = parts.hostname or "", parts.port
     except ValueError:
         return False
-    is_host = _is_ipv6(host) if "[" in parts.netloc else bool(_HOST_NAME.fullmatch(host))
     is_safe = parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)
-    return is_host and is_safe and port != 0 and not host.startswith("*")
+    is_host = _is_host(f"[{host}]" if ":" in host else host) and not host.startswith("*")
+    return is_safe and is_host and port != 0
 
 
 def header(env: str, value: str) -> str:
@@ -226,8 +238,8 @@ def keys(env: str, value: str) -> tuple[str, ...]:
     """
     if not _is_plain_secret(value):
         raise SettingsError(_key_file(env))
-    lines = [line.strip() for line in re.split(r"[\r\n]", value) if line.strip()]
-    found = tuple(dict.fromkeys(part for line in lines for part in _split_at_commas(line)))
+    lines = [one.strip() for one in re.split(r"[\r\n]", value) if one.strip()]
+    found = tuple(dict.fromkeys(key for one in lines for key in _split_at_commas(one)))
     if not all(_is_long_enough(key) for key in found):
         each = "secrets, each" if len(found) > 1 else "a secret"
         raise SettingsError(
@@ -247,9 +259,9 @@ def header_keys(env: str, value: str) -> tuple[str, ...]:
     return found
 
 
-def _split_at_commas(line: str) -> list[str]:
-    parts = [part.strip() for part in line.split(",")]
-    return parts if all(_is_long_enough(part) for part in parts) else [line]
+def _split_at_commas(keys: str) -> list[str]:
+    parts = [part.strip() for part in keys.split(",")]
+    return parts if all(_is_long_enough(part) for part in parts) else [keys]
 
 
 def _is_long_enough(key: str) -> bool:

@@ -106,7 +106,7 @@ class Settings:
     session_idle_minutes: float = _setting(
         "RUNMANAGER_SESSION_IDLE_MINUTES",
         "Minutes without a click after which one has to sign in again.",
-        value.number("minutes", 0.1, 10080),
+        value.number("minutes", 0.01, 10080),
         default=30.0,
     )
     allowed_hosts: tuple[str, ...] = _setting(
@@ -133,13 +133,13 @@ class Settings:
     oidc_client_id: str = _setting(
         "RUNMANAGER_OIDC_CLIENT_ID",
         "The name under which the provider knows Run Manager.",
-        value.text,
+        value.line,
         default="",
     )
     oidc_client_secret: str = _setting(
         "RUNMANAGER_OIDC_CLIENT_SECRET",
         "The secret that belongs to that name.",
-        value.text,
+        value.line,
         default="",
         secret=True,
     )
@@ -317,7 +317,7 @@ def _require_all(
     if missing and any(name in given for name in wanted_by):
         *first, last = (_variable(name) for name in group)
         raise SettingsError(
-            f"{', '.join(first)} and {last} go together: {' and '.join(missing)} not set."
+            f"{', '.join(first)} and {last} go together: set {' and '.join(missing)} too."
         )
 
 

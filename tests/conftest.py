@@ -22,6 +22,7 @@ from runmanager.settings import Settings
 from runmanager.store import HostIdentity, Store
 from runmanager.store.tables import META
 from tests.hosts import SHAPES, HostWriter, Shape, connect
+from tests.roles import Roles
 from tests.stores import StorePlace
 
 if TYPE_CHECKING:
@@ -155,6 +156,14 @@ def state_dir(empty_store: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "state"
     shutil.copytree(empty_store, folder)
     return folder
+
+
+@pytest.fixture
+def roles(host: HostWriter) -> Iterator[Roles]:
+    """Makes roles on the test's own database."""
+    made = Roles(host)
+    yield made
+    made.drop()
 
 
 @pytest.fixture

@@ -33,7 +33,9 @@ def environment(port: int, settings: dict[str, str]) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("RUNMANAGER_", "STREAMLIT_", "DATABASE_URL", "PG", "COV_"))
+        if not name.startswith(
+            ("RUNMANAGER_", "STREAMLIT_", "DATABASE_URL", "CREDENTIALS_DIRECTORY", "PG", "COV_")
+        )
     }
     return kept | {"STREAMLIT_SERVER_PORT": str(port), "PYTHONUNBUFFERED": "1"} | settings
 

@@ -11,7 +11,7 @@ import streamlit as st
 
 from pages.parts import paged, session, table
 from pages.parts.json_view import draw_json
-from pages.parts.messages import shown_errors
+from pages.parts.messages import draw_denied, shown_errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +34,8 @@ class _Opened:
 @st.fragment
 def draw_checkpoints(actor: Actor, thread_id: str) -> None:
     """Draw the timeline of one run's checkpoints, and the one that is opened."""
+    if _draw_denied("Checkpoints", "checkpoints", "checkpoint_writes"):
+        return
     # Pages are each run's own: another one may be opened in its place.
     paged.draw(
         f"checkpoint_page-{thread_id}",
@@ -116,6 +118,8 @@ def _draw_writes(writes: Sequence[CheckpointWrite], total: int) -> None:
 @st.fragment
 def draw_blobs(actor: Actor, thread_id: str) -> None:
     """Draw the stored channel values of one run: measured, never decoded."""
+    if _draw_denied("Stored values", "checkpoint_blobs"):
+        return
     paged.draw(
         f"blob_page-{thread_id}",
         BLOB_PAGE_SIZE,
@@ -137,6 +141,16 @@ def _draw_blob_rows(page: Page[Blob]) -> None:
         ],
         most=9,
     )
+
+
+def _draw_denied(heading: str, *tables: str) -> bool:
+    """Say which of these tables may not be read, below the heading; whether there is one."""
+    unreadable = session.service().reviewing.unreadable
+    denied = [unreadable[table] for table in tables if table in unreadable]
+    if denied:
+        st.markdown(f"##### {heading}")
+        draw_denied(tables[0], " ".join(denied))
+    return bool(denied)
 
 
 def _time(checkpoint: CheckpointSummary) -> datetime | None:

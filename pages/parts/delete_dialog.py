@@ -154,6 +154,9 @@ def _draw_tables(plan: DeletionPlan) -> None:
         row_height=ROW_HEIGHT,
     )
     for left in plan.left_behind:
+        if left.denied is not None:
+            st.text(f"Left behind: what is in {left.table}, uncounted. {left.denied}")
+            continue
         rows = "rows (too many to count)" if left.rows is None else text.count(left.rows, "row")
         st.text(f"Left behind: {rows} in {left.table}")
     st.caption(

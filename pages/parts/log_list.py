@@ -10,7 +10,7 @@ import streamlit as st
 
 from pages.parts import paged, session, table, text
 from pages.parts.long_text import BOX_HEIGHT, MAX_UNFOLDED
-from pages.parts.messages import shown_errors
+from pages.parts.messages import draw_denied, shown_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -54,6 +54,10 @@ def draw_logs(actor: Actor, thread_id: str) -> None:
             log = st.segmented_control(
                 "Table", tables, default=tables[0], key=f"log_table-{thread_id}", required=True
             )
+        denied = session.service().reviewing.unreadable.get(log)
+        if denied is not None:
+            draw_denied("log", denied)
+            return
         with shown_errors():
             levels = session.service().reviewing.log_levels(actor, thread_id, log)
         chosen = st.multiselect(

@@ -9,6 +9,8 @@ import json
 
 import streamlit as st
 
+from pages.parts import session
+
 # Streamlit starts with the sidebar open down to 768 px; below 900 the grid needs the room.
 _FOLD_SIDEBAR = """
 if (window.innerWidth < 900 && !window.runManagerFolded) {
@@ -31,6 +33,22 @@ if (!window.runManagerHearsEscape) {
     const close = table && table.closest('[role="dialog"]')?.querySelector('[aria-label="Close"]');
     if (close) { event.stopPropagation(); close.click(); }
   }, true);
+}
+"""
+
+# A tab whose socket is gone asks whether its sign-in is too, and shows the sign-in page; else it
+# would say for ever that it connects. Who is signed in is sent on from there, which fetch tells.
+_LEAVE_WHEN_SIGNED_OUT = """
+if (!window.runManagerAsksWhoIsIn) {
+  window.runManagerAsksWhoIsIn = true;
+  setInterval(async () => {
+    const app = document.querySelector('[data-testid="stApp"]');
+    if (!app || app.dataset.testConnectionState === "CONNECTED") return;
+    try {
+      const answer = await fetch(%s, { redirect: "manual", cache: "no-store" });
+      if (answer.ok) window.location.reload();
+    } catch { /* The server is away: Streamlit says so itself. */ }
+  }, 2000);
 }
 """
 
@@ -72,7 +90,8 @@ def start() -> None:
 
     They are drawn in every script run: one that is interrupted by the next may send nothing.
     """
-    _run(_FOLD_SIDEBAR + _CLOSE_DIALOG_BY_ESCAPE)
+    leave = _LEAVE_WHEN_SIGNED_OUT % json.dumps(session.address("/sign-in"))
+    _run(_FOLD_SIDEBAR + _CLOSE_DIALOG_BY_ESCAPE + leave)
 
 
 def announce(words: str, announcement_id: str) -> None:

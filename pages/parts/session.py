@@ -37,6 +37,12 @@ def identity() -> Identity | None:
     return read_identity(st.user.to_dict())
 
 
+def address(path: str) -> str:
+    """A path of this process's, below the base path under which it is served."""
+    base = (st.get_option("server.baseUrlPath") or "").strip("/")
+    return f"/{base}{path}" if base else path
+
+
 def slot(kind: type[T]) -> T:
     """This session's one ``kind``, created empty when it is first asked for.
 

@@ -46,8 +46,7 @@ def require_sign_in() -> Actor:
 
 def draw_sign_out() -> None:
     """The way out, at the end of the sidebar: two forms, which the guard answers."""
-    base = (st.get_option("server.baseUrlPath") or "").strip("/")
-    address = html.escape(f"/{base}/sign-out" if base else "/sign-out")
+    address = html.escape(session.address("/sign-out"))
     with st.sidebar.container(key="way-out"):
         st.html(
             f'<form class="way-out" method="post" action="{address}">'

@@ -36,14 +36,16 @@ _STYLESHEET = """
   clip-path: inset(50%); white-space: nowrap; }
 [data-testid="stText"] { font-family: inherit; }
 .way-out { display: flex; gap: 0.25rem; margin: 0 -0.5rem; }
-.way-out button { padding: 0.25rem 0.5rem; font: inherit; color: inherit; background: transparent;
-  border: 0; border-radius: 6px; opacity: 0.78; cursor: pointer; }
+.way-out button { padding: 0.25rem 0.5rem; font: inherit; font-size: 0.875rem; color: inherit;
+  background: transparent; border: 0; border-radius: 6px; opacity: 0.78; cursor: pointer; }
 .way-out button:hover, .way-out button:focus-visible { opacity: 1;
   background: color-mix(in srgb, currentColor 9%, transparent); }
 .st-key-heading [data-testid="stText"], .st-key-run-title [data-testid="stText"] {
   font-size: 1.45rem; font-weight: 650; line-height: 1.25; overflow-wrap: anywhere; }
 .st-key-footer [data-testid="stText"], .st-key-signed-in [data-testid="stText"] {
   font-size: 0.9rem; opacity: 0.78; }
+[class*="st-key-denied-"] [data-testid="stText"] {
+  font-size: 0.9rem; opacity: 0.78; overflow-wrap: anywhere; white-space: pre-wrap; }
 .st-key-facts [data-testid="stText"] { overflow-wrap: anywhere; white-space: pre-wrap; }
 .st-key-facts [data-testid="stElementContainer"]:first-child [data-testid="stText"] {
   font-size: 0.875rem; opacity: 0.65; }

@@ -31,6 +31,16 @@ if TYPE_CHECKING:
 
     from runmanager.host.values import Host
 
+# What is read of the environment: whoever asks may not be allowed to read the service's secrets.
+_VARIABLES = {
+    "DATABASE_URL",
+    "DATABASE_URL_FILE",
+    "CREDENTIALS_DIRECTORY",
+    "RUNMANAGER_TRACE_TABLES",
+    "RUNMANAGER_STATEMENT_TIMEOUT",
+    "RUNMANAGER_LOCK_TIMEOUT",
+    "RUNMANAGER_POOL_SIZE",
+}
 _NAME_BYTES = 63
 _WIDTH = 97
 # The driver's own dialect doubles a % in a name, because its parameters begin with one.
@@ -70,8 +80,8 @@ def advice_for(environ: Mapping[str, str]) -> str:
     """
     # No cookie is signed here: any key will do.
     key = {"RUNMANAGER_COOKIE_KEY": secrets.token_hex(KEY_BYTES)}
-    others = {name: text for name, text in environ.items() if name != "RUNMANAGER_COOKIE_KEY_FILE"}
-    settings = Settings.from_environment(others | key)
+    needed = {name: text for name, text in environ.items() if name in _VARIABLES}
+    settings = Settings.from_environment(needed | key)
     if settings.database_url is None:
         raise SettingsError(
             "DATABASE_URL is needed: it names the database whose indexes are to be looked at."

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from runmanager.errors import (
+    DatabaseDeniedError,
     DatabaseError,
     HostError,
     InvalidRequestError,
@@ -25,6 +26,7 @@ from runmanager.errors import (
     TooManyError,
     WrongPasswordError,
 )
+from runmanager.logs import report, told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,6 +49,8 @@ _ANSWERS: tuple[tuple[type[RunManagerError], int, dict[str, str]], ...] = (
     (NotFoundError, 404, {}),
     (InvalidRequestError, 422, {}),
     (TooManyError, 429, {}),
+    # Not 403, which says that the caller is no administrator. Trying again alone would not help.
+    (DatabaseDeniedError, 503, {}),
     (DatabaseError, 503, _RETRY),
     (StoreError, 503, _RETRY),
     # The host has lost what it had at the start.
@@ -81,7 +85,11 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     413: {"model": Problem, "description": "The body is longer than 1 MB"},
     422: {"model": InvalidRequest, "description": "The request cannot be carried out"},
     429: {"model": Problem, "description": "Too many at once: wait as Retry-After says"},
-    503: {"model": Problem, "description": "The database is away or too slow: try again"},
+    503: {
+        "model": Problem,
+        "description": "The database is away or too slow: try again. Without Retry-After: its role "
+        "lacks a grant, which is named",
+    },
 }
 
 
@@ -102,15 +110,15 @@ def install(api: FastAPI, routes: Sequence[BaseRoute]) -> None:
 
 
 def _answer_ours(_request: Request, error: Exception) -> AsciiJSONResponse:
-    message = error.message if isinstance(error, RunManagerError) else ""
+    assert isinstance(error, RunManagerError)  # noqa: S101  registered for nothing else
+    detail = told(logger, error)
     for kind, status, headers in _ANSWERS:
         if isinstance(error, kind):
             wait = (
                 {"Retry-After": str(error.retry_after)} if isinstance(error, TooManyError) else {}
             )
-            return AsciiJSONResponse({"detail": message}, status, headers | wait)
-    logger.error("An error without an answer of its own: %s", type(error).__name__)
-    return AsciiJSONResponse({"detail": message}, 503, _RETRY)
+            return AsciiJSONResponse({"detail": detail}, status, headers | wait)
+    return AsciiJSONResponse({"detail": detail}, 503, _RETRY)
 
 
 def _answer_validation(_request: Request, error: Exception) -> AsciiJSONResponse:
@@ -166,7 +174,7 @@ class NoStore:
 
 
 class LastResort:
-    """An error that no handler knows becomes a 500 that tells nothing; the log has its type."""
+    """An error that no handler knows becomes a 500 that tells its id, which the log has too."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -183,7 +191,8 @@ class LastResort:
         try:
             await self._app(scope, receive, send_noting)
         except Exception as error:  # noqa: BLE001  the last one there is
-            logger.error("A request ended unexpectedly: %s", type(error).__name__)  # noqa: TRY400  a traceback could carry values
+            error_id = report(logger, "A request ended unexpectedly", error)
             if not has_begun:
-                response = AsciiJSONResponse({"detail": "Run Manager could not do this."}, 500)
+                sentence = f"Run Manager could not do this (error {error_id})."
+                response = AsciiJSONResponse({"detail": sentence}, 500)
                 await response(scope, receive, send)

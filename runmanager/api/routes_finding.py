@@ -45,7 +45,8 @@ def list_filters(
                 without=ENTRIES[key].word if ENTRIES[key].has_without else None,
             )
             for key in context.service.finding.offered
-        ]
+        ],
+        can_delete=context.service.deleting.denied is None,
     )
 
 

@@ -144,6 +144,7 @@ def run_facts(
         detail,
         [TableRows(table=one.table, rows=one.rows, bytes=one.stored_bytes) for one in going],
         [TableLeft.model_validate(one) for one in left],
+        list(context.service.reviewing.unreadable.values()),
         schemas.Links(
             logs=f"{base}/logs", checkpoints=f"{base}/checkpoints", blobs=f"{base}/blobs"
         ),

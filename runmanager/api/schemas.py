@@ -90,9 +90,13 @@ class Filter(BaseModel):
 
 
 class Filters(BaseModel):
-    """What runs can be narrowed down by on this host."""
+    """What runs can be narrowed down by on this host, and whether they can be deleted."""
 
     filters: list[Filter]
+    can_delete: bool = Field(
+        description="false: the database role may not; `DELETE /runs` answers which grant it lacks",
+        examples=[True],
+    )
 
 
 class FilterValue(OfRecord):
@@ -159,10 +163,13 @@ class TableRows(BaseModel):
 
 
 class TableLeft(OfRecord):
-    """Rows that stay; null where counting them took too long."""
+    """Rows that stay; null where counting them took too long, or the table may not be read."""
 
     table: str = Field(examples=["billing_events"])
     rows: int | None = Field(examples=[1])
+    denied: str | None = Field(
+        description="Why the table may not be read, with the grant to make", examples=[None]
+    )
 
 
 class Plan(BaseModel):

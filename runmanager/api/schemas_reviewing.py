@@ -94,11 +94,20 @@ class RunFacts(Run):
     )
     tables: list[TableRows]
     left_behind: list[TableLeft]
+    denied: list[str] = Field(
+        description="The tables with rows of runs that the database role may not read, each in a "
+        "sentence with the grant to make"
+    )
     links: Links
 
     @classmethod
     def facts(
-        cls, detail: RunDetail, tables: list[TableRows], left: list[TableLeft], links: Links
+        cls,
+        detail: RunDetail,
+        tables: list[TableRows],
+        left: list[TableLeft],
+        denied: list[str],
+        links: Links,
     ) -> RunFacts:
         """The answer for one run."""
         return cls(
@@ -125,6 +134,7 @@ class RunFacts(Run):
             ),
             tables=tables,
             left_behind=left,
+            denied=denied,
             links=links,
         )
 

@@ -68,8 +68,11 @@ def hopeless(error: Exception) -> str | None:
     cause = error.cause if isinstance(error, RefusedError) else error
     if sqlstate(cause) != INSUFFICIENT_PRIVILEGE:
         return None
-    table = f" from {error.table}" if isinstance(error, RefusedError) else ""
+    said = diagnostic(cause)
+    at = f", at table “{error.table}”" if isinstance(error, RefusedError) else ""
+    why = f": {shorten(said.message_primary, 300)}" if said and said.message_primary else ""
+    # Whose right is missing is not known: it may be one of a trigger's, on a table of its own.
     return (
-        f"The database role may not delete{table}. Grant it the privileges that "
-        "docs/own-database.md lists, then try again."
+        f"The database denied the deletion{at}{why}. docs/own-database.md lists what the role "
+        "needs; triggers may need more. Grant it, then try again."
     )

@@ -151,7 +151,7 @@ def _socket_directory(order: Order) -> Path:
         found = known.lstat()
         if stat.S_ISDIR(found.st_mode) and found.st_uid == owner and not found.st_mode & 0o077:
             return known
-    fresh = Path(tempfile.mkdtemp(prefix="runmanager-pg-", dir="/tmp"))
+    fresh = Path(tempfile.mkdtemp(prefix="runmanager-pg-", dir="/tmp"))  # nosec B108  a fresh one
     if order.account:
         os.chown(fresh, *order.account)
     draft = note.with_name("sockets.new")

@@ -8,7 +8,7 @@ an identity that nobody but the guard can set.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import MutableHeaders
@@ -63,9 +63,9 @@ class _Open:
     doors: Doors
     sockets: Sockets
     icon: bytes
-    openid: OpenIdDoors | None = None
-    proxy: ProxySignOn | None = None
-    known: dict[str, tuple[float, Identity]] = field(default_factory=dict)
+    known: dict[str, tuple[float, Identity]]
+    openid: OpenIdDoors | None
+    proxy: ProxySignOn | None
 
 
 class Entrance:
@@ -97,6 +97,8 @@ class Entrance:
         sockets = Sockets(service, wire, base, self.api_prefix)
         doors = Doors(service, cookies, page, base, self.api_prefix, sockets, provider)
         trust = Trust(settings.allowed_hosts, settings.trusted_proxies)
+        known: dict[str, tuple[float, Identity]] = {}
+        service.signing_in.on_end(known.clear)
         self._open = _Open(
             service=service,
             trust=trust,
@@ -106,6 +108,7 @@ class Entrance:
             doors=doors,
             sockets=sockets,
             icon=icon,
+            known=known,
             openid=None if provider is None else _openid_doors(doors, provider, settings),
             proxy=_proxy_sign_on(doors, trust, settings) if settings.proxy_user_header else None,
         )
@@ -200,17 +203,21 @@ class Guard:
         wanted = places.after_sign_in(
             asked.parameter("next"), opened.base, self._entrance.api_prefix
         )
-        is_let_in = opened.proxy is not None and opened.proxy.named(asked) is not None
-        if ticket is not None and not is_let_in:
-            is_let_in = isinstance(await self._identity(ticket, is_fresh=True), Identity)
-        return RedirectResponse(wanted, 303) if is_let_in else opened.page.form(wanted)
+        if ticket is not None:
+            # Open tabs ask here by themselves: that is no sign of anybody at the keyboard.
+            found = await self._identity(ticket, is_fresh=True, is_active=False)
+            if isinstance(found, Identity):
+                return RedirectResponse(wanted, 303)
+        return opened.page.form(wanted)
 
     async def _dashboard(
         self, scope: Scope, asked: Asked, place: Place, ticket: Ticket | None
     ) -> Response | None:
         opened = self._entrance.opened
         is_page = place is Place.PAGE and asked.method in _READING
-        found = await self._identity(ticket, is_fresh=is_page) if ticket is not None else None
+        found = None
+        if ticket is not None:
+            found = await self._identity(ticket, is_fresh=is_page, is_active=is_page)
         address = places.address_of(scope["path"], asked.query)
         wanted = places.after_sign_in(address, opened.base, self._entrance.api_prefix)
         if is_page and asked.method == "GET" and opened.proxy is not None:
@@ -231,7 +238,7 @@ class Guard:
         return opened.doors.without_cookie(opened.page.form(wanted, problem=_OVER))
 
     async def _identity(
-        self, ticket: Ticket, *, is_fresh: bool
+        self, ticket: Ticket, *, is_fresh: bool, is_active: bool
     ) -> Identity | RunManagerError | None:
         """Who the ticket says is signed in; None where it is good no more, or why it is unknown."""
         opened = self._entrance.opened
@@ -240,7 +247,7 @@ class Guard:
             return known[1] if known[1].ticket == ticket else None
         opened.known.pop(ticket.session_id, None)
         try:
-            actor = await call(opened.service.signing_in.actor_of, ticket, is_active=is_fresh)
+            actor = await call(opened.service.signing_in.actor_of, ticket, is_active=is_active)
         except SignedOutError:
             return None
         except RunManagerError as error:
@@ -262,7 +269,10 @@ class Guard:
             and asked.is_of_own_origin
             and ticket is not None
         )
-        found = await self._identity(ticket, is_fresh=True) if is_ours and ticket else None
+        found = None
+        if is_ours and ticket is not None:
+            # Browsers connect anew by themselves.
+            found = await self._identity(ticket, is_fresh=True, is_active=False)
         if not isinstance(found, Identity) or not opened.sockets.has_room(found):
             await receive()
             await send({"type": "websocket.close", "code": 1008})

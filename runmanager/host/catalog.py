@@ -6,7 +6,7 @@ those that the connection's ``search_path`` finds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from runmanager.errors import HostError
 from runmanager.host.ids import INTEGER_LIMITS
 from runmanager.host.keys import read_row_keys
+from runmanager.host.privileges import read_privileges, require_usable_schemas
 from runmanager.host.values import LANGGRAPH_TABLES, LOG_TABLES, Host, TraceTable, is_time
 
 if TYPE_CHECKING:
@@ -44,10 +45,13 @@ def read_host(connection: sa.Connection, trace_tables: Sequence[str] = ()) -> Ho
     """The host's schema as this connection sees it.
 
     ``trace_tables`` names further tables whose rows go with a run. Raises HostError, in one
-    sentence that names it, for a missing table or column.
+    sentence that names it, for a missing table or column, or for a GRANT without which nothing
+    works.
     """
     tables = _read_tables(connection)
     found = {table.name: (oid, table) for oid, table in tables.items()}
+    known = {*REQUIRED, "workspaces", *LANGGRAPH_TABLES, *LOG_TABLES, *trace_tables}
+    require_usable_schemas(connection, known, found)
     _require_columns({name: table for name, (_oid, table) in found.items()})
     runs_oid, runs = found["run_metadata"]
     keys = _read_foreign_keys(connection, tables)
@@ -67,7 +71,7 @@ def read_host(connection: sa.Connection, trace_tables: Sequence[str] = ()) -> Ho
         else:
             staying.append(trace)
     _require_named(trace_tables, {trace.name for trace in going.values()})
-    return Host(
+    host = Host(
         runs=runs,
         users=found["users"][1],
         workspaces=_workspaces(found),
@@ -81,6 +85,7 @@ def read_host(connection: sa.Connection, trace_tables: Sequence[str] = ()) -> Ho
         ),
         refers_to_itself=bool(itself),
     )
+    return replace(host, privileges=read_privileges(connection, host))
 
 
 def _read_tables(connection: sa.Connection) -> dict[int, sa.Table]:

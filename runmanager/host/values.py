@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from runmanager.errors import MissingGrantError
 from runmanager.host.ids import has_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 LANGGRAPH_TABLES = ("checkpoint_writes", "checkpoint_blobs", "checkpoints")
 LOG_TABLES = ("logs", "thread_logs")
@@ -50,6 +51,23 @@ class TraceTable:
 
 
 @dataclass(frozen=True)
+class Privileges:
+    """What the database role lacks, in sentences that have the GRANT to make.
+
+    ``unreadable`` has one for each table that holds rows of runs and may not be read, by its name;
+    ``deleting`` says why runs cannot be deleted, None where they can.
+    """
+
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    deleting: str | None = None
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """All of them; () where the role lacks nothing."""
+        return (*self.unreadable.values(), *filter(None, [self.deleting]))
+
+
+@dataclass(frozen=True)
 class Host:
     """The tables of the host that Run Manager works with.
 
@@ -67,10 +85,25 @@ class Host:
     logs: tuple[TraceTable, ...]
     cascades: tuple[tuple[str, str], ...] = ()
     refers_to_itself: bool = False
+    privileges: Privileges = field(default_factory=Privileges)
 
     def trace(self, name: str) -> sa.Table | None:
-        """The trace table called ``name``, or None where the host has none."""
+        """The trace table called ``name``, or None where the host has none.
+
+        Raises MissingGrantError for one that the role may not read.
+        """
+        self.require_readable(name)
         return next((trace.table for trace in self.traces if trace.name == name), None)
+
+    @property
+    def readable_traces(self) -> tuple[TraceTable, ...]:
+        """The trace tables that the role may read."""
+        return tuple(one for one in self.traces if one.name not in self.privileges.unreadable)
+
+    def require_readable(self, name: str) -> None:
+        """Raises MissingGrantError where the role may not read the table called ``name``."""
+        if name in self.privileges.unreadable:
+            raise MissingGrantError(self.privileges.unreadable[name])
 
 
 @dataclass(frozen=True)

@@ -158,7 +158,11 @@ class Footprint:
 
 @dataclass(frozen=True)
 class LeftBehind:
-    """Rows of runs in a table that is never touched; None where they cannot be counted."""
+    """Rows of runs in a table that is never touched; None where they cannot be counted.
+
+    ``denied`` says why the table may not be read, with the GRANT to make.
+    """
 
     table: str
     rows: int | None
+    denied: str | None = None

@@ -6,12 +6,22 @@ replica lags.
 
 from __future__ import annotations
 
+import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from runmanager import accounts
 from runmanager.database import Database, translated
-from runmanager.errors import RunNotFoundError, SchemaChangedError
+from runmanager.errors import (
+    DatabaseDeniedError,
+    DatabaseError,
+    HostError,
+    MissingGrantError,
+    RunNotFoundError,
+    SchemaChangedError,
+)
 from runmanager.host.catalog import read_host
+from runmanager.host.privileges import read_privileges
 from runmanager.host.values import Host, Reading
 from runmanager.queries.catalog.hints import read_hints
 
@@ -25,13 +35,15 @@ if TYPE_CHECKING:
     from runmanager.replica import Replica
 
 T = TypeVar("T")
+logger = logging.getLogger(__name__)
 
 
 class Access:
     """Answers questions to the database, for an actor who is an admin at that moment.
 
-    A question that meets a table or column which is gone is asked once more, after the schema was
-    read again: the host may change while Run Manager runs.
+    A question that meets a table or column which is gone, or one that is denied, is asked once
+    more, after the schema was read again: the host may change while Run Manager runs. As long as
+    the role is known to lack a grant, each question asks for it anew.
     """
 
     def __init__(
@@ -78,18 +90,36 @@ class Access:
         """What ``question`` finds on the primary, which a deletion's plan is made from."""
         return self._on_current_schema(lambda: self._on_primary(actor, question))
 
+    def read_to_delete(self, actor: Actor, question: Callable[[Reading], T]) -> T:
+        """``read_primary``, for what the role must be able to delete at this moment.
+
+        Raises MissingGrantError, with the GRANT to make, where it cannot.
+        """
+
+        def ask() -> T:
+            return self._on_primary(actor, question, deleting=True)
+
+        return self._on_current_schema(ask)
+
     def require_admin(self, actor: Actor) -> None:
         """Raises NotAdminError unless the actor is an admin at this moment."""
         self.read_primary(actor, lambda _reading: None)
 
     def read_accounts(self, question: Callable[[sa.Connection, Host], T]) -> T:
-        """What ``question`` finds among the users: signing in, which makes an actor, has none."""
+        """What ``question`` finds among the users: signing in, which makes an actor, has none.
+
+        Whoever asks is nobody yet: what the database lacks, or denies, is told to the log only.
+        """
 
         def ask() -> T:
             with self.database.read() as connection:
                 return question(connection, self.host)
 
-        return self._on_current_schema(ask)
+        try:
+            return self._on_current_schema(ask)
+        except (HostError, DatabaseDeniedError) as error:
+            logger.error("Nobody can sign in: %s", error.message)  # noqa: TRY400  a traceback could carry values
+            raise DatabaseError from None
 
     def _hidden(self, actor: Actor) -> frozenset[str] | None:
         """What to leave out of the replica's answer; None where the primary is to be asked."""
@@ -105,18 +135,36 @@ class Access:
         question: Callable[[Reading], T],
         seconds: float | None = None,
         reader: str | None = None,
+        *,
+        deleting: bool = False,
     ) -> T:
         # Both at once: another thread may be reading the schema again.
         host, hints = self._schema
         with self.database.read(reader or actor.user_id, seconds=seconds) as connection:
             accounts.require_admin(connection, host, actor)
             with translated():
+                if deleting or host.privileges.sentences:
+                    host = self._with_privileges(connection, host)
+                if deleting and host.privileges.deleting is not None:
+                    raise MissingGrantError(host.privileges.deleting)
                 return question(Reading(connection, host, hints))
+
+    def _with_privileges(self, connection: sa.Connection, host: Host) -> Host:
+        """``host`` with what the role lacks at this moment, which is kept."""
+        privileges = read_privileges(connection, host)
+        if privileges == host.privileges:
+            return host
+        current = replace(host, privileges=privileges)
+        if self._schema[0] is host:
+            self._schema = (current, self._schema[1])
+        return current
 
     def _on_current_schema(self, ask: Callable[[], T]) -> T:
         try:
             return ask()
-        except SchemaChangedError:
+        except MissingGrantError:
+            raise
+        except (SchemaChangedError, DatabaseDeniedError):
             self._schema = self._read_schema()
             if self._replica is not None:
                 self._replica.look_again(self.host)

@@ -24,11 +24,20 @@ class Deleting:
     _operations: Operations
     _on_deleted: Callable[[Iterable[str]], None]
 
+    @property
+    def denied(self) -> str | None:
+        """Why the database role cannot delete runs, with the GRANT to make; None where it can."""
+        return self._access.host.privileges.deleting
+
     def plan(
         self, actor: Actor, thread_ids: Sequence[str], *, include_running: bool = False
     ) -> DeletionPlan:
-        """What deleting these runs would do. Raises InvalidRequestError for none or too many."""
-        return self._access.read_primary(
+        """What deleting these runs would do.
+
+        Raises InvalidRequestError for none or too many, and MissingGrantError where the role may
+        not delete.
+        """
+        return self._access.read_to_delete(
             actor,
             lambda reading: plan_deletion(
                 reading.connection, reading.host, thread_ids, include_running=include_running
@@ -36,8 +45,11 @@ class Deleting:
         )
 
     def start(self, actor: Actor, plan: DeletionPlan) -> OperationView:
-        """Start deleting exactly what ``plan`` says; it goes on without the caller."""
-        self._access.require_admin(actor)
+        """Start deleting exactly what ``plan`` says; it goes on without the caller.
+
+        Raises MissingGrantError where the role may not delete any more.
+        """
+        self._access.read_to_delete(actor, lambda _reading: None)
         return self._operations.start(actor, Deletion(plan, self._on_deleted))
 
     def delete(

@@ -10,7 +10,7 @@ from runmanager.paging import Page
 from runmanager.queries.run import checkpoints, detail, footprint, logs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from runmanager.host.values import Host, Reading, TraceTable
     from runmanager.paging import PageRequest
@@ -54,16 +54,28 @@ class Reviewing:
     def footprint(
         self, actor: Actor, thread_id: str
     ) -> tuple[tuple[Footprint, ...], tuple[LeftBehind, ...]]:
-        """One run's rows and stored bytes by table: what goes with it, and what is left behind."""
+        """One run's rows and stored bytes by table: what goes with it, and what is left behind.
+
+        Tables of ``unreadable`` are not among the first.
+        """
 
         def count(
             reading: Reading,
         ) -> tuple[tuple[Footprint, ...], tuple[LeftBehind, ...]]:
             connection, host = reading.connection, reading.host
-            going = footprint.footprints(connection, footprint.run_tables(host), [thread_id])
+            tables = footprint.readable_tables(host)
+            going = footprint.footprints(connection, tables, [thread_id])
             return going, footprint.left_behind(connection, host, [thread_id])
 
         return self._access.read(actor, count, thread_id=thread_id)
+
+    @property
+    def unreadable(self) -> Mapping[str, str]:
+        """The tables with rows of runs that the database role may not read, by name.
+
+        Each has a sentence with the GRANT to make.
+        """
+        return self._access.host.privileges.unreadable
 
     @property
     def log_tables(self) -> tuple[str, ...]:
@@ -166,5 +178,6 @@ def _log_tables(host: Host) -> tuple[str, ...]:
 def _log_table(host: Host, name: str | None) -> TraceTable:
     for trace in host.logs:
         if trace.name == (name or _log_tables(host)[0]):
+            host.require_readable(trace.name)
             return trace
     raise UnknownNameError(f"The database has no log table “{name}”.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
     from runmanager.service.signing_in import CheckPassword
     from runmanager.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 
 class RunManager:
@@ -82,6 +85,8 @@ class RunManager:
             opened.callback(store.close)
             signing_in = _signing_in(access, store, settings, check_password)
             opened.pop_all()
+        for sentence in access.host.privileges.sentences:
+            logger.warning("%s", sentence)
         return cls(access, store, signing_in, limits or Limits(), replica)
 
     def close(self) -> None:

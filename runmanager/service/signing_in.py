@@ -111,6 +111,8 @@ class SigningIn:
         try:
             account = self._checked(username, password)
         except (WrongPasswordError, NotAdminError):
+            # Without the name: a password is typed there now and then.
+            logger.warning("A sign-in was refused (%s) from %s", kind, address or "here")
             raise
         except RunManagerError:
             self._guessing.undone(attempt)
@@ -146,38 +148,21 @@ class SigningIn:
         of that. While the host's database is away, the store's word is good: nothing can be read
         then.
         """
-        found = self.actors_of([ticket]).get(ticket.session_id)
+        now = time.time()
+        stored = self._stored([ticket], now)
+        found = self._actors([ticket], stored).get(ticket.session_id)
         if found is None:
             raise SignedOutError
-        if is_active:
-            self._note_use(ticket)
+        # Written at most once in a tenth of what may pass without anything done.
+        used_at = stored[ticket.session_id].used_at
+        if is_active and now - used_at > min(60.0, self._lifetimes.idle / 10):
+            with self._store.write() as connection:
+                sessions.touch(connection, key_of(ticket.session_id), now)
         return found
 
     def actors_of(self, tickets: Collection[Ticket]) -> Mapping[str, Actor]:
         """By session id, the admins of those of these sign-ins that are still good."""
-        now = time.time()
-        keys = {key_of(one.session_id): one for one in tickets}
-        with self._store.read() as connection:
-            stored = sessions.live(connection, list(keys), now)
-        known = {keys[one.key].session_id: one for one in stored if not self._is_idle(one, now)}
-        good = [one for one in tickets if _is_whose(one, known.get(one.session_id))]
-        if not good:
-            return {}
-        try:
-            standing = self._access.read_accounts(
-                lambda connection, host: accounts.standing(
-                    connection, host, {one.user_id for one in good}
-                )
-            )
-        except DatabaseError:
-            return {
-                one.session_id: Actor(one.user_id, known[one.session_id].username) for one in good
-            }
-        return {
-            one.session_id: standing[one.user_id].actor
-            for one in good
-            if one.user_id in standing and self._has_same_password(one, standing[one.user_id])
-        }
+        return self._actors(tickets, self._stored(tickets, time.time()))
 
     def actor_named(self, name: str, *, is_username: bool) -> Actor:
         """The active admin whom a token of the host's names, by id or by username.
@@ -304,14 +289,39 @@ class SigningIn:
         logger.info("Signed in (%s, %s): %r", kind, method, account.username)
         return SignedIn(account.actor, ticket, stored.expires_at)
 
-    def _note_use(self, ticket: Ticket) -> None:
-        # Written at most once in a tenth of what may pass without anything done.
-        key, now = key_of(ticket.session_id), time.time()
+    def _stored(self, tickets: Collection[Ticket], now: float) -> dict[str, StoredSession]:
+        """By session id, what the store has of those that are neither over nor another user's."""
+        by_key = {key_of(one.session_id): one for one in tickets}
         with self._store.read() as connection:
-            stored = sessions.find(connection, key)
-        if stored is not None and now - stored.used_at > min(60.0, self._lifetimes.idle / 10):
-            with self._store.write() as connection:
-                sessions.touch(connection, key, now)
+            found = sessions.live(connection, list(by_key), now)
+        return {
+            by_key[one.key].session_id: one
+            for one in found
+            if one.user_id == by_key[one.key].user_id and not self._is_idle(one, now)
+        }
+
+    def _actors(
+        self, tickets: Collection[Ticket], stored: Mapping[str, StoredSession]
+    ) -> dict[str, Actor]:
+        """By session id, those of them whom the host's database still has as admins."""
+        good = [one for one in tickets if one.session_id in stored]
+        if not good:
+            return {}
+        user_ids = {one.user_id for one in good}
+        try:
+            standing = self._access.read_accounts(
+                lambda connection, host: accounts.standing(connection, host, user_ids)
+            )
+        except DatabaseError:
+            # It says nothing to anybody now, and answers each call for itself.
+            return {
+                one.session_id: Actor(one.user_id, stored[one.session_id].username) for one in good
+            }
+        return {
+            one.session_id: standing[one.user_id].actor
+            for one in good
+            if one.user_id in standing and self._has_same_password(one, standing[one.user_id])
+        }
 
     def _is_idle(self, stored: StoredSession, now: float) -> bool:
         return stored.kind is SessionKind.BROWSER and now - stored.used_at > self._lifetimes.idle
@@ -324,10 +334,6 @@ class SigningIn:
 def key_of(session_id: str) -> str:
     """What the store knows a session by: from it, nobody can make a cookie."""
     return hashlib.sha256(session_id.encode(errors="surrogatepass")).hexdigest()
-
-
-def _is_whose(ticket: Ticket, stored: StoredSession | None) -> bool:
-    return stored is not None and stored.user_id == ticket.user_id
 
 
 def _written(password: str) -> tuple[str, ...]:

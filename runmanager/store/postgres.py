@@ -58,7 +58,7 @@ _SENTENCES = {
     ),
 }
 _AWAY = (
-    "cannot be reached: see that its server is running, and that the database, role and password of "
+    "cannot be reached: see that its server is running, and that database, role and password in "
     "RUNMANAGER_STATE_URL are right, then try again"
 )
 _OTHERWISE = "did not do this: try again, and if it stays so, look at its server's log"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from runmanager.database import cancel
 from runmanager.errors import CountNotFoundError, RunManagerError
+from runmanager.logs import report, told
 from runmanager.queries.listing.conditions import select_by
 from runmanager.queries.listing.totals import count_all
 from runmanager.records import CountState, CountView
@@ -133,8 +134,11 @@ class FullCounts:
         try:
             self._read(count.actor, question, seconds=MAX_SECONDS, reader=READER)
         except RunManagerError as error:
-            state = CountState.STOPPED if count.is_stopped else CountState.FAILED
-            count.end(state, message=error.message)
+            if count.is_stopped:
+                count.end(CountState.STOPPED, message=error.message)
+            else:
+                count.end(CountState.FAILED, message=told(logger, error))
         except Exception as error:  # noqa: BLE001  nobody waits for this thread: a page watches it
-            logger.error("A count ended unexpectedly: %s", type(error).__name__)  # noqa: TRY400  a traceback could carry values
-            count.end(CountState.FAILED, message="The runs could not be counted.")
+            error_id = report(logger, "A count ended unexpectedly", error)
+            message = f"The runs could not be counted (error {error_id})."
+            count.end(CountState.FAILED, message=message)

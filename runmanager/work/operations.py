@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from runmanager.audit import Origin, log_operation
 from runmanager.errors import DatabaseError, OperationNotFoundError
+from runmanager.logs import report
 from runmanager.records import Actor, FailedRun, OperationState, OperationView, Receipt
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class Operations:
         operation.finished.wait()
         with self._lock:
             self._known.pop(operation_id, None)
-        return operation.receipt or _lost(operation)
+        return operation.receipt or _lost(operation, DatabaseError().message)
 
     def running(self, actor: Actor) -> tuple[OperationView, ...]:
         """The operations that the actor started from a page and that have not finished."""
@@ -156,8 +157,9 @@ class Operations:
         except Exception as error:  # noqa: BLE001  see below
             # Nobody waits for this thread: whatever it met must end in a receipt, or the page
             # would watch for ever.
-            logger.error("A %s ended unexpectedly: %s", work.kind.name, type(error).__name__)  # noqa: TRY400  a traceback could carry values
-            receipt = _lost(operation)
+            error_id = report(logger, f"A {work.kind.name} ended unexpectedly", error)
+            what_happened = f"Run Manager met an error of its own (error {error_id})."
+            receipt = _lost(operation, what_happened)
         log_operation(operation.origin, work.audit_details(), receipt)
         # The receipt last: whoever sees it finds the numbers settled.
         on_progress(len(work.thread_ids), len(receipt.failed))
@@ -165,8 +167,8 @@ class Operations:
         operation.finished.set()
 
 
-def _lost(operation: _Operation) -> Receipt:
-    reason = f"{DatabaseError().message} What became of this run is not known: look it up."
+def _lost(operation: _Operation, what_happened: str) -> Receipt:
+    reason = f"{what_happened} What became of this run is not known: look it up."
     return Receipt(
         kind=operation.work.kind,
         actor=operation.actor,

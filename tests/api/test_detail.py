@@ -67,6 +67,7 @@ def test_a_run_has_everything_the_database_has(host: HostWriter, caller: Caller)
         "others": {},
         "cut": {},
         "left_behind": [],
+        "denied": [],
         "links": {
             "logs": f"{PREFIX}/runs/r-1/logs",
             "checkpoints": f"{PREFIX}/runs/r-1/checkpoints",
@@ -258,7 +259,7 @@ def test_a_plan_says_what_would_go_and_changes_nothing(
         "running_left_out": [two],
         "missing": ["none"],
         "orphans": [],
-        "left_behind": [{"table": "billing", "rows": 1}],
+        "left_behind": [{"table": "billing", "rows": 1, "denied": None}],
     }
     assert {one["table"]: one["rows"] for one in tables} == dict.fromkeys(host.shape.tables, 2)
     whole = caller.send("POST", "/deletion-plan", body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -187,7 +188,9 @@ def test_a_database_that_is_away_is_503(
         for path in PATHS[:-1]:
             response = caller.client.get(path)
             assert response.headers["retry-after"] == "5"
-            assert detail_of(response, 503) == DatabaseAwayError().message
+            known, _, error = detail_of(response, 503).partition(" (error ")
+            assert known == DatabaseAwayError().message
+            assert f"(error {error}" in caplog.text
         response = caller.client.request("DELETE", "/runs", json={"thread_ids": ["r-1"]})
         assert name not in detail_of(response, 503)
         response = caller.client.post("/token", data={"username": "ada", "password": "x"})
@@ -229,7 +232,7 @@ def test_a_required_column_that_is_gone_is_503_and_named(host: HostWriter, calle
     host.add_run()
     host.execute("ALTER TABLE run_metadata RENAME COLUMN run_name TO title")
     missing = "The table “run_metadata” has no column “run_name”, which is needed."
-    assert detail_of(caller.client.get("/runs"), 503) == missing
+    assert detail_of(caller.client.get("/runs"), 503).startswith(f"{missing} (error ")
     host.execute("ALTER TABLE run_metadata RENAME COLUMN title TO run_name")
     assert caller.json("/runs")["total"] == 1
 
@@ -242,8 +245,11 @@ def test_what_nobody_foresaw_is_500_without_a_word_of_it(
 
     monkeypatch.setattr(caller.manager.finding, "list_runs", break_down)
     response = caller.client.get("/runs")
-    assert detail_of(response, 500) == "Run Manager could not do this."
-    assert "RuntimeError" in caplog.text
+    sentence = detail_of(response, 500)
+    found = re.fullmatch(r"Run Manager could not do this \(error ([0-9a-f]{8})\)\.", sentence)
+    assert found is not None
+    line = rf"RuntimeError at tests/api/test_refusals\.py:\d+ \(error {found[1]}\)"
+    assert re.search(line, caplog.text)
     assert "secret" not in caplog.text
 
 

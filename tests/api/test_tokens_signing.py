@@ -9,12 +9,16 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from runmanager.errors import InvalidTokenError
 from runmanager.settings import Settings
-from runmanager.tokens import Tokens
-from tests.api.conftest import PASSWORD, bearer, token
+from runmanager.tokens import OWN_NAME, Tokens
+from tests.api.conftest import PASSWORD, SECRET, bearer, token
 from tests.api.tokens import (
+    AUDIENCE,
     EC_KEY,
     EC_PEM,
+    ISSUER,
+    OTHER,
     RSA_KEY,
     RSA_PEM,
     USER,
@@ -25,14 +29,18 @@ from tests.api.tokens import (
     private_pem,
     public_pem,
 )
+from tests.passwords import set_password
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
     from tests.api.conftest import OpenCaller
+    from tests.hosts import HostWriter
 
 
 GOOD = by_hand(good(exp=in_seconds(3600)))
+NEW = "the secret that is new, longer than 32 bytes"
+OLD = "the secret that is old, longer than 32 bytes"
 
 
 def test_a_public_key_is_no_secret_to_sign_with(open_caller: OpenCaller) -> None:
@@ -104,6 +112,64 @@ def test_a_public_key_may_have_its_line_breaks_as_two_characters() -> None:
     pem = public_pem(EC_KEY)
     found = Settings.from_environment({"RUNMANAGER_JWT_PUBLIC_KEY": pem.replace("\n", "\\n")})
     assert Tokens(found).subject(token(7, key=EC_PEM, algorithm="ES256")) == "7"
+
+
+def test_a_token_by_any_secret_of_the_list_is_let_in(open_caller: OpenCaller) -> None:
+    caller = open_caller(jwt_secrets=(NEW, SECRET, OLD))
+    for key in (NEW, SECRET, OLD):
+        answer = caller.client.get("/usernames", headers=bearer(by_hand(good(), key=key)))
+        assert answer.status_code == 200, key
+    for key in (OTHER, "", f"{NEW}\n{SECRET}", f"{NEW},{SECRET}"):
+        assert_refused(caller.client, bearer(by_hand(good(), key=key)))
+
+
+@pytest.mark.parametrize("key", [NEW, OLD], ids=["new", "old"])
+def test_a_token_by_any_secret_of_the_list_is_checked_in_full(
+    open_caller: OpenCaller, key: str
+) -> None:
+    caller = open_caller(jwt_secrets=(NEW, OLD), jwt_issuer=ISSUER, jwt_audience=AUDIENCE)
+    refused = {
+        "expired": good(exp=in_seconds(-60)),
+        "no exp": good(exp=None),
+        "another issuer": good(iss="https://another.example"),
+        "another audience": good(aud="another"),
+        "nobody": good(sub=None),
+        "not valid yet": good(nbf=in_seconds(60)),
+    }
+    for claims in refused.values():
+        assert_refused(caller.client, bearer(by_hand(claims, key=key)))
+    for header in ({"alg": "none"}, {"alg": "HS512"}, {"alg": "RS256"}):
+        assert_refused(caller.client, bearer(by_hand(good(), header, key=key)))
+
+
+@pytest.mark.parametrize("key", [NEW, OLD], ids=["new", "old"])
+def test_a_refusal_s_reason_is_that_of_the_secret_that_signed(key: str) -> None:
+    text = by_hand(good(exp=in_seconds(-60)), key=key)
+    with pytest.raises(InvalidTokenError, match=r"^expired$"):
+        Tokens(Settings(jwt_secrets=(NEW, OLD))).subject(text)
+
+
+def test_the_first_secret_signs_and_the_second_is_on_its_way_out(
+    host: HostWriter, open_caller: OpenCaller
+) -> None:
+    set_password(host, "ada", PASSWORD)
+    issued = open_caller(jwt_secrets=(NEW, OLD)).client.post(
+        "/token", data={"username": "ada", "password": PASSWORD}
+    )
+    text = issued.json()["access_token"]
+    jwt.decode(text, NEW, algorithms=["HS256"], audience=OWN_NAME)
+    for keys, status in (((NEW,), 200), ((OLD, NEW), 200), ((OLD,), 401)):
+        answer = open_caller(jwt_secrets=keys).client.get("/usernames", headers=bearer(text))
+        assert answer.status_code == status
+
+
+def test_a_list_of_secrets_stands_beside_a_public_key(open_caller: OpenCaller) -> None:
+    caller = open_caller(jwt_secrets=(NEW, OLD), jwt_public_key=public_pem(EC_KEY))
+    by_host = jwt.encode(good(), EC_PEM, algorithm="ES256")
+    for text in (by_hand(good(), key=OLD), by_host):
+        assert caller.client.get("/usernames", headers=bearer(text)).status_code == 200
+    assert_refused(caller.client, bearer(by_hand(good(), {"alg": "ES256"}, key=OLD)))
+    assert_refused(caller.client, bearer(by_hand(good(), key=public_pem(EC_KEY))))
 
 
 def test_a_key_file_is_no_secret() -> None:

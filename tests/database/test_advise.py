@@ -19,6 +19,8 @@ from tests.hosts import connect, fill
 from tests.processes import ROOT, address, environment
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.hosts import HostWriter
 
 ENOUGH = 12_000  # runs, for an index to be of use
@@ -293,6 +295,20 @@ def test_the_command_prints_a_script_and_changes_nothing(host: HostWriter) -> No
     assert relations(host) == before
     assert done.stdout == as_sql(*looked_at(host))
     assert "-- Every index makes inserts a little slower" in done.stdout
+
+
+def test_the_command_needs_the_database_s_secret_only(host: HostWriter, tmp_path: Path) -> None:
+    # Whoever looks after the database may read neither the service's keys nor their files.
+    (tmp_path / "url").write_text(address(host.url))
+    done = run(
+        {
+            "DATABASE_URL_FILE": str(tmp_path / "url"),
+            "RUNMANAGER_COOKIE_KEY_FILE": "/no/such/file",
+            "RUNMANAGER_JWT_SECRET_FILE": "/no/such/file",
+            "RUNMANAGER_OIDC_ISSUER": "https://login.example.org",
+        }
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_command_says_when_there_is_nothing_to_do(host: HostWriter) -> None:

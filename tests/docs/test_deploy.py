@@ -29,7 +29,12 @@ def environment(block: str) -> dict[str, str]:
     return {name: value for name, value in found.items() if name != "STREAMLIT_SERVER_PORT"}
 
 
-MAIN = environment(PAGE.block("ini", "DATABASE_URL"))
+MAIN = environment(PAGE.block("ini", "DATABASE_URL="))
+IN_FILES = environment(PAGE.block("ini", "DATABASE_URL_FILE="))
+CREDENTIALS = dict(
+    line.removeprefix("LoadCredential=").split(":", 1)
+    for line in PAGE.block("ini", "LoadCredential=").splitlines()
+)
 BELOW_A_PATH = environment(PAGE.block("ini", "BASE_URL_PATH"))
 
 
@@ -39,6 +44,15 @@ def test_what_is_to_be_replaced_is_refused_as_it_stands() -> None:
         keys = {"RUNMANAGER_COOKIE_KEY": "k" * 32} | {name: MAIN[name]}
         with pytest.raises(SettingsError, match=name):
             Settings.from_environment(MAIN | keys)
+
+
+def test_every_secret_of_the_environment_may_stand_in_one_of_the_files() -> None:
+    (commands,) = (block for block in PAGE.blocks("sh") if "install -d" in block)
+    written = set(re.findall(r"> (\S+)$", commands, re.M))
+    secrets_of_main = {name for name in MAIN if not name.startswith("STREAMLIT_")}
+    assert CREDENTIALS.keys() == secrets_of_main
+    assert {name.removesuffix("_FILE") for name in IN_FILES} == secrets_of_main
+    assert set(CREDENTIALS.values()) == set(IN_FILES.values()) == written
 
 
 def test_the_process_starts_with_this_environment_and_is_healthy_where_it_says(

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runmanager.errors import DatabaseDeniedError
+from runmanager.errors import MissingGrantError
 from runmanager.filters import RunFilter
 from runmanager.host.catalog import REQUIRED
+from runmanager.host.privileges import USED_OF_USERS
 from runmanager.host.values import LANGGRAPH_TABLES, LOG_TABLES
 from runmanager.paging import PageRequest
 from runmanager.records import Actor
-from tests.docs.reading import Document
-from tests.operations import delete
+from tests.conftest import every_shape
+from tests.operations import delete, until
+from tests.roles import DELETER, PAGE, READER, of_the_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
     from runmanager.service import RunManager
     from tests.conftest import OpenManager
     from tests.hosts import HostWriter
+    from tests.roles import Roles
 
-PAGE = Document("docs/own-database.md")
 ROLE = "runmanager_of_the_page"
 
 
@@ -32,7 +34,6 @@ def statements(holding: str) -> str:
     return re.sub(r"\b(ROLE|TO) runmanager\b", rf"\1 {ROLE}", PAGE.block("sql", holding))
 
 
-GRANTS = statements("CREATE ROLE")
 SEARCH_PATH = statements("IN DATABASE app")
 VIEWS = statements("CREATE VIEW")
 OTHER_NAMES = """
@@ -47,7 +48,7 @@ OTHER_NAMES = """
 
 @pytest.fixture
 def role(host: HostWriter) -> Iterator[str]:
-    """The role that the page makes; it is dropped with the test."""
+    """A role by the name that the page's other statements have here; dropped with the test."""
     yield ROLE
     host.execute(f"DROP OWNED BY {ROLE}; DROP ROLE {ROLE}")
 
@@ -58,44 +59,79 @@ def titles(manager: RunManager, admin: Actor) -> list[str]:
     return [run.title for run in page.items]
 
 
-def test_the_role_that_it_grants_to_finds_reviews_and_deletes(
-    host: HostWriter, open_manager: OpenManager, admin: Actor, role: str
+@every_shape
+@pytest.mark.parametrize("of", [READER, DELETER])
+def test_each_role_that_it_makes_finds_and_reviews(
+    host: HostWriter, open_manager: OpenManager, admin: Actor, roles: Roles, of: str
 ) -> None:
-    host.execute(GRANTS)
-    going, staying = host.add_runs(2, user="kate", workspace="Ops")
-    manager = open_manager(host.url.set(username=role))
-    assert len(titles(manager, admin)) == 2
+    first, _second = host.add_runs(2, user="kate", workspace="Ops")
+    manager = open_manager(roles.url(roles.of_the_page(of)))
+    assert manager.signing_in.actor_for("ada") == admin
+    assert [one.username for one in manager.signing_in.credentials()] == ["ada"]
+    assert manager.signing_in.actor_of_token(admin.user_id, is_username=False) == admin
+    run_filter = RunFilter(search="order", username="kate", workspace=host.workspace("Ops"))
+    assert manager.finding.list_runs(admin, run_filter, PageRequest()).total == 2
+    assert len(manager.finding.browse(admin, run_filter, PageRequest()).items) == 2
+    for key in manager.finding.offered:
+        if key != "search":
+            assert manager.finding.choices(admin, key, RunFilter()).is_complete
     assert manager.finding.usernames(admin) == ("kate",)
-    assert manager.reviewing.run(admin, going).has_row
-    tables, left = manager.reviewing.footprint(admin, going)
+    assert len(manager.finding.workspaces(admin)) == 1
+    count = manager.finding.start_count(admin, run_filter)
+    until(lambda: manager.finding.count(admin, count.count_id).total == 2)
+    assert manager.reviewing.run(admin, first).has_row
+    assert manager.reviewing.whole_text(admin, first, "run_name") == "Order processing"
+    tables, left = manager.reviewing.footprint(admin, first)
     assert ({one.table for one in tables}, left) == (set(host.shape.tables), ())
-    assert len(manager.reviewing.logs(admin, going, "logs", PageRequest()).items) == 1
-    receipt = delete(manager, admin, [going])
+    traces = 0 if host.shape.is_minimal else 1
+    assert manager.reviewing.logs(admin, first, None, PageRequest()).total == traces
+    assert manager.reviewing.checkpoints(admin, first, PageRequest()).total == traces
+    assert manager.reviewing.blobs(admin, first, PageRequest()).total == traces
+    assert manager.reviewing.unreadable == {}
+
+
+@every_shape
+def test_only_the_role_that_deletes_deletes(
+    host: HostWriter, open_manager: OpenManager, admin: Actor, roles: Roles
+) -> None:
+    going, staying = host.add_runs(2)
+    before = host.contents()
+    reading = open_manager(roles.url(roles.of_the_page(READER)))
+    assert reading.deleting.denied is not None
+    with pytest.raises(MissingGrantError):
+        reading.deleting.plan(admin, [going])
+    assert host.contents() == before
+    deleting = open_manager(roles.url(roles.of_the_page(DELETER)))
+    assert deleting.deleting.denied is None
+    receipt = delete(deleting, admin, [going])
     assert [run.thread_id for run in receipt.done] == [going], receipt.failed
     assert host.is_gone(going)
     assert not host.is_gone(staying)
-    manager.close()
 
 
-@pytest.mark.parametrize(
-    "taken", ["SELECT ON run_metadata", "UPDATE (run_name) ON run_metadata", "DELETE ON logs"]
-)
-def test_without_one_of_its_rights_nothing_goes_and_the_page_is_named(
-    host: HostWriter, open_manager: OpenManager, admin: Actor, role: str, taken: str
-) -> None:
-    host.execute(GRANTS)
-    host.execute(f"REVOKE {taken} FROM {role}")
-    (run,) = host.add_runs(1)
-    manager = open_manager(host.url.set(username=role))
-    try:
-        failed = delete(manager, admin, [run]).failed
-    except DatabaseDeniedError as error:
-        reason = error.message
-    else:
-        reason = failed[0].error
-    assert "docs/own-database.md" in reason
-    assert all(host.counts(run).values())
-    manager.close()
+@every_shape
+@pytest.mark.parametrize("of", [READER, DELETER])
+def test_no_role_that_it_makes_may_do_more(host: HostWriter, roles: Roles, of: str) -> None:
+    role = roles.of_the_page(of)
+    users = [
+        column for column in USED_OF_USERS if not (column == "is_active" and host.shape.is_minimal)
+    ]
+    may = {("users", "SELECT", column) for column in users}
+    if not host.shape.is_minimal:
+        may |= {("workspaces", "SELECT", column) for column in ("id", "name")}
+    may |= {(table, "SELECT", "") for table in host.shape.tables}
+    if of == DELETER:
+        may |= {(table, "DELETE", "") for table in host.shape.tables}
+        may.add(("run_metadata", "UPDATE", "run_name"))
+    granted = host.execute(
+        "SELECT relname, privilege_type, '' FROM pg_class, aclexplode(relacl)"
+        " WHERE grantee = %s::regrole"
+        " UNION ALL SELECT attrelid::regclass::text, privilege_type, attname"
+        " FROM pg_attribute, aclexplode(attacl) WHERE grantee = %s::regrole",
+        role,
+        role,
+    )
+    assert set(granted) == may
 
 
 @pytest.mark.parametrize("shape", ["schema"], indirect=True)
@@ -103,8 +139,7 @@ def test_a_schema_of_another_name_is_found_by_the_search_path_of_the_role(
     host: HostWriter, open_manager: OpenManager, admin: Actor, role: str
 ) -> None:
     host.add_run(name="Order")
-    host.execute(GRANTS)
-    host.execute(f"GRANT USAGE ON SCHEMA app TO {role}")
+    host.execute(of_the_page(DELETER, role, host.shape))
     host.execute(SEARCH_PATH.replace("DATABASE app", f"DATABASE {host.url.database}"))
     # Its address names no search_path.
     url = host.url.set(username=role).difference_update_query(["options"])

@@ -63,7 +63,9 @@ def test_every_module_that_is_run_exists(name: str) -> None:
 
 @every_page
 def test_every_variable_that_is_named_is_read_somewhere(name: str) -> None:
-    settings = {one.metadata["env"] for one in Settings.__dataclass_fields__.values()}
+    fields = [one.metadata for one in Settings.__dataclass_fields__.values()]
+    settings = {one["env"] for one in fields}
+    settings |= {f"{one['env']}_FILE" for one in fields if one["may_be_file"]}
     others = {"RUNMANAGER_PG_BINDIR", "RUNMANAGER_CHROMIUM"}
     named = set(
         re.findall(r"\b(?:RUNMANAGER|STREAMLIT|DATABASE)_[A-Z_]*[A-Z]\b", Document(name).text)

@@ -96,6 +96,9 @@ def forged_id_tokens(p: HostileProvider, c: dict[str, Any]) -> dict[str, Any]:
         "no issuer": signed(without(c, "iss"), p.key),
         "another audience": signed(c | {"aud": "other"}, p.key),
         "no audience": signed(without(c, "aud"), p.key),
+        "another audience, with us as the party": signed(
+            c | {"aud": "other", "azp": CLIENT_ID}, p.key
+        ),
         "two audiences and no party": signed(c | {"aud": [CLIENT_ID, "x"]}, p.key),
         "another party": signed(c | {"azp": "other"}, p.key),
         "it is over": signed(c | {"exp": int(time.time()) - 120}, p.key),

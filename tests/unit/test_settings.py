@@ -8,6 +8,7 @@ from dataclasses import Field, FrozenInstanceError, fields
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 import app
 from runmanager.errors import SettingsError
@@ -83,10 +84,48 @@ def test_the_demo_needs_no_setting_at_all() -> None:
     assert Settings.from_environment({}) == Settings()
 
 
+def planted(env: str) -> str:
+    """A secret of 32 bytes or more that no other variable has."""
+    return f"planted.in.{env}.{'x' * 32}"
+
+
 def test_printed_settings_hold_no_secret() -> None:
-    shown = repr(settings(DATABASE_URL=f"postgresql://kate:{SECRET}@db/host"))
-    assert SECRET not in shown
-    assert KEY not in shown
+    secrets = [
+        one.metadata["env"]
+        for one in fields(Settings)
+        if one.metadata["env"].endswith(("_URL", "_KEY", "_SECRET"))
+    ]
+    secrets.remove("RUNMANAGER_JWT_PUBLIC_KEY")
+    assert len(secrets) == 7
+    environ = {
+        env: f"postgresql://kate:{planted(env)}@db/host" if env.endswith("_URL") else planted(env)
+        for env in secrets
+    }
+    found = settings(
+        **environ,
+        RUNMANAGER_OIDC_ISSUER="https://login.example.org",
+        RUNMANAGER_OIDC_CLIENT_ID="run-manager",
+        RUNMANAGER_PROXY_USER_HEADER="X-Remote-User",
+        RUNMANAGER_TRUSTED_PROXIES="127.0.0.1",
+    )
+    for env in secrets:
+        (field,) = (one for one in fields(Settings) if one.metadata["env"] == env)
+        value = getattr(found, field.name)
+        assert planted(env) in (str(value.password) if isinstance(value, sa.URL) else value)
+        for shown in (repr(found), str(found), f"{found}", f"{[found]}"):
+            assert planted(env) not in shown
+            assert field.name not in shown
+    assert "login.example.org" in repr(found)
+
+
+def test_the_store_s_folder_is_the_one_that_was_named_or_belongs_to_the_host() -> None:
+    named = settings(RUNMANAGER_STATE_DIR="/srv/state", DATABASE_URL="postgresql://db/host")
+    assert named.state_folder == Path("/srv/state")
+    assert settings(RUNMANAGER_STATE_DIR="/srv/state").state_folder == Path("/srv/state")
+    assert settings(DATABASE_URL="postgresql://db/host").state_folder == ROOT / ".state"
+    demo = settings(RUNMANAGER_DEMO_DIR="/srv/demo").state_folder
+    assert demo == Path("/srv/demo/state")
+    assert Settings().state_folder == ROOT / ".demo" / "state"
 
 
 def test_settings_are_frozen() -> None:
@@ -143,6 +182,13 @@ def test_the_page_of_settings_has_each_with_its_sentence_and_default() -> None:
         if line.startswith("| `")
     ]
     assert rows == [as_documented(setting) for setting in fields(Settings)]
+
+
+def test_the_page_of_settings_names_what_may_stand_in_a_file() -> None:
+    section = Document("docs/settings.md").section("Can a secret stand in a file?")
+    (listed,) = re.findall(r"This goes for (.*?)\.\n", section, re.S)
+    in_files = [one.metadata["env"] for one in fields(Settings) if one.metadata["may_be_file"]]
+    assert re.findall(r"`(\w+)`", listed) == in_files
 
 
 def test_the_page_of_settings_says_where_it_listens_by_itself() -> None:

@@ -26,7 +26,7 @@ from runmanager.records import JsonText, RunDetail, RunLink, RunSummary
 from runmanager.text import shorten
 
 if TYPE_CHECKING:
-    from runmanager.host.values import Reading
+    from runmanager.host.values import Host, Reading
 
 MAX_JSON = 1_000_000
 MAX_TEXT = 20_000
@@ -64,7 +64,7 @@ def run_detail(reading: Reading, thread_id: str) -> RunDetail:
     row = reading.connection.execute(statement.limit(1)).one_or_none()
     if row is None:
         if not ids_with_traces(reading.connection, reading.host, [thread_id]):
-            raise RunNotFoundError
+            raise _not_found(reading.host)
         return _orphan(thread_id)
     reruns, reruns_total = _reruns(reading, row.thread_id)
     others = ((name, read_excerpt(row, f"extra_{index}")) for index, name in enumerate(extra))
@@ -126,6 +126,17 @@ def _optional(table: sa.Table, name: str) -> sa.ColumnElement[Any]:
 
 def _excerpt(column: sa.ColumnElement[Any], name: str) -> tuple[sa.Label[Any], ...]:
     return excerpt_columns(as_text(column), name, MAX_TEXT)
+
+
+def _not_found(host: Host) -> RunNotFoundError:
+    """That there is no such run; where a table may not be read, that it may have traces there."""
+    unread = host.privileges.unreadable
+    denied = [unread[trace.name] for trace in host.traces if trace.name in unread]
+    if not denied:
+        return RunNotFoundError()
+    return RunNotFoundError(
+        f"No row of this run was found where the database role may look. {' '.join(denied)}"
+    )
 
 
 def _orphan(thread_id: str) -> RunDetail:

@@ -25,6 +25,12 @@ def run_tables(host: Host) -> tuple[TraceTable, ...]:
     return (runs, *sorted(host.traces, key=lambda trace: trace.name))
 
 
+def readable_tables(host: Host) -> tuple[TraceTable, ...]:
+    """``run_tables`` without those that the database role may not read."""
+    unreadable = host.privileges.unreadable
+    return tuple(trace for trace in run_tables(host) if trace.name not in unreadable)
+
+
 def footprints(
     connection: sa.Connection, tables: Iterable[TraceTable], thread_ids: Sequence[str]
 ) -> tuple[Footprint, ...]:
@@ -54,12 +60,15 @@ def left_behind(
 
     These tables may be large and without an index on ``thread_id``: one that cannot be counted
     within a second, or may not be read, is named with ``rows`` None, instead of failing what it is
-    only a remark to.
+    only a remark to. Of the latter ``denied`` has the GRANT to make.
     """
     if not host.left_behind or not thread_ids:
         return ()
+    unreadable = host.privileges.unreadable
     counted = (
-        LeftBehind(trace.name, _count_or_none(connection, trace, thread_ids))
+        LeftBehind(trace.name, None, unreadable[trace.name])
+        if trace.name in unreadable
+        else LeftBehind(trace.name, _count_or_none(connection, trace, thread_ids))
         for trace in host.left_behind
     )
     return tuple(table for table in counted if table.rows != 0)
@@ -79,9 +88,10 @@ def _count_or_none(
 
 
 def ids_with_traces(connection: sa.Connection, host: Host, thread_ids: Sequence[str]) -> set[str]:
-    """Those of ``thread_ids`` that have a row in any trace table."""
+    """Those of ``thread_ids`` that have a row in any trace table that may be read."""
     parts = [
-        sa.select(trace.thread_id.label("id")).where(trace.of(thread_ids)) for trace in host.traces
+        sa.select(trace.thread_id.label("id")).where(trace.of(thread_ids))
+        for trace in host.readable_traces
     ]
     if not parts or not thread_ids:
         return set()

@@ -25,6 +25,7 @@ from runmanager.demo import Demo, open_demo
 from runmanager.entrance import Entrance, Guard
 from runmanager.entrance.connections import bound_connections
 from runmanager.errors import SettingsError, StartError
+from runmanager.open_files import allow_many
 from runmanager.service import RunManager
 from runmanager.settings import Settings
 from runmanager.tokens import Tokens
@@ -52,6 +53,7 @@ os.environ["FORWARDED_ALLOW_IPS"] = ""
 async def lifespan(_app: st.App) -> AsyncIterator[dict[str, Any]]:
     """Open the database before the first visitor, and let deletions end before the process does."""
     logs.to_stderr()
+    allow_many()
     send_at_once()
     # Importing it reads Streamlit's configuration, which is whole only now.
     from pages.passwords import is_password

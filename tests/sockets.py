@@ -10,22 +10,23 @@ import re
 import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-import jwt
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
-from pages.parts.signin import COOKIE_NAME
-from tests.processes import COOKIE_KEY
+from tests.hosts import PASSWORD
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterable, Iterator, Mapping
     from types import TracebackType
 
-    from streamlit.proto.WidgetStates_pb2 import WidgetState
     from websockets.sync.client import ClientConnection
 
 # A run may ask for another one: so long is waited for that one to begin.
@@ -37,10 +38,23 @@ _WIDGET_ID = re.compile(r'\$\$ID-[0-9a-f]{32}-[^"\\]+')
 _NO_TOKEN = "PLACEHOLDER_AUTH_TOKEN"
 
 
-def cookie_of(name: str) -> dict[str, str]:
-    """The headers of a browser in which the admin ``name`` has signed in before."""
-    claims = {"username": name, "exp_date": time.time() + 3600}
-    return {"Cookie": f"{COOKIE_NAME}={jwt.encode(claims, COOKIE_KEY, 'HS256')}"}
+def cookie_of(url: str, name: str) -> dict[str, str]:
+    """The headers of a browser in which the admin ``name`` has signed in, by the door."""
+    fields = urlencode({"username": name, "password": PASSWORD}).encode()
+    request = Request(f"{url}/sign-in", fields, {"Origin": url})  # noqa: S310  our own address
+    opened = build_opener(_StayHere)
+    with opened.open(request, timeout=PATIENCE) as answer:
+        assert answer.status == 303, answer.status
+        cookies = answer.headers.get_all("Set-Cookie")
+    return {"Cookie": "; ".join(one.partition(";")[0] for one in cookies)}
+
+
+class _StayHere(HTTPRedirectHandler):
+    """Gives the redirection itself."""
+
+    def http_error_303(self, _request: Any, answer: Any, *_rest: Any) -> Any:
+        """What came back."""
+        return answer
 
 
 class Socket:
@@ -65,12 +79,13 @@ class Socket:
         *,
         origin: str | None = None,
         path: str = "/_stcore/stream",
+        trust: ssl.SSLContext | None = None,
     ) -> Socket:
         """Connect to the dashboard at ``url``, such as ``http://localhost:8501``.
 
         ``session_id`` asks for a session that there was before. Without an ``origin`` it is the
-        dashboard's own; "" sends none. A connection that is refused raises InvalidStatus, whose
-        ``response.status_code`` is the answer.
+        dashboard's own; "" sends none. ``trust`` is whom TLS is spoken with. A connection that is
+        refused raises InvalidStatus, whose ``response.status_code`` is the answer.
         """
         protocols = ["streamlit", _NO_TOKEN, *([session_id] if session_id is not None else [])]
         said_origin = url if origin is None else origin
@@ -81,6 +96,7 @@ class Socket:
                 origin=Origin(said_origin) if said_origin else None,
                 subprotocols=[Subprotocol(one) for one in protocols],
                 additional_headers=dict(headers or {}),
+                ssl=trust,
                 max_size=None,
                 compression=None,
                 proxy=None,
@@ -100,6 +116,11 @@ class Socket:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def header(self, name: str) -> str:
+        """A header of the answer to the handshake."""
+        assert self._connection.response is not None
+        return self._connection.response.headers[name]
 
     def close(self) -> None:
         """End the connection, as a tab that is closed does."""
@@ -169,6 +190,21 @@ class Socket:
         # Some stand deep inside an element, such as those of a table's columns of buttons.
         elements = (str(delta.new_element) for delta in self._deltas(None))
         return list(dict.fromkeys(_WIDGET_ID.findall("\n".join(elements))))
+
+    def fragment_of(self, widget_id: str) -> str:
+        """The id of the fragment that drew this widget last."""
+        found = ""
+        for delta in self._deltas(None):
+            kind = delta.new_element.WhichOneof("type")
+            if kind and getattr(getattr(delta.new_element, kind), "id", "") == widget_id:
+                found = delta.fragment_id
+        return found
+
+    def press(self, key: str, query: str = "") -> None:
+        """Press the button with this key, as a browser at this query does."""
+        widget_id = self.widget_id(key)
+        pressed = WidgetState(id=widget_id, trigger_value=True)
+        self.rerun(pressed, fragment_id=self.fragment_of(widget_id), query_string=query)
 
     @property
     def fragment_ids(self) -> list[str]:

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from runmanager.service import RunManager
     from runmanager.settings import Settings
 
-# A page's many files are asked for at once: one answer about their sign-in is good for so long.
+# The front end's many files are asked for at once: one answer about their sign-in is good for so
+# long. They hold nothing of the host's.
 _GOOD_SECONDS = 1.0
 _MOST_KNOWN = 1000
 _READING = {"GET", "HEAD"}
@@ -94,7 +95,7 @@ class Entrance:
         provider = Provider(settings) if settings.oidc_issuer else None
         page = SignInPage(base, icon, demo, None if provider is None else provider.name)
         cookies = Cookies(settings.cookie_keys)
-        sockets = Sockets(service, wire, base, self.api_prefix)
+        sockets = Sockets(service, wire)
         doors = Doors(service, cookies, page, base, self.api_prefix, sockets, provider)
         trust = Trust(settings.allowed_hosts, settings.trusted_proxies)
         known: dict[str, tuple[float, Identity]] = {}
@@ -217,7 +218,9 @@ class Guard:
         is_page = place is Place.PAGE and asked.method in _READING
         found = None
         if ticket is not None:
-            found = await self._identity(ticket, is_fresh=is_page, is_active=is_page)
+            # What a page hands out is the host's data, as the page is.
+            is_fresh = is_page or place is Place.MEDIA
+            found = await self._identity(ticket, is_fresh=is_fresh, is_active=is_page)
         address = places.address_of(scope["path"], asked.query)
         wanted = places.after_sign_in(address, opened.base, self._entrance.api_prefix)
         if is_page and asked.method == "GET" and opened.proxy is not None:

@@ -10,16 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING
 
 from runmanager.entrance.calls import call
-from runmanager.entrance.places import after_sign_in
 from runmanager.errors import RunManagerError, SignedOutError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from runmanager.entrance.identity import Identity
@@ -39,10 +35,9 @@ _POLICY, _UNSUPPORTED, _MALFORMED = 1008, 1003, 1002
 class Sockets:
     """Every open socket of the dashboard."""
 
-    def __init__(self, service: RunManager, wire: Wire, base: str, api_prefix: str) -> None:
+    def __init__(self, service: RunManager, wire: Wire) -> None:
         self._service = service
         self._wire = wire
-        self._page_of = partial(after_sign_in, base=base, api_prefix=api_prefix)
         self._open: set[_Socket] = set()
         self._watching: asyncio.Task[None] | None = None
         self._look_now = asyncio.Event()
@@ -67,7 +62,7 @@ class Sockets:
         self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, identity: Identity
     ) -> None:
         """Let ``app`` talk with a browser for as long as its sign-in is good."""
-        socket = _Socket(self._service, self._wire, self._page_of, receive, send, identity)
+        socket = _Socket(self._service, self._wire, receive, send, identity)
         self._open.add(socket)
         if self._watching is None:
             self._watching = asyncio.create_task(self._watch())
@@ -104,7 +99,6 @@ class _Socket:
         self,
         service: RunManager,
         wire: Wire,
-        page_of: Callable[[str], str],
         receive: Receive,
         send: Send,
         identity: Identity,
@@ -114,8 +108,6 @@ class _Socket:
         self._service = service
         self._wire = wire
         self._receive, self._send = receive, send
-        self._page_of = page_of
-        self._place = page_of("")
         self._ended = asyncio.Event()
         self._waiting: asyncio.Task[Message] | None = None
         self._has_begun = False
@@ -170,8 +162,6 @@ class _Socket:
         return message
 
     async def _is_good(self, said: Said) -> bool:
-        if said.place is not None:
-            self._place = self._page_of(said.place)
         # The first run is asked for by the browser itself, also when it connects anew.
         is_active = self._has_begun and not said.is_timer
         self._has_begun = True
@@ -191,7 +181,7 @@ class _Socket:
     async def _say_goodbye(self) -> Message:
         if self.is_leaving and (message := await self._gone()) is not None:
             return message
-        await self.send({"type": "websocket.send", "bytes": self._wire.go_to(self._place)})
+        await self.send({"type": "websocket.send", "bytes": self._wire.load_anew()})
         return await self._close(_POLICY)
 
     async def _gone(self) -> Message | None:

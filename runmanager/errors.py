@@ -8,6 +8,8 @@
     ├── InvalidRequestError   the caller asked for something that cannot be
     ├── InvalidTokenError     an API token that does not say who calls
     │   └── SignedOutError         a sign-in that is good no more
+    ├── ProviderError         the identity provider did not say who signs in
+    │   └── ProviderAwayError      it cannot be reached, or answers in a way that means nothing
     ├── WrongPasswordError    a name and password that do not belong together
     ├── TooManyError          more at once, or in a minute, than is served
     ├── NotAdminError         the actor may not (or no longer) act
@@ -67,6 +69,14 @@ class InvalidTokenError(RunManagerError):
 
 class SignedOutError(InvalidTokenError):
     """This sign-in is no longer valid. Sign in again."""
+
+
+class ProviderError(RunManagerError):
+    """What the identity provider said cannot be accepted."""
+
+
+class ProviderAwayError(ProviderError):
+    """The identity provider cannot be reached. Try again in a moment."""
 
 
 class WrongPasswordError(RunManagerError):

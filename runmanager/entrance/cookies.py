@@ -56,7 +56,7 @@ class Cookies:
         }
         value = jwt.encode(claims, self._keys[0], algorithm=_ALGORITHM)
         seconds = max(0, int(signed_in.expires_at - time.time()))
-        return _set_cookie(_named(asked, NAME, SECURE_NAME), value, asked, base, seconds)
+        return set_cookie(_named(asked, NAME, SECURE_NAME), value, asked, _path(base), seconds)
 
     def unset(self, base: str) -> list[str]:
         """The Set-Cookie headers that end a sign-in in the browser, under either name."""
@@ -90,16 +90,17 @@ def device_of(asked: Asked) -> str:
 def set_device(device: str, asked: Asked, base: str) -> str:
     """The Set-Cookie header by which a browser keeps that somebody has signed in from it."""
     name = _named(asked, DEVICE_NAME, SECURE_DEVICE_NAME)
-    return _set_cookie(name, device, asked, base, DEVICE_SECONDS)
+    return set_cookie(name, device, asked, _path(base), DEVICE_SECONDS)
+
+
+def set_cookie(name: str, value: str, asked: Asked, path: str, seconds: int) -> str:
+    """The Set-Cookie header of a cookie that no script reads; no seconds take it away."""
+    secure = "; Secure" if asked.is_over_tls else ""
+    return f"{name}={value}; Path={path}; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}"
 
 
 def _named(asked: Asked, name: str, secure_name: str) -> str:
     return secure_name if asked.is_over_tls else name
-
-
-def _set_cookie(name: str, value: str, asked: Asked, base: str, seconds: int) -> str:
-    secure = "; Secure" if asked.is_over_tls else ""
-    return f"{name}={value}; Path={_path(base)}; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}"
 
 
 def _path(base: str) -> str:

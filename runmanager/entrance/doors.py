@@ -19,13 +19,16 @@ from runmanager.errors import (
     TooManyError,
     WrongPasswordError,
 )
+from runmanager.records import SignInMethod
 
 if TYPE_CHECKING:
     from starlette.types import Receive
 
     from runmanager.entrance.cookies import Cookies
+    from runmanager.entrance.provider import Provider
     from runmanager.entrance.requests import Asked
     from runmanager.entrance.sign_in_page import SignInPage
+    from runmanager.entrance.sockets import Sockets
     from runmanager.records import SignedIn, Ticket
     from runmanager.service import RunManager
 
@@ -42,13 +45,18 @@ REFUSED = (
 
 @dataclass(frozen=True)
 class Doors:
-    """Signs in and out. ``base`` is the base path, ``api_prefix`` the API's below it."""
+    """Signs in and out. ``base`` is the base path, ``api_prefix`` the API's below it.
+
+    Who has come by way of the ``provider`` is sent there once more when they sign out.
+    """
 
     service: RunManager
     cookies: Cookies
     page: SignInPage
     base: str
     api_prefix: str
+    sockets: Sockets
+    provider: Provider | None
 
     async def sign_in(self, asked: Asked, receive: Receive, ticket: Ticket | None) -> Response:
         """Answer the sign-in form: 303 with a cookie, or the form again with what is wrong.
@@ -57,13 +65,9 @@ class Doors:
         """
         if not asked.is_of_own_origin:
             return PlainTextResponse("Forbidden: sign in from Run Manager's own page.", 403)
-        kind = (asked.header(b"content-type") or "").partition(";")[0].strip().lower()
-        if kind != _FORM:
-            return PlainTextResponse("Send the fields of the sign-in form.", 415)
-        body = await _body(receive)
-        if isinstance(body, Response):
-            return body
-        fields = _fields(body)
+        fields = await read_form(asked, receive)
+        if isinstance(fields, Response):
+            return fields
         name, password = fields.get("username", ""), fields.get("password", "")
         wanted = after_sign_in(fields.get("next", ""), self.base, self.api_prefix)
         try:
@@ -99,22 +103,32 @@ class Doors:
         if not asked.is_of_own_origin:
             return PlainTextResponse("Forbidden: sign out from Run Manager's own page.", 403)
         everywhere = asked.parameter("everywhere") == "1"
+        onward = None
         if ticket is not None:
             signing_in = self.service.signing_in
             end = signing_in.sign_out_everywhere if everywhere else signing_in.sign_out
             try:
+                if await call(signing_in.method_of, ticket) is SignInMethod.OIDC:
+                    onward = await self._to_provider(asked)
+                if onward is not None:
+                    self.sockets.leave(ticket)
                 await call(end, ticket)
             except RunManagerError as error:
                 return self.page.message(
                     "You are still signed in", error.message, 503, {"Retry-After": RETRY_SECONDS}
                 )
-        return self.without_cookie(RedirectResponse(f"{self.base}/", 303))
+        return self.without_cookie(RedirectResponse(onward or f"{self.base}/", 303))
 
     def without_cookie(self, response: Response) -> Response:
         """Let ``response`` take the session cookie from the browser."""
         for header in self.cookies.unset(self.base):
             response.headers.append("Set-Cookie", header)
         return response
+
+    async def _to_provider(self, asked: Asked) -> str | None:
+        if self.provider is None or asked.origin is None:
+            return None
+        return await self.provider.address_to_sign_out(f"{asked.origin}{self.base}/")
 
     async def _sign_in(self, name: str, password: str, asked: Asked) -> SignedIn:
         if not name or not password or max(len(name), len(password)) > MAX_FIELD:
@@ -126,6 +140,15 @@ class Doors:
             asked.address,
             device=cookies.device_of(asked),
         )
+
+
+async def read_form(asked: Asked, receive: Receive) -> dict[str, str] | Response:
+    """The fields of the form that is sent, or the answer to what is none."""
+    kind = (asked.header(b"content-type") or "").partition(";")[0].strip().lower()
+    if kind != _FORM:
+        return PlainTextResponse("Send the fields of a form.", 415)
+    body = await _body(receive)
+    return body if isinstance(body, Response) else _fields(body)
 
 
 async def _body(receive: Receive) -> bytes | Response:

@@ -19,10 +19,14 @@ from runmanager.entrance.calls import call
 from runmanager.entrance.cookies import Cookies
 from runmanager.entrance.doors import Doors
 from runmanager.entrance.identity import HEADERS, Identity
-from runmanager.entrance.places import Place
+from runmanager.entrance.openid import OpenIdDoors
+from runmanager.entrance.places import OPENID_PLACES, Place
+from runmanager.entrance.provider import Provider
+from runmanager.entrance.proxy import SECRET_HEADER, ProxySignOn
 from runmanager.entrance.requests import Trust
 from runmanager.entrance.sign_in_page import SignInPage
 from runmanager.entrance.sockets import Sockets
+from runmanager.entrance.trips import Trips
 from runmanager.errors import RunManagerError, SignedOutError
 
 if TYPE_CHECKING:
@@ -43,7 +47,9 @@ _OVER = "Your sign-in is no longer valid: only active administrators can use Run
 _RETRY = {"Retry-After": "5"}
 # What Streamlit must not see: who is signed in comes from us alone, and a foreign Origin would make
 # it ask another host for its own address.
-_KEPT_BACK = frozenset({b"cookie", b"origin", b"authorization", *(one.encode() for one in HEADERS)})
+_KEPT_BACK = frozenset(
+    {b"cookie", b"origin", b"authorization", SECRET_HEADER, *(one.encode() for one in HEADERS)}
+)
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,8 @@ class _Open:
     sockets: Sockets
     icon: bytes
     known: dict[str, tuple[float, Identity]]
+    openid: OpenIdDoors | None
+    proxy: ProxySignOn | None
 
 
 class Entrance:
@@ -84,20 +92,26 @@ class Entrance:
         password that the page shows.
         """
         base = f"/{base_path.strip('/')}" if base_path.strip("/") else ""
-        page = SignInPage(base, icon, demo)
+        provider = Provider(settings) if settings.oidc_issuer else None
+        page = SignInPage(base, icon, demo, None if provider is None else provider.name)
         cookies = Cookies(settings.cookie_keys)
+        sockets = Sockets(service, wire)
+        doors = Doors(service, cookies, page, base, self.api_prefix, sockets, provider)
+        trust = Trust(settings.allowed_hosts, settings.trusted_proxies)
         known: dict[str, tuple[float, Identity]] = {}
         service.signing_in.on_end(known.clear)
         self._open = _Open(
             service=service,
-            trust=Trust(settings.allowed_hosts, settings.trusted_proxies),
+            trust=trust,
             base=base,
             cookies=cookies,
             page=page,
-            doors=Doors(service, cookies, page, base, self.api_prefix),
-            sockets=Sockets(service, wire),
+            doors=doors,
+            sockets=sockets,
             icon=icon,
             known=known,
+            openid=None if provider is None else _openid_doors(doors, provider, settings),
+            proxy=_proxy_sign_on(doors, trust, settings) if settings.proxy_user_header else None,
         )
 
     @property
@@ -132,7 +146,12 @@ class Guard:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 found = MutableHeaders(scope=message)
-                headers.add(found, is_tls=asked.is_tls, is_static=place is Place.STATIC)
+                headers.add(
+                    found,
+                    is_tls=asked.is_tls,
+                    is_static=place is Place.STATIC,
+                    signing_out=opened.openid.provider.origins if opened.openid else (),
+                )
             await send(message)
 
         response = await self._http(scope, asked, place, receive)
@@ -157,6 +176,10 @@ class Guard:
         if place is Place.NOWHERE:
             return self._nowhere(scope)
         ticket = opened.cookies.ticket(asked)
+        if place in OPENID_PLACES:
+            if opened.openid is None:
+                return self._nowhere(scope)
+            return await opened.openid.answer(place, asked, receive, ticket)
         if place in _DOORS:
             return await self._door(asked, place, receive, ticket)
         return await self._dashboard(scope, asked, place, ticket)
@@ -198,12 +221,19 @@ class Guard:
             # What a page hands out is the host's data, as the page is.
             is_fresh = is_page or place is Place.MEDIA
             found = await self._identity(ticket, is_fresh=is_fresh, is_active=is_page)
+        address = places.address_of(scope["path"], asked.query)
+        wanted = places.after_sign_in(address, opened.base, self._entrance.api_prefix)
+        if is_page and asked.method == "GET" and opened.proxy is not None:
+            named = opened.proxy.named(asked)
+            identity = found if isinstance(found, Identity) else None
+            if named is not None:
+                answer = await opened.proxy.sign_in(named, asked, identity, ticket, wanted)
+                if answer is not None:
+                    return answer
         if isinstance(found, Identity):
             return None if asked.method in _READING else _not_allowed("GET, HEAD")
         if not is_page:
             return PlainTextResponse("Sign in to use Run Manager.", 401)
-        address = places.address_of(scope["path"], asked.query)
-        wanted = places.after_sign_in(address, opened.base, self._entrance.api_prefix)
         if isinstance(found, RunManagerError):
             return opened.page.form(wanted, problem=found.message, status=503, headers=_RETRY)
         if ticket is None:
@@ -257,6 +287,8 @@ class Guard:
     def _passed_on(self, scope: Scope, place: Place) -> Scope:
         """The request as it is passed on; the API reads its own headers."""
         kept_back = _KEPT_BACK - {b"authorization", b"origin"} if place is Place.API else _KEPT_BACK
+        if (proxy := self._entrance.opened.proxy) is not None:
+            kept_back |= {proxy.header}
         kept = [(key, value) for key, value in scope["headers"] if key.lower() not in kept_back]
         return {**scope, "headers": kept}
 
@@ -268,6 +300,22 @@ class Guard:
 
 
 _DOORS = {Place.SIGN_IN, Place.SIGN_OUT}
+
+
+def _openid_doors(doors: Doors, provider: Provider, settings: Settings) -> OpenIdDoors:
+    return OpenIdDoors(
+        doors, provider, Trips(settings.cookie_keys, doors.base), settings.oidc_matches
+    )
+
+
+def _proxy_sign_on(doors: Doors, trust: Trust, settings: Settings) -> ProxySignOn:
+    return ProxySignOn(
+        doors=doors,
+        trust=trust,
+        header=settings.proxy_user_header.lower().encode(),
+        secrets=settings.proxy_secrets,
+        matches=settings.proxy_matches,
+    )
 
 
 def _not_allowed(methods: str) -> Response:

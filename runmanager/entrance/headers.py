@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from starlette.datastructures import MutableHeaders
 
 # Streamlit's own page has one script inside it, and its grid runs WebAssembly; nothing else may
-# run, nothing is loaded from or sent to another host, and nobody may frame the page.
+# run, nothing is loaded from or sent to another host, and nobody may frame the page. Its last words
+# are where forms may lead.
 DASHBOARD_POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval' blob:; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
@@ -31,11 +32,17 @@ _ALWAYS = {
 }
 
 
-def add(headers: MutableHeaders, *, is_tls: bool, is_static: bool) -> None:
-    """Add what is missing. ``is_static`` files are Streamlit's own, and alone may be cached."""
+def add(
+    headers: MutableHeaders, *, is_tls: bool, is_static: bool, signing_out: tuple[str, ...] = ()
+) -> None:
+    """Add what is missing. ``is_static`` files are Streamlit's own, and alone may be cached.
+
+    ``signing_out`` are the origins to which the form that signs out may lead: a browser counts
+    where the answer to a form sends it as an address of the form's.
+    """
     for name, value in _ALWAYS.items():
         headers[name] = value
-    headers.setdefault("Content-Security-Policy", DASHBOARD_POLICY)
+    headers.setdefault("Content-Security-Policy", " ".join([DASHBOARD_POLICY, *signing_out]))
     if not is_static:
         headers["Cache-Control"] = "no-store"
     if is_tls:

@@ -34,6 +34,7 @@ class Place(Enum):
     NOWHERE = auto()
 
 
+OPENID_PLACES = frozenset({Place.OPENID, Place.OPENID_BACK, Place.OPENID_ENDED})
 _OURS = {
     "/sign-in": Place.SIGN_IN,
     "/sign-in/openid": Place.OPENID,

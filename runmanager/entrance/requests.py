@@ -6,6 +6,7 @@ whatever they like into it.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _PORT_OF_FORWARDED = 0
 _LOOPBACK = "127.0.0.1"
 MAX_COOKIES = 16_000
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 
 
 @dataclass(frozen=True)
@@ -70,14 +72,16 @@ class Asked:
 
     def cookie(self, name: str) -> str | None:
         """The value of a cookie; None where it is missing, or where it cannot be read."""
-        raw = b"; ".join(value for key, value in self.headers if key == b"cookie")
-        if len(raw) > MAX_COOKIES:
-            return None
-        for part in raw.decode("latin-1").split(";"):
+        for part in self._cookies():
             key, _is, value = part.strip().partition("=")
             if key == name:
                 return value
         return None
+
+    def cookie_names(self, prefix: str) -> list[str]:
+        """The names of the cookies that begin so, each once; none where they cannot be read."""
+        names = (part.strip().partition("=")[0] for part in self._cookies())
+        return list(dict.fromkeys(name for name in names if name.startswith(prefix)))
 
     def parameter(self, name: str) -> str:
         """A query parameter; empty where it is missing or cannot be read."""
@@ -108,6 +112,16 @@ class Asked:
     def is_over_tls(self) -> bool:
         """Whether the browser speaks TLS: as the connection, a proxy or the browser itself says."""
         return self.is_tls or (self.is_of_own_origin and self._origin_scheme == "https")
+
+    @property
+    def origin(self) -> str | None:
+        """The address of this host as the browser sees it, without a path; None where unclear."""
+        scheme = "https" if self.is_tls else "http"
+        return f"{scheme}://{self.host}" if _HOST.fullmatch(self.host) else None
+
+    def _cookies(self) -> list[str]:
+        raw = b"; ".join(value for key, value in self.headers if key == b"cookie")
+        return raw.decode("latin-1").split(";") if len(raw) <= MAX_COOKIES else []
 
     @property
     def _origin_scheme(self) -> str:

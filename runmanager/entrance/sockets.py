@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from runmanager.entrance.identity import Identity
     from runmanager.entrance.wire import Said, Wire
+    from runmanager.records import Ticket
     from runmanager.service import RunManager
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,8 @@ WATCH_SECONDS = 1.0
 # The tab that signs out is on its way to the sign-in page by itself; told as well, it would turn
 # back before it has heard that its cookie is to go.
 GRACE_SECONDS = 0.5
+# Who is sent to the provider may take longer to leave.
+LEAVING_SECONDS = 2.0
 _POLICY, _UNSUPPORTED, _MALFORMED = 1008, 1003, 1002
 
 
@@ -49,6 +52,15 @@ class Sockets:
         """Whether this sign-in may open one more."""
         own = sum(one.identity.ticket == identity.ticket for one in self._open)
         return own < MAX_OF_ONE and len(self._open) < MAX_OF_ALL
+
+    def leave(self, ticket: Ticket) -> None:
+        """Let this sign-in's tabs go in peace: the one that signs out is sent to the provider.
+
+        To be told to go to the sign-in page would call it back from there.
+        """
+        for one in self._open:
+            if one.identity.ticket == ticket:
+                one.is_leaving = True
 
     async def serve(
         self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, identity: Identity
@@ -96,6 +108,7 @@ class _Socket:
         identity: Identity,
     ) -> None:
         self.identity = identity
+        self.is_leaving = False
         self._service = service
         self._wire = wire
         self._receive, self._send = receive, send
@@ -170,8 +183,21 @@ class _Socket:
         return actor == self.identity.actor
 
     async def _say_goodbye(self) -> Message:
+        if self.is_leaving and (message := await self._gone()) is not None:
+            return message
         await self.send({"type": "websocket.send", "bytes": self._wire.load_anew()})
         return await self._close(_POLICY)
+
+    async def _gone(self) -> Message | None:
+        """The message that the tab has left; None where it is still there after a while."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LEAVING_SECONDS):
+                while True:
+                    message = await (self._waiting or self._receive())
+                    self._waiting = None
+                    if message["type"] == "websocket.disconnect":
+                        return message
+        return None
 
     async def _close(self, code: int) -> Message:
         await self.send({"type": "websocket.close", "code": code})

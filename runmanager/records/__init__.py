@@ -33,7 +33,13 @@ from runmanager.records.reviewing import (
     RunDetail,
     RunLink,
 )
-from runmanager.records.sessions import Failures, SessionKind, SignInMethod, StoredSession
+from runmanager.records.sessions import (
+    Failures,
+    ProviderSession,
+    SessionKind,
+    SignInMethod,
+    StoredSession,
+)
 from runmanager.records.statuses import StatusKind, status_kind
 
 __all__ = [
@@ -61,6 +67,7 @@ __all__ = [
     "OperationState",
     "OperationView",
     "PlannedRun",
+    "ProviderSession",
     "Receipt",
     "RunDetail",
     "RunLink",

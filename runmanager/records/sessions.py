@@ -25,10 +25,22 @@ class SignInMethod(StrEnum):
 
 
 @dataclass(frozen=True)
+class ProviderSession:
+    """What the provider of a single sign-on calls a user and their session there.
+
+    By these it ends what they have led to: by the session, or where it names none, by the user.
+    """
+
+    user: str | None
+    session: str | None
+
+
+@dataclass(frozen=True)
 class StoredSession:
     """One sign-in; ``key`` is the SHA-256, in hex, of the random id that only its holder has.
 
-    ``provider_session`` is what the provider of a single sign-on calls it, so that it can end it.
+    ``provider_session`` and ``provider_user`` are what the provider of a single sign-on calls them,
+    so that it can end what it began.
     """
 
     key: str
@@ -40,6 +52,7 @@ class StoredSession:
     used_at: float
     expires_at: float
     provider_session: str | None = None
+    provider_user: str | None = None
     ended_at: float | None = None
 
 

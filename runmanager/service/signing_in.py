@@ -28,6 +28,7 @@ from runmanager.errors import (
 )
 from runmanager.records import (
     Actor,
+    ProviderSession,
     SessionKind,
     SignedIn,
     SignInMethod,
@@ -55,6 +56,7 @@ CHECKS_WAITING = 8
 # How long an ended session is remembered.
 _KEPT_SECONDS = 24 * 3600.0
 _FINGERPRINT = "password"
+NO_PROVIDER = ProviderSession(None, None)
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,11 @@ class SigningIn:
         return self._begin(account, kind, SignInMethod.PASSWORD)
 
     def sign_in_as(
-        self, column: str, text: str, method: SignInMethod, provider_session: str | None = None
+        self,
+        column: str,
+        text: str,
+        method: SignInMethod,
+        provider_session: ProviderSession = NO_PROVIDER,
     ) -> SignedIn:
         """A new sign-in of the active admin whom a provider or a proxy names.
 
@@ -163,9 +169,15 @@ class SigningIn:
 
         Raises NotAdminError for anybody else.
         """
-        column = "username" if is_username else "id"
+        return self.actor_by("username" if is_username else "id", name)
+
+    def actor_by(self, column: str, text: str) -> Actor:
+        """The active admin whose ``column`` (id, username or email) is ``text``.
+
+        Raises NotAdminError for anybody else.
+        """
         return self._access.read_accounts(
-            lambda connection, host: accounts.admin_by(connection, host, column, name).actor
+            lambda connection, host: accounts.admin_by(connection, host, column, text).actor
         )
 
     def method_of(self, ticket: Ticket) -> SignInMethod | None:
@@ -194,10 +206,17 @@ class SigningIn:
             sessions.end(connection, key_of(ticket.session_id), time.time())
         self._tell("signed in anew", ticket.user_id)
 
-    def end_by_provider(self, provider_session: str) -> None:
-        """End the sign-ins that an identity provider's session has led to."""
+    def end_by_provider(self, ended: ProviderSession) -> None:
+        """End the sign-ins that an identity provider's session has led to.
+
+        Where it names no session, all that its user has begun by it.
+        """
+        now = time.time()
         with self._store.write() as connection:
-            sessions.end_by_provider(connection, provider_session, time.time())
+            if ended.session is not None:
+                sessions.end_by_provider(connection, ended.session, now)
+            elif ended.user is not None:
+                sessions.end_by_provider_user(connection, ended.user, now)
         self._tell("signed out by the provider", None)
 
     def on_end(self, listener: Callable[[], None]) -> None:
@@ -245,7 +264,7 @@ class SigningIn:
         account: Account,
         kind: SessionKind,
         method: SignInMethod,
-        provider_session: str | None = None,
+        provider_session: ProviderSession = NO_PROVIDER,
     ) -> SignedIn:
         now = time.time()
         session_id = secrets.token_urlsafe(24)
@@ -256,7 +275,8 @@ class SigningIn:
             method=method,
             user_id=account.user_id,
             username=account.username,
-            provider_session=provider_session,
+            provider_session=provider_session.session,
+            provider_user=provider_session.user,
             created_at=now,
             used_at=now,
             expires_at=now + longest,

@@ -25,6 +25,7 @@ def create(connection: sa.Connection, session: StoredSession) -> None:
             user_id=session.user_id,
             username=session.username,
             provider_session=session.provider_session,
+            provider_user=session.provider_user,
             created_at=session.created_at,
             used_at=session.used_at,
             expires_at=session.expires_at,
@@ -74,6 +75,11 @@ def end_by_provider(connection: sa.Connection, provider_session: str, at: float)
     return _end(connection, at, _s.provider_session == provider_session)
 
 
+def end_by_provider_user(connection: sa.Connection, provider_user: str, at: float) -> int:
+    """End what this user of the provider's has begun; how many sessions have ended by it."""
+    return _end(connection, at, _s.provider_user == provider_user)
+
+
 def purge(connection: sa.Connection, before: float) -> int:
     """Forget the sessions that expired or ended before this time; how many there were."""
     # Instances that purge at once leave each other's rows alone instead of waiting.
@@ -99,6 +105,7 @@ def _session(row: sa.Row[Any]) -> StoredSession:
         user_id=row.user_id,
         username=row.username,
         provider_session=row.provider_session,
+        provider_user=row.provider_user,
         created_at=row.created_at,
         used_at=row.used_at,
         expires_at=row.expires_at,

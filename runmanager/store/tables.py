@@ -27,9 +27,11 @@ SESSIONS = sa.Table(
     sa.Column("used_at", sa.Double, nullable=False),
     sa.Column("expires_at", sa.Double, nullable=False),
     sa.Column("ended_at", sa.Double),
+    sa.Column("provider_user", sa.Text),
     sa.Index("sessions_user_id", "user_id"),
     sa.Index("sessions_expires_at", "expires_at"),
     sa.Index("sessions_provider_session", "provider_session"),
+    sa.Index("sessions_provider_user", "provider_user"),
 )
 
 THROTTLES = sa.Table(

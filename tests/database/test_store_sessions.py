@@ -132,6 +132,20 @@ def test_the_provider_ends_what_began_with_it(store: Store) -> None:
     ]
 
 
+def test_the_provider_ends_what_one_of_its_users_has_begun_by_it(store: Store) -> None:
+    kept(
+        store,
+        session("a", provider_session="p", provider_user="ada there"),
+        session("b", provider_user="ada there"),
+        session("c", "2", provider_user="kate there"),
+        session("by password"),
+    )
+    with store.write() as connection:
+        assert sessions.end_by_provider_user(connection, "ada there", 1100.0) == 2
+    ended = [ended_at(store, key) for key in ("a", "b", "c", "by password")]
+    assert ended == [1100.0, 1100.0, None, None]
+
+
 def test_what_expired_or_ended_long_ago_is_forgotten(store: Store) -> None:
     kept(
         store,

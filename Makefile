@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SCAN := .scan
 MAKEFLAGS += --no-print-directory
 # One set of versions for every system and for Python 3.11 and newer.
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
@@ -29,7 +30,8 @@ coverage: $(VENV)/dev.stamp ## Run all tests, and print by room how many lines t
 fuzz: $(VENV)/dev.stamp ## Send the API some 10,000 generated requests
 	@$(BIN)/python -m tests.api.fuzz
 
-security: $(VENV)/dev.stamp ## Attack the running process in every way, for some 20 minutes
+security: $(VENV)/dev.stamp $(SCAN)/scan.stamp ## Attack the running process in every way, and read the code for faults
+	@$(SCAN)/bin/python -m tests.security.scan
 	@$(BIN)/python -m tests.security
 
 bench: $(VENV)/dev.stamp ## Measure on a million runs, or on RUNS=10000000, beside the plain way
@@ -60,7 +62,7 @@ lock: $(VENV)/dev.stamp ## Renew constraints.txt and requirements.lock
 	@rm constraints.new requirements.new
 
 clean: ## Remove the environment, the demo's data and the benchmark's
-	rm -rf $(VENV) .demo .bench
+	rm -rf $(VENV) $(SCAN) .demo .bench
 
 $(VENV)/run.stamp: requirements.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -72,4 +74,10 @@ $(VENV)/run.stamp: requirements.lock
 $(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.txt requirements.txt constraints.txt
 	@echo "Installing what the tests need into $(VENV), once …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+# bandit and semgrep pin what clashes with ours.
+$(SCAN)/scan.stamp: tests/security/scan-requirements.txt
+	@test -x $(SCAN)/bin/python || $(PYTHON) -m venv $(SCAN)
+	@$(SCAN)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/security/scan-requirements.txt
 	@touch $@

@@ -8,7 +8,8 @@ import sys
 from tests.processes import ROOT
 
 PROGRAMS = (
-    "anonymous", "ended", "forged", "messages", "outside", "planted_secrets", "guessing", "floods",
+    "anonymous", "ended", "forged", "messages", "outside", "planted_secrets", "values", "texts",
+    "guessing", "floods",
 )  # fmt: skip
 
 

@@ -8,29 +8,24 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import jwt
 from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
 from benchmarks.big_host import COMMON_WORDS, OLD_WORD
 from benchmarks.streamlit_client import open_tab
-from tests.processes import COOKIE_KEY
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     import pandas as pd
 
     from benchmarks.streamlit_client import Tab
 
-# The name in pages.parts.signin, whose import would start parts of Streamlit here.
-_COOKIE_NAME = "runmanager_session"
 # The columns of the grid that are looked at.
 _TICK, _NAME, _USER = "select", "name", "user"
 # The rows from one number to another "of about 10.0 M", "from the end of 10,000+", or "so far"; or
@@ -306,10 +301,8 @@ class Admin:
 
 @asynccontextmanager
 async def admin_at(
-    url: str, name: str, dice: random.Random, query: str = ""
+    url: str, cookies: Mapping[str, str], dice: random.Random, query: str = ""
 ) -> AsyncIterator[Admin]:
-    """An admin whose browser has the cookie of a sign-in, before the page is asked for."""
-    claims = {"username": name, "exp_date": time.time() + 3600}
-    cookies = {_COOKIE_NAME: jwt.encode(claims, COOKIE_KEY, "HS256")}
+    """An admin whose browser has these cookies of a sign-in, before the page is asked for."""
     async with open_tab(url, cookies, query) as tab:
         yield Admin(tab, dice)

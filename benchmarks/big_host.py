@@ -17,6 +17,7 @@ import psycopg
 
 from runmanager.demo.postgres import EmbeddedPostgres
 from runmanager.demo.tables import create_tables
+from tests.hosts import HASH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +44,7 @@ SERVER = {
 
 _PEOPLE = """
     INSERT INTO users (id, username, password_hash, is_admin)
-    VALUES (%(admin)s, 'ada', '$2b$12$' || repeat('x', 53), true);
+    VALUES (%(admin)s, 'ada', %(hash)s, true);
     INSERT INTO users (id, username)
     SELECT md5('user ' || n)::uuid, 'user ' || lpad(n::text, 3, '0')
     FROM generate_series(1, %(users)s) n;
@@ -115,6 +116,12 @@ def open_host(directory: Path, runs: int) -> tuple[EmbeddedPostgres, sa.URL]:
             with _connect(server.url("unfinished")) as unfinished:
                 _fill(unfinished, runs)
             connection.execute(f"ALTER DATABASE unfinished RENAME TO {name}")
+    with _connect(server.url(name)) as connection:
+        # In one that was made before there was a door, nobody could sign in.
+        connection.execute(
+            "UPDATE users SET password_hash = %s WHERE id = %s AND password_hash <> %s",
+            [HASH, ADMIN, HASH],
+        )
     return server, server.url(name)
 
 
@@ -168,6 +175,7 @@ def _fill(connection: psycopg.Connection[Any], runs: int) -> None:
         "users": USERS,
         "workspaces": WORKSPACES,
         "admin": ADMIN,
+        "hash": HASH,
         "rare_word": RARE_WORD,
     }
     # Parameters that are put in by the client: several statements at once take no others.

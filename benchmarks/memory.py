@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.admin import admin_at
 from benchmarks.big_process import RUNS, serving
+from tests.processes import sign_in
 
 if TYPE_CHECKING:
     from benchmarks.big_process import Serving
@@ -43,7 +44,9 @@ async def view_pages(process: Serving, held: Held) -> None:
     dice = random.Random(0)  # noqa: S311  no secret
     held.lines.append(f"{process.resident():>5} MB before the first page")
     seconds = []
-    async with admin_at(process.url, "ada", dice, f"page_size={ROWS}") as admin:
+    async with admin_at(
+        process.url, sign_in(process.url, "ada"), dice, f"page_size={ROWS}"
+    ) as admin:
         await admin.open()
         held.lines.append(f"{process.resident():>5} MB after 1 page ({admin.received:,} bytes)")
         for number in range(2, VIEWS + 1):

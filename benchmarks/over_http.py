@@ -8,8 +8,10 @@ it counts as ours.
 from __future__ import annotations
 
 import statistics
+import tempfile
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,6 +20,7 @@ from benchmarks.api_client import ApiClient
 from benchmarks.big_host import ADMIN, SMALL_USER, open_host
 from benchmarks.big_process import BENCH_DIR, RUNS, serving
 from benchmarks.verdicts import Figures, Row, Target
+from pages.passwords import is_password
 from runmanager.filters import RunFilter
 from runmanager.paging import PageRequest
 from runmanager.service import RunManager
@@ -47,9 +50,9 @@ class Statements:
 def measure() -> list[Row]:
     """One client and a process of its own."""
     whole, in_sql = [], []
-    with serving() as process:
+    with serving() as process, tempfile.TemporaryDirectory() as folder:
         server, database = open_host(BENCH_DIR, RUNS)
-        manager = RunManager.open(database, Settings())
+        manager = RunManager.open(database, Settings(state_dir=Path(folder)), is_password)
         statements = Statements()
         sa.event.listen(sa.Engine, "before_cursor_execute", statements.begin)
         sa.event.listen(sa.Engine, "after_cursor_execute", statements.end)
@@ -58,7 +61,7 @@ def measure() -> list[Row]:
             for turn in range(WARM_UP + ROUNDS):
                 took = _page(client)
                 statements.seconds = 0.0
-                actor = manager.signing_in.actor_of_token(ADMIN, is_username=False)
+                actor = manager.signing_in.actor_named(ADMIN, is_username=False)
                 manager.finding.list_runs(actor, RunFilter(username=SMALL_USER), PageRequest())
                 if turn >= WARM_UP:
                     whole.append(1000 * took)

@@ -26,8 +26,11 @@ from typing import TYPE_CHECKING
 
 from benchmarks.admin import WrongAnswerError, admin_at
 from benchmarks.big_process import RUNS, serving
+from tests.processes import sign_in
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from benchmarks.big_process import Serving
 
 SESSIONS = int(os.environ.get("SESSIONS", "50"))
@@ -51,11 +54,13 @@ class Measured:
         return [one for kind in self.seconds.values() for one in kind]
 
 
-async def one_session(url: str, number: int, until: float, measured: Measured) -> None:
-    """One admin who comes some time in the first seconds, and works until the time is over."""
+async def one_session(
+    url: str, cookies: Mapping[str, str], number: int, until: float, measured: Measured
+) -> None:
+    """One admin, signed in before, who comes in the first seconds and works until the end."""
     dice = random.Random(number)  # noqa: S311  no secret
     await asyncio.sleep(dice.uniform(0, THINK[1]))
-    async with admin_at(url, ADMIN_NAME, dice) as admin:
+    async with admin_at(url, cookies, dice) as admin:
         act = "open"
         while time.monotonic() < until:
             try:
@@ -68,9 +73,15 @@ async def one_session(url: str, number: int, until: float, measured: Measured) -
             await asyncio.sleep(dice.uniform(*THINK))
 
 
-async def all_sessions(url: str, until: float, measured: Measured) -> None:
+async def all_sessions(
+    url: str, signed_in: Sequence[Mapping[str, str]], measured: Measured
+) -> None:
     """Every session at once; one that breaks is counted, and the others go on."""
-    sessions = (one_session(url, number, until, measured) for number in range(SESSIONS))
+    until = time.monotonic() + SECONDS
+    sessions = (
+        one_session(url, cookies, number, until, measured)
+        for number, cookies in enumerate(signed_in)
+    )
     for outcome in await asyncio.gather(*sessions, return_exceptions=True):
         if isinstance(outcome, BaseException):
             measured.wrong[f"session over: {outcome!r}"] += 1
@@ -78,7 +89,8 @@ async def all_sessions(url: str, until: float, measured: Measured) -> None:
 
 async def first_visit(url: str) -> float:
     """The first page that the process draws: much of what it needs is only loaded then."""
-    async with admin_at(url, ADMIN_NAME, random.Random(0)) as admin:  # noqa: S311  no secret
+    dice = random.Random(0)  # noqa: S311  no secret
+    async with admin_at(url, sign_in(url, ADMIN_NAME), dice) as admin:
         return await admin.open()
 
 
@@ -96,12 +108,13 @@ def work_on(process: Serving, api_clients: int) -> tuple[Measured, Measured]:
     for client in clients:
         assert client.stdout is not None  # noqa: S101  piped above
         client.stdout.readline()
+    signed_in = [sign_in(process.url, ADMIN_NAME) for _session in range(SESSIONS)]
     for client in clients:
         assert client.stdin is not None  # noqa: S101  piped above
         client.stdin.write(b"\n")
         client.stdin.flush()
     pages, api = Measured(), Measured()
-    asyncio.run(all_sessions(process.url, time.monotonic() + SECONDS, pages))
+    asyncio.run(all_sessions(process.url, signed_in, pages))
     for client in clients:
         found = json.loads(client.communicate()[0])
         api.seconds["API lists"] += found["seconds"]

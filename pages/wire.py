@@ -6,17 +6,11 @@ rest (clearing caches, uploading files, debugging, installing) the dashboard doe
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
-
 from google.protobuf.message import DecodeError
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from runmanager.entrance.wire import Said
-
-if TYPE_CHECKING:
-    from streamlit.proto.ClientState_pb2 import ClientState
 
 _RUN = "rerun_script"
 _ALLOWED = {_RUN, "stop_script", "app_heartbeat"}
@@ -35,23 +29,22 @@ class StreamlitWire:
         kind = found.WhichOneof("type")
         if kind != _RUN:
             return Said(is_allowed=kind in _ALLOWED, is_run=False, is_timer=False)
-        state = found.rerun_script
-        return Said(is_allowed=True, is_run=True, is_timer=state.is_auto_rerun, place=_place(state))
+        return Said(is_allowed=True, is_run=True, is_timer=found.rerun_script.is_auto_rerun)
 
-    def go_to(self, address: str) -> bytes:
-        """The message by which Streamlit's own sign-in sends a tab elsewhere."""
+    def of_whole_page(self, message: bytes) -> bytes:
+        """The same, asking for a run of the whole page."""
+        found = BackMsg.FromString(message)
+        found.rerun_script.fragment_id = ""
+        whole: bytes = found.SerializeToString()
+        return whole
+
+    def load_anew(self) -> bytes:
+        """The message by which Streamlit's own sign-in sends a tab elsewhere, with no address.
+
+        To a browser an empty address is the one it shows, filters included. The server knows these
+        only as they were when the page was last asked for.
+        """
         message = ForwardMsg()
-        message.auth_redirect.url = address
+        message.auth_redirect.url = ""
         found: bytes = message.SerializeToString()
         return found
-
-
-def _place(state: ClientState) -> str | None:
-    """The path and query of the address that the browser shows; None where it does not say."""
-    try:
-        found = urlsplit(state.context_info.url)
-    except ValueError:
-        return None
-    if not found.path.startswith("/"):
-        return None
-    return f"{found.path}?{found.query}" if found.query else found.path

@@ -174,7 +174,11 @@ def open_manager(host: HostWriter, state_dir: Path) -> Iterator[OpenManager]:
         def open_one(
             url: sa.URL | None = None, limits: Limits | None = None, **settings: Any
         ) -> RunManager:
-            values = {"pool_size": 4, "lock_timeout": 0.3, "state_dir": state_dir} | settings
+            values: dict[str, Any] = {
+                "pool_size": 4,
+                "lock_timeout": 0.3,
+                "state_dir": state_dir,
+            } | settings
             manager = RunManager.open(url or host.url, Settings(**values), is_password, limits)
             stack.callback(manager.close)
             return manager

@@ -11,6 +11,11 @@ import time
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import httpx2
+
+from tests.hosts import PASSWORD
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -54,6 +59,19 @@ def settings_for(url: sa.URL) -> dict[str, str]:
     }
 
 
+def sign_in(url: str, name: str, password: str = PASSWORD) -> dict[str, str]:
+    """The cookies that the process at ``url`` gives for this name and password."""
+    parts = urlsplit(url)
+    answer = httpx2.post(
+        f"{url}/sign-in",
+        data={"username": name, "password": password, "next": ""},
+        headers={"Origin": f"{parts.scheme}://{parts.netloc}"},
+        timeout=60,
+    )
+    assert answer.status_code == 303, answer.text
+    return dict(answer.cookies)
+
+
 class AppProcess:
     """One running Run Manager; ``url`` is where its dashboard is."""
 
@@ -66,6 +84,9 @@ class AppProcess:
         port: int | None = None,
     ) -> None:
         port = free_port() if port is None else port
+        if "DATABASE_URL" in settings:
+            # The demo has its store in its own folder.
+            settings = {"RUNMANAGER_STATE_DIR": str(log.with_suffix(".state"))} | settings
         self.url = f"http://localhost:{port}"
         self.log = log
         with log.open("wb") as output:

@@ -10,10 +10,12 @@ import re
 import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-import httpx2
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from types import TracebackType
 
-    from streamlit.proto.WidgetStates_pb2 import WidgetState
     from websockets.sync.client import ClientConnection
 
 # A run may ask for another one: so long is waited for that one to begin.
@@ -38,11 +39,22 @@ _NO_TOKEN = "PLACEHOLDER_AUTH_TOKEN"
 
 
 def cookie_of(url: str, name: str) -> dict[str, str]:
-    """The headers of a browser that has signed in as the admin ``name`` at ``url``."""
-    form = {"username": name, "password": PASSWORD}
-    answer = httpx2.post(f"{url}/sign-in", data=form, headers={"Origin": url}, timeout=PATIENCE)
-    assert answer.status_code == 303, answer.text
-    return {"Cookie": "; ".join(f"{key}={value}" for key, value in answer.cookies.items())}
+    """The headers of a browser in which the admin ``name`` has signed in, by the door."""
+    fields = urlencode({"username": name, "password": PASSWORD}).encode()
+    request = Request(f"{url}/sign-in", fields, {"Origin": url})  # noqa: S310  our own address
+    opened = build_opener(_StayHere)
+    with opened.open(request, timeout=PATIENCE) as answer:
+        assert answer.status == 303, answer.status
+        cookies = answer.headers.get_all("Set-Cookie")
+    return {"Cookie": "; ".join(one.partition(";")[0] for one in cookies)}
+
+
+class _StayHere(HTTPRedirectHandler):
+    """Gives the redirection itself."""
+
+    def http_error_303(self, _request: Any, answer: Any, *_rest: Any) -> Any:
+        """What came back."""
+        return answer
 
 
 class Socket:
@@ -178,6 +190,21 @@ class Socket:
         # Some stand deep inside an element, such as those of a table's columns of buttons.
         elements = (str(delta.new_element) for delta in self._deltas(None))
         return list(dict.fromkeys(_WIDGET_ID.findall("\n".join(elements))))
+
+    def fragment_of(self, widget_id: str) -> str:
+        """The id of the fragment that drew this widget last."""
+        found = ""
+        for delta in self._deltas(None):
+            kind = delta.new_element.WhichOneof("type")
+            if kind and getattr(getattr(delta.new_element, kind), "id", "") == widget_id:
+                found = delta.fragment_id
+        return found
+
+    def press(self, key: str, query: str = "") -> None:
+        """Press the button with this key, as a browser at this query does."""
+        widget_id = self.widget_id(key)
+        pressed = WidgetState(id=widget_id, trigger_value=True)
+        self.rerun(pressed, fragment_id=self.fragment_of(widget_id), query_string=query)
 
     @property
     def fragment_ids(self) -> list[str]:

@@ -47,13 +47,15 @@ def require_sign_in() -> Actor:
 def draw_sign_out() -> None:
     """The way out, at the end of the sidebar: two forms, which the guard answers."""
     address = html.escape(session.address("/sign-out"))
+    # Two forms: of a button's own address, formaction, st.html makes nothing.
     with st.sidebar.container(key="way-out"):
         st.html(
-            f'<form class="way-out" method="post" action="{address}">'
-            '<button type="submit" title="Sign out in this browser">Sign out</button>'
-            f'<button type="submit" formaction="{address}?everywhere=1" '
+            '<div class="way-out">'
+            f'<form method="post" action="{address}"><button type="submit" '
+            'title="Sign out in this browser">Sign out</button></form>'
+            f'<form method="post" action="{address}?everywhere=1"><button type="submit" '
             'title="End all of your sign-ins and API tokens, in every browser">Sign out everywhere'
-            "</button></form>"
+            "</button></form></div>"
         )
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 HEAD_SECONDS = 10.0
 MAX_CONNECTIONS = 2_000
+_UNREADABLE = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class BoundedConnection(H11Protocol):
@@ -48,9 +49,16 @@ class BoundedConnection(H11Protocol):
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self, event: Any) -> None:
-        """From here on it is a socket, which the guard and its pings look after."""
+        """From here on it is a socket, which the guard and its pings look after.
+
+        Where the websocket's own parser cannot read the head (a line of more than 8 kB), uvicorn
+        says nothing and waits for ever: nobody has been asked about it, and it is closed here.
+        """
         self._stop_waiting()
         super().handle_websocket_upgrade(event)
+        if not getattr(self.transport.get_protocol(), "handshake_initiated", True):
+            self.transport.write(_UNREADABLE)
+            self.transport.close()
 
     @property
     def _is_between_requests(self) -> bool:

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from runmanager.service import RunManager
     from runmanager.settings import Settings
 
-# A page's many files are asked for at once: one answer about their sign-in is good for so long.
+# The front end's many files are asked for at once: one answer about their sign-in is good for so
+# long. They hold nothing of the host's.
 _GOOD_SECONDS = 1.0
 _MOST_KNOWN = 1000
 _READING = {"GET", "HEAD"}
@@ -94,7 +95,7 @@ class Entrance:
             cookies=cookies,
             page=page,
             doors=Doors(service, cookies, page, base, self.api_prefix),
-            sockets=Sockets(service, wire, base, self.api_prefix),
+            sockets=Sockets(service, wire),
             icon=icon,
             known=known,
         )
@@ -194,7 +195,9 @@ class Guard:
         is_page = place is Place.PAGE and asked.method in _READING
         found = None
         if ticket is not None:
-            found = await self._identity(ticket, is_fresh=is_page, is_active=is_page)
+            # What a page hands out is the host's data, as the page is.
+            is_fresh = is_page or place is Place.MEDIA
+            found = await self._identity(ticket, is_fresh=is_fresh, is_active=is_page)
         if isinstance(found, Identity):
             return None if asked.method in _READING else _not_allowed("GET, HEAD")
         if not is_page:

@@ -29,6 +29,7 @@ class Place(Enum):
     STREAM = auto()
     STATIC = auto()
     FRONT_END = auto()
+    MEDIA = auto()
     PAGE = auto()
     NOWHERE = auto()
 
@@ -63,7 +64,7 @@ def place_of(path: str | None, api_prefix: str) -> Place:
     if first == "static":
         return Place.STATIC
     if first == "media":
-        return Place.FRONT_END
+        return Place.MEDIA
     if first in _NOT_PAGES or "_stcore" in rest.split("/"):
         return Place.NOWHERE
     return Place.PAGE

@@ -10,16 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING
 
 from runmanager.entrance.calls import call
-from runmanager.entrance.places import after_sign_in
 from runmanager.errors import RunManagerError, SignedOutError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from runmanager.entrance.identity import Identity
@@ -37,10 +33,9 @@ _POLICY, _UNSUPPORTED, _MALFORMED = 1008, 1003, 1002
 class Sockets:
     """Every open socket of the dashboard."""
 
-    def __init__(self, service: RunManager, wire: Wire, base: str, api_prefix: str) -> None:
+    def __init__(self, service: RunManager, wire: Wire) -> None:
         self._service = service
         self._wire = wire
-        self._page_of = partial(after_sign_in, base=base, api_prefix=api_prefix)
         self._open: set[_Socket] = set()
         self._watching: asyncio.Task[None] | None = None
         self._look_now = asyncio.Event()
@@ -56,7 +51,7 @@ class Sockets:
         self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, identity: Identity
     ) -> None:
         """Let ``app`` talk with a browser for as long as its sign-in is good."""
-        socket = _Socket(self._service, self._wire, self._page_of, receive, send, identity)
+        socket = _Socket(self._service, self._wire, receive, send, identity)
         self._open.add(socket)
         if self._watching is None:
             self._watching = asyncio.create_task(self._watch())
@@ -93,7 +88,6 @@ class _Socket:
         self,
         service: RunManager,
         wire: Wire,
-        page_of: Callable[[str], str],
         receive: Receive,
         send: Send,
         identity: Identity,
@@ -102,8 +96,6 @@ class _Socket:
         self._service = service
         self._wire = wire
         self._receive, self._send = receive, send
-        self._page_of = page_of
-        self._place = page_of("")
         self._ended = asyncio.Event()
         self._waiting: asyncio.Task[Message] | None = None
         self._has_begun = False
@@ -139,9 +131,14 @@ class _Socket:
                 return await self._close(_MALFORMED)
             if not said.is_allowed:
                 continue
-            if said.is_run and not await self._is_good(said):
+            if not said.is_run:
+                return message
+            is_first = not self._has_begun
+            if not await self._is_good(said):
                 return await self._say_goodbye()
-            return message
+            # A page that has connected anew asks for a part of itself, which a process that has
+            # started since, or another instance, has never drawn: nothing would come of the click.
+            return {**message, "bytes": self._wire.of_whole_page(data)} if is_first else message
 
     async def _next(self) -> Message | None:
         """The next message, None once the sign-in is over."""
@@ -158,8 +155,6 @@ class _Socket:
         return message
 
     async def _is_good(self, said: Said) -> bool:
-        if said.place is not None:
-            self._place = self._page_of(said.place)
         # The first run is asked for by the browser itself, also when it connects anew.
         is_active = self._has_begun and not said.is_timer
         self._has_begun = True
@@ -177,7 +172,7 @@ class _Socket:
         return actor == self.identity.actor
 
     async def _say_goodbye(self) -> Message:
-        await self.send({"type": "websocket.send", "bytes": self._wire.go_to(self._place)})
+        await self.send({"type": "websocket.send", "bytes": self._wire.load_anew()})
         return await self._close(_POLICY)
 
     async def _close(self, code: int) -> Message:

@@ -8,15 +8,11 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Said:
-    """One message of a browser's: whether anything may come of it, and of whose doing it is.
-
-    ``place`` is the path and query that the browser shows, None where it does not say.
-    """
+    """One message of a browser's: whether anything may come of it, and of whose doing it is."""
 
     is_allowed: bool
     is_run: bool
     is_timer: bool
-    place: str | None = None
 
 
 class Wire(Protocol):
@@ -25,5 +21,8 @@ class Wire(Protocol):
     def read(self, message: bytes) -> Said | None:
         """What a message says; None for one that is none."""
 
-    def go_to(self, address: str) -> bytes:
-        """The message that lets the browser's tab go to this address of ours."""
+    def of_whole_page(self, message: bytes) -> bytes:
+        """What a message that asks for a run says, asking for one of the whole page."""
+
+    def load_anew(self) -> bytes:
+        """The message that lets the browser's tab load the address anew that it shows."""

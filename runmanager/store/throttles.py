@@ -79,10 +79,13 @@ def purge(connection: sa.Connection, before: float) -> int:
 
 
 def _keep_the_newest(connection: sa.Connection) -> None:
+    number = connection.execute(sa.select(sa.func.count()).select_from(THROTTLES)).scalar_one()
+    if number <= MAX_THROTTLES:
+        return
     surplus = (
         sa.select(_t.key)
-        .order_by(_t.last_at.desc(), _t.key)
-        .offset(MAX_THROTTLES)
+        .order_by(_t.last_at)
+        .limit(number - MAX_THROTTLES)
         .with_for_update(skip_locked=True)
     )
     connection.execute(sa.delete(THROTTLES).where(_t.key.in_(surplus)))

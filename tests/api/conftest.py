@@ -13,13 +13,11 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from runmanager import accounts
 from runmanager.api import create_api
 from runmanager.api.application import PREFIX, mounted, open_api
 from runmanager.api.context import Context
 from runmanager.settings import Settings
 from runmanager.tokens import Tokens
-from tests.passwords import password_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +30,6 @@ if TYPE_CHECKING:
     from tests.hosts import HostWriter
 
 SECRET = "a secret of the tests, longer than 32 bytes"
-PASSWORD = "correct horse"
 
 
 def claims(user: object, **others: Any) -> dict[str, Any]:
@@ -105,12 +102,6 @@ class OpenCaller(Protocol):
         """With the admin's own token, unless another one is given."""
 
 
-@pytest.fixture(autouse=True)
-def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Names that nobody has are checked at the lowest cost too."""
-    monkeypatch.setattr(accounts, "_NOBODYS_HASH", password_hash("-"))
-
-
 @pytest.fixture(scope="session")
 def api() -> FastAPI:
     """The application; each test gives it a context."""
@@ -123,9 +114,12 @@ def open_caller(host: HostWriter, open_manager: OpenManager, api: FastAPI) -> It
     with ExitStack() as stack:
 
         def open_one(*, authorization: str | None = None, **settings: Any) -> Caller:
-            values = {"jwt_secrets": (SECRET,)} | settings
+            values: dict[str, Any] = {"jwt_secrets": (SECRET,)} | settings
             manager = open_manager(**values)
-            context = Context(manager, Tokens(Settings(**values)))
+            settled = Settings(**values)
+            context = Context(
+                manager, Tokens(settled), openapi_is_public=settled.openapi == "public"
+            )
             open_api(api, context)
             client = stack.enter_context(client_of(api))
             client.headers.update(bearer(authorization or token(host.admin.user_id)))

@@ -8,12 +8,13 @@ import pytest
 import schemathesis
 
 from runmanager.api import create_api
+from tests.api.conftest import bearer, token
 from tests.api.live import live
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.api.conftest import Caller
+    from tests.api.conftest import Caller, OpenCaller
     from tests.hosts import HostWriter
 
 OPEN = {("/token", "post"), ("/health", "get")}
@@ -87,12 +88,29 @@ def test_what_is_sent_and_answered_has_examples(document: dict[str, Any]) -> Non
             assert refers or "examples" in shape, f"{name}.{field}"
 
 
+SERVED = [{"url": "/admin/run-manager"}]
+
+
 def test_it_is_served_under_the_prefix_and_no_page_is(caller: Caller, api_document: Any) -> None:
-    caller.client.headers.pop("Authorization")
-    served = [{"url": "/admin/run-manager"}]
-    assert caller.json("/openapi.json") == api_document | {"servers": served}
+    assert caller.json("/openapi.json") == api_document | {"servers": SERVED}
     for path in ("/docs", "/redoc", "/docs/oauth2-redirect"):
         caller.json(path, 404)
+
+
+def test_only_who_may_call_reads_it(caller: Caller, host: HostWriter) -> None:
+    caller.client.headers.update(bearer(token(host.add_user("kate"))))
+    assert "paths" not in caller.json("/openapi.json", 403)
+    caller.client.headers.pop("Authorization")
+    assert "paths" not in caller.json("/openapi.json", 401)
+
+
+def test_where_the_settings_say_so_anybody_reads_it(
+    open_caller: OpenCaller, api_document: Any
+) -> None:
+    caller = open_caller(openapi="public")
+    caller.client.headers.pop("Authorization")
+    assert caller.json("/openapi.json") == api_document | {"servers": SERVED}
+    caller.json("/runs", 401)
 
 
 @pytest.fixture
@@ -103,7 +121,7 @@ def api_document(document: dict[str, Any]) -> dict[str, Any]:
 def test_the_live_process_serves_the_same(
     host: HostWriter, tmp_path: Path, document: dict[str, Any]
 ) -> None:
-    with live(host.url, tmp_path) as running:
+    with live(host.url, tmp_path, RUNMANAGER_OPENAPI="public") as running:
         schema = schemathesis.openapi.from_url(f"{running.api}/openapi.json")
         assert schema.raw_schema["servers"] == [{"url": "/admin/run-manager"}]
         assert schema.raw_schema["paths"] == document["paths"]

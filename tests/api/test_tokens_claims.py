@@ -67,7 +67,7 @@ def test_a_name_that_is_another_admin_s_id_is_only_a_name(
     run = host.add_run()
     by_name.delete(run)
     assert host.is_gone(run)
-    assert by_name.manager.signing_in.actor_of_token(USER, is_username=True).user_id == impostor
+    assert by_name.manager.signing_in.actor_named(USER, is_username=True).user_id == impostor
 
 
 def test_two_users_of_one_name_are_nobody(host: HostWriter, open_caller: OpenCaller) -> None:

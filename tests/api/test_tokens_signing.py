@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from runmanager.errors import InvalidTokenError
 from runmanager.settings import Settings
 from runmanager.tokens import OWN_NAME, Tokens
-from tests.api.conftest import PASSWORD, SECRET, bearer, token
+from tests.api.conftest import SECRET, bearer, token
 from tests.api.tokens import (
     AUDIENCE,
     EC_KEY,
@@ -29,7 +29,7 @@ from tests.api.tokens import (
     private_pem,
     public_pem,
 )
-from tests.passwords import set_password
+from tests.hosts import PASSWORD
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
@@ -111,7 +111,7 @@ def test_a_private_key_or_nonsense_is_refused_and_not_repeated() -> None:
 def test_a_public_key_may_have_its_line_breaks_as_two_characters() -> None:
     pem = public_pem(EC_KEY)
     found = Settings.from_environment({"RUNMANAGER_JWT_PUBLIC_KEY": pem.replace("\n", "\\n")})
-    assert Tokens(found).subject(token(7, key=EC_PEM, algorithm="ES256")) == "7"
+    assert Tokens(found).bearer(token(7, key=EC_PEM, algorithm="ES256")).name == "7"
 
 
 def test_a_token_by_any_secret_of_the_list_is_let_in(open_caller: OpenCaller) -> None:
@@ -146,13 +146,12 @@ def test_a_token_by_any_secret_of_the_list_is_checked_in_full(
 def test_a_refusal_s_reason_is_that_of_the_secret_that_signed(key: str) -> None:
     text = by_hand(good(exp=in_seconds(-60)), key=key)
     with pytest.raises(InvalidTokenError, match=r"^expired$"):
-        Tokens(Settings(jwt_secrets=(NEW, OLD))).subject(text)
+        Tokens(Settings(jwt_secrets=(NEW, OLD))).bearer(text)
 
 
 def test_the_first_secret_signs_and_the_second_is_on_its_way_out(
     host: HostWriter, open_caller: OpenCaller
 ) -> None:
-    set_password(host, "ada", PASSWORD)
     issued = open_caller(jwt_secrets=(NEW, OLD)).client.post(
         "/token", data={"username": "ada", "password": PASSWORD}
     )

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from tests.browser.dashboard import PASSWORD, Dashboard
+from tests.browser.dashboard import Dashboard
 from tests.browser_needed import WHAT_TO_DO, find_browser
 from tests.hosts import HostWriter, connect
-from tests.passwords import set_password
 from tests.processes import AppProcess, settings_for
 
 if TYPE_CHECKING:
@@ -53,9 +52,7 @@ class Site:
         # that this holds.
         for table in (*self._shape.tables, "users", "workspaces"):
             self._connection.execute(f"TRUNCATE {table}".encode())
-        host = HostWriter(self._shape, self._url, self._connection, _numbers=self._numbers)
-        set_password(host, "ada", PASSWORD)
-        return host
+        return HostWriter(self._shape, self._url, self._connection, _numbers=self._numbers)
 
     def close(self) -> None:
         """End the process and the connection."""
@@ -127,6 +124,6 @@ def tab(
 
     def open_tab(of: str | None = "ada", base: str | None = None, **options: Any) -> Dashboard:
         opened = Dashboard(new_context(**options), base or site.app.url)
-        return opened.with_cookie_of(of) if of else opened
+        return opened.signed_in_as(of) if of else opened
 
     return open_tab

@@ -56,7 +56,7 @@ def test_a_run_is_opened_in_a_new_tab_which_has_its_name(
     app = AppProcess(tmp_path / "log", settings)
     app.url = f"{app.url}/{under}".rstrip("/")
     try:
-        ada = Dashboard(new_context(), app.ready().url).with_cookie_of("ada").visit("/")
+        ada = Dashboard(new_context(), app.ready().url).signed_in_as("ada").visit("/")
         ada.expect_ids(ODD_ID)
         assert ada.page.title() == "Run Manager"
         ada.settle()

@@ -62,7 +62,7 @@ def test_hostile_texts_stay_text_in_every_place(
     runs = [add_hostile_run(host, text, 100 + n, parent) for n, text in enumerate(combined)]
     host.add_trigger("run_metadata", FAILS)
     # Without the policy of ours: what it would have stopped is seen as well.
-    ada = Dashboard(new_context(bypass_csp=True), app.url).with_cookie_of("ada")
+    ada = Dashboard(new_context(bypass_csp=True), app.url).signed_in_as("ada")
     seen = Seen()
     seen.watch(ada.page, app.url)
     look_at_list(ada, seen)

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runmanager.errors import NotAdminError
+from runmanager.errors import NotAdminError, WrongPasswordError
 from runmanager.filters import RunFilter
 from runmanager.paging import PageRequest
 from runmanager.records import Actor, RunPage
 from tests.conftest import every_shape
-from tests.hosts import HASH
+from tests.hosts import PASSWORD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,13 +61,14 @@ CALLS: dict[str, Callable[[RunManager, Actor], object]] = {
 def test_an_admin_who_is_no_longer_one_is_refused_at_once(
     host: HostWriter, manager: RunManager, admin: Actor, change: str
 ) -> None:
+    ticket = manager.signing_in.sign_in("ada", PASSWORD).ticket
+    assert manager.signing_in.actor_of(ticket) == admin
     manager.finding.usernames(admin)
     host.execute(f"{CHANGES[change]} WHERE id = '{admin.user_id}'")
     with pytest.raises(NotAdminError):
         manager.finding.usernames(admin)
-    with pytest.raises(NotAdminError):
-        manager.signing_in.actor_for("ada")
-    assert "ada" not in {one.username for one in manager.signing_in.credentials()}
+    with pytest.raises((NotAdminError, WrongPasswordError)):
+        manager.signing_in.sign_in("ada", PASSWORD)
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -121,34 +122,42 @@ def test_an_actor_that_cannot_be_is_refused(manager: RunManager, actor: Actor) -
 def test_a_name_that_cannot_be_is_refused(manager: RunManager, admin: Actor, name: str) -> None:
     with pytest.raises(NotAdminError):
         manager.finding.usernames(Actor(admin.user_id, name))
+    with pytest.raises(WrongPasswordError):
+        manager.signing_in.sign_in(name, PASSWORD)
     with pytest.raises(NotAdminError):
-        manager.signing_in.actor_for(name)
+        manager.signing_in.actor_named(name, is_username=True)
 
 
 @every_shape
 def test_an_admin_signs_in_whatever_the_case_of_their_name(
     manager: RunManager, admin: Actor
 ) -> None:
-    assert manager.signing_in.actor_for(" ADA ") == admin
-    (credential,) = manager.signing_in.credentials()
-    assert (credential.username, credential.password_hash) == ("ada", HASH)
+    assert manager.signing_in.sign_in(" ADA ", PASSWORD).actor == admin
 
 
-def test_names_that_differ_only_in_case_let_neither_in(
-    host: HostWriter, manager: RunManager
+def test_names_that_differ_only_in_case_are_taken_to_the_letter(
+    host: HostWriter, manager: RunManager, admin: Actor
 ) -> None:
-    host.add_user("Ada", is_admin=True)
-    assert manager.signing_in.credentials() == ()
-    with pytest.raises(NotAdminError):
-        manager.signing_in.actor_for("ada")
+    other = Actor(host.add_user("Ada", is_admin=True), "Ada")
+    for one in (admin, other):
+        assert manager.signing_in.sign_in(one.username, PASSWORD).actor == one
+    for name in ("ADA", " ada"):
+        with pytest.raises(WrongPasswordError):
+            manager.signing_in.sign_in(name, PASSWORD)
+
+
+def test_a_name_that_two_users_have_is_nobodys(host: HostWriter, manager: RunManager) -> None:
+    host.add_user("ada", is_admin=False)
+    with pytest.raises(WrongPasswordError):
+        manager.signing_in.sign_in("ada", PASSWORD)
 
 
 def test_a_user_who_is_no_admin_does_not_stand_in_an_admins_way(
     host: HostWriter, manager: RunManager, admin: Actor
 ) -> None:
     host.add_user("ADA", is_admin=False)
-    assert manager.signing_in.actor_for("ada") == admin
-    assert len(manager.signing_in.credentials()) == 1
+    for name in ("ada", "Ada"):
+        assert manager.signing_in.sign_in(name, PASSWORD).actor == admin
 
 
 @pytest.mark.parametrize("hashed", [None, "", "secret", "$2b$short", "$1$" + "x" * 57])
@@ -156,7 +165,9 @@ def test_only_a_bcrypt_hash_lets_in(
     host: HostWriter, manager: RunManager, hashed: str | None
 ) -> None:
     host.execute("UPDATE users SET password_hash = %s", hashed)
-    assert manager.signing_in.credentials() == ()
+    for password in (PASSWORD, hashed or "none"):
+        with pytest.raises(WrongPasswordError):
+            manager.signing_in.sign_in("ada", password)
 
 
 def test_a_host_without_is_active_has_only_active_users(
@@ -164,17 +175,8 @@ def test_a_host_without_is_active_has_only_active_users(
 ) -> None:
     host.execute("ALTER TABLE users DROP is_active")
     manager = open_manager()
-    assert manager.signing_in.actor_for("ada") == admin
+    assert manager.signing_in.sign_in("ada", PASSWORD).actor == admin
     assert manager.finding.usernames(admin) == ()
-
-
-def test_is_admin_may_be_a_number(
-    host: HostWriter, open_manager: OpenManager, admin: Actor
-) -> None:
-    host.execute("ALTER TABLE users ALTER is_admin DROP DEFAULT")
-    host.execute("ALTER TABLE users ALTER is_admin TYPE integer USING is_admin::int")
-    manager = open_manager()
-    assert manager.signing_in.actor_for("ada") == admin
 
 
 @pytest.mark.parametrize("kind", ["smallint", "integer", "bigint"])
@@ -184,7 +186,7 @@ def test_an_admin_flag_may_be_a_number(
     host.execute("ALTER TABLE users ALTER is_admin DROP DEFAULT")
     host.execute(f"ALTER TABLE users ALTER is_admin TYPE {kind} USING is_admin::int")
     manager = open_manager()
-    assert manager.signing_in.actor_for("ada") == admin
+    assert manager.signing_in.sign_in("ada", PASSWORD).actor == admin
     host.execute("UPDATE users SET is_admin = 0")
     with pytest.raises(NotAdminError):
-        manager.signing_in.actor_for("ada")
+        manager.signing_in.sign_in("ada", PASSWORD)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 
+from pages.passwords import is_password
 from runmanager.database import Database
 from runmanager.demo.postgres import EmbeddedPostgres
 from runmanager.errors import (
@@ -155,9 +156,11 @@ UNREACHABLE = {
 
 
 @pytest.mark.parametrize("url", UNREACHABLE.values(), ids=list(UNREACHABLE))
-def test_a_database_that_cannot_be_reached_stops_the_start_in_one_sentence(url: sa.URL) -> None:
+def test_a_database_that_cannot_be_reached_stops_the_start_in_one_sentence(
+    url: sa.URL, tmp_path: Path
+) -> None:
     with pytest.raises(StartError) as caught:
-        RunManager.open(url, Settings())
+        RunManager.open(url, Settings(state_dir=tmp_path), is_password)
     assert caught.value.message.startswith("Cannot start: the database cannot be reached.")
     shown = "".join(traceback.format_exception(caught.value))
     assert PASSWORD not in shown

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pages.passwords import is_password
 from runmanager.deletion.reasons import LOCKED
 from runmanager.errors import NotAdminError, StartError
 from runmanager.filters import RunFilter
@@ -21,6 +22,7 @@ from tests.pgbouncer import POOL_SIZE, pgbouncer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import sqlalchemy as sa
 
@@ -179,8 +181,8 @@ def test_a_schema_is_found_by_the_search_path_of_the_role(
 
 @pytest.mark.parametrize("shape", ["schema"], indirect=True)
 def test_options_in_the_address_stop_the_start_and_say_what_to_do(
-    host: HostWriter, behind: sa.URL
+    host: HostWriter, behind: sa.URL, tmp_path: Path
 ) -> None:
     url = behind.update_query_dict({"options": "-csearch_path=app"})
     with pytest.raises(StartError, match="takes no options: leave them out of the address"):
-        RunManager.open(url, Settings())
+        RunManager.open(url, Settings(state_dir=tmp_path), is_password)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
+from pages.passwords import is_password
 from runmanager import replica
 from runmanager.database import Database
 from runmanager.errors import (
@@ -18,6 +19,7 @@ from runmanager.errors import (
     HostError,
     NotAdminError,
     RunNotFoundError,
+    SignedOutError,
     StartError,
 )
 from runmanager.filters import RunFilter
@@ -25,13 +27,14 @@ from runmanager.paging import PageRequest
 from runmanager.records import Actor
 from runmanager.service import RunManager
 from runmanager.settings import Settings
-from tests.hosts import SHAPES, HostWriter, connect
+from tests.hosts import PASSWORD, SHAPES, HostWriter, connect
 from tests.operations import delete, deleted
 from tests.polling import wait_until
 from tests.standby import Pair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.conftest import OpenManager, Server
 
@@ -66,10 +69,11 @@ def primary(pair: Pair, database: str) -> Iterator[HostWriter]:
 
 
 @pytest.fixture
-def both(pair: Pair, primary: HostWriter, database: str) -> Iterator[RunManager]:
+def both(pair: Pair, primary: HostWriter, database: str, state_dir: Path) -> Iterator[RunManager]:
     """Run Manager on the primary, reading the standby."""
     url, standby = pair.urls(database)
-    manager = RunManager.open(url, Settings(pool_size=4, lock_timeout=0.3, read_url=standby))
+    settings = Settings(pool_size=4, lock_timeout=0.3, read_url=standby, state_dir=state_dir)
+    manager = RunManager.open(url, settings, is_password)
     yield manager
     manager.close()
 
@@ -174,12 +178,12 @@ def hidden(manager: RunManager, host: HostWriter) -> frozenset[str]:
 
 
 def test_a_commit_that_is_not_on_disk_yet_is_waited_for(
-    pair: Pair, primary: HostWriter, database: str
+    pair: Pair, primary: HostWriter, database: str, state_dir: Path
 ) -> None:
     run = primary.add_run()
     url, standby = pair.urls(database)
     url = url.update_query_dict({"options": "-csynchronous_commit=off"})
-    manager = RunManager.open(url, Settings(read_url=standby))
+    manager = RunManager.open(url, Settings(read_url=standby, state_dir=state_dir), is_password)
     with pair.kept_in_memory():
         delete(manager, primary.admin, [run])
         assert listed(manager, primary.admin) == []
@@ -225,6 +229,7 @@ def test_an_admin_demoted_on_the_primary_is_refused_at_once(
 ) -> None:
     run = primary.add_run()
     other = Actor(primary.add_user("grace", is_admin=True), "grace")
+    ticket = both.signing_in.sign_in("grace", PASSWORD).ticket
     pair.catch_up()
     assert listed(both, other) == [run]
     with pair.paused():
@@ -233,11 +238,13 @@ def test_an_admin_demoted_on_the_primary_is_refused_at_once(
             lambda: listed(both, other),
             lambda: both.reviewing.run(other, run),
             lambda: both.deleting.plan(other, [run]),
-            lambda: both.signing_in.actor_for("grace"),
-            lambda: both.signing_in.actor_of_token(other.user_id, is_username=False),
+            lambda: both.signing_in.sign_in("grace", PASSWORD),
+            lambda: both.signing_in.actor_named(other.user_id, is_username=False),
         ):
             with pytest.raises(NotAdminError):
                 ask()
+        with pytest.raises(SignedOutError):
+            both.signing_in.actor_of(ticket)
 
 
 def test_an_admin_made_on_the_primary_is_let_in_at_once(
@@ -245,8 +252,9 @@ def test_an_admin_made_on_the_primary_is_let_in_at_once(
 ) -> None:
     with pair.paused():
         user_id = primary.add_user("grace", is_admin=True)
-        assert both.signing_in.actor_for("grace") == Actor(user_id, "grace")
-        assert "grace" in [one.username for one in both.signing_in.credentials()]
+        signed_in = both.signing_in.sign_in("grace", PASSWORD)
+        assert signed_in.actor == Actor(user_id, "grace")
+        assert both.signing_in.actor_of(signed_in.ticket) == signed_in.actor
         assert listed(both, Actor(user_id, "grace")) == []
 
 
@@ -264,19 +272,22 @@ def test_a_replica_that_is_away_says_so_and_is_found_again(
     assert listed(both, primary.admin) == [run]
 
 
-def test_a_replica_that_cannot_be_reached_stops_the_start_in_one_sentence(host: HostWriter) -> None:
+def test_a_replica_that_cannot_be_reached_stops_the_start_in_one_sentence(
+    host: HostWriter, state_dir: Path
+) -> None:
     nowhere = host.url.update_query_dict({"host": "/nowhere"})
     with pytest.raises(StartError) as caught:
-        RunManager.open(host.url, Settings(read_url=nowhere))
+        RunManager.open(host.url, Settings(read_url=nowhere, state_dir=state_dir), is_password)
     assert caught.value.message == (
         "Cannot start: the database cannot be reached. Check that it is running, then try again. "
         "It is the one that RUNMANAGER_READ_URL names."
     )
 
 
-def test_a_replica_of_another_database_stops_the_start(host: HostWriter) -> None:
+def test_a_replica_of_another_database_stops_the_start(host: HostWriter, state_dir: Path) -> None:
+    other = host.url.set(database="postgres")
     with pytest.raises(HostError) as caught:
-        RunManager.open(host.url, Settings(read_url=host.url.set(database="postgres")))
+        RunManager.open(host.url, Settings(read_url=other, state_dir=state_dir), is_password)
     assert "no table “run_metadata”" in caught.value.message
     assert caught.value.message.endswith("It is the database that RUNMANAGER_READ_URL names.")
 

@@ -252,13 +252,22 @@ def overwrite_the_middle(file: Path) -> None:
         opened.write(b"\xff" * (file.stat().st_size - 4096))
 
 
+def overwrite_the_end(file: Path) -> None:
+    """Noise over the last page, which nothing that is read at the start is on."""
+    with file.open("r+b") as opened:
+        opened.seek(-4096, os.SEEK_END)
+        opened.write(b"\xff" * 4096)
+
+
 def cut_off(file: Path) -> None:
     """Without its end, as after a copy that was broken off."""
     with file.open("r+b") as opened:
         opened.truncate(file.stat().st_size // 2)
 
 
-@pytest.mark.parametrize("damage", [overwrite_all, overwrite_the_middle, cut_off])
+@pytest.mark.parametrize(
+    "damage", [overwrite_all, overwrite_the_middle, overwrite_the_end, cut_off]
+)
 def test_a_damaged_file_is_refused_and_left_as_it_is(
     store_place: StorePlace, damage: Callable[[Path], None]
 ) -> None:

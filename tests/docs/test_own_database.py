@@ -15,6 +15,7 @@ from runmanager.host.values import LANGGRAPH_TABLES, LOG_TABLES
 from runmanager.paging import PageRequest
 from runmanager.records import Actor
 from tests.conftest import every_shape
+from tests.hosts import PASSWORD
 from tests.operations import delete, until
 from tests.roles import DELETER, PAGE, READER, of_the_page
 
@@ -66,9 +67,9 @@ def test_each_role_that_it_makes_finds_and_reviews(
 ) -> None:
     first, _second = host.add_runs(2, user="kate", workspace="Ops")
     manager = open_manager(roles.url(roles.of_the_page(of)))
-    assert manager.signing_in.actor_for("ada") == admin
-    assert [one.username for one in manager.signing_in.credentials()] == ["ada"]
-    assert manager.signing_in.actor_of_token(admin.user_id, is_username=False) == admin
+    signed_in = manager.signing_in.sign_in("ada", PASSWORD)
+    assert manager.signing_in.actor_of(signed_in.ticket) == admin
+    assert manager.signing_in.actor_named(admin.user_id, is_username=False) == admin
     run_filter = RunFilter(search="order", username="kate", workspace=host.workspace("Ops"))
     assert manager.finding.list_runs(admin, run_filter, PageRequest()).total == 2
     assert len(manager.finding.browse(admin, run_filter, PageRequest()).items) == 2

@@ -171,17 +171,12 @@ class Visitor:
         return "\n".join([*(str(getattr(node, "proto", "")) for node in self.app), *tables])
 
     @property
-    def shows_only_sign_in(self) -> bool:
-        """Whether there is a sign-in form and no data, filter or way on."""
-        fields = [one.label for one in self.app.text_input]
-        buttons = [one.label for one in self.app.button]
-        return (
-            fields == ["Name", "Password"]
-            and buttons == ["Sign in"]
-            and not list(self.app.dataframe)
-            and not list(self.app.selectbox)
-            and not list(self.app.sidebar.page_link)
-        )
+    def is_turned_away(self) -> bool:
+        """Whether nothing is there but a sentence that says to sign in."""
+        app = self.app
+        drawn = [*app.dataframe, *app.selectbox, *app.text_input, *app.button, *app.text]
+        says = [one.value for one in app.error]
+        return says == ["Sign in to use Run Manager."] and not drawn and not app.sidebar.children
 
 
 @pytest.fixture
@@ -217,11 +212,3 @@ def ada(provided: RunManager) -> Visitor:
 def in_berlin(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every visitor's browser be in Berlin."""
     monkeypatch.setattr(type(st.context), "timezone", property(lambda _self: "Europe/Berlin"))
-
-
-@pytest.fixture
-def cookies(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The cookies that the browser sends."""
-    sent: dict[str, str] = {}
-    monkeypatch.setattr(type(st.context), "cookies", property(lambda _self: sent))
-    return sent

@@ -6,12 +6,13 @@ import ast
 from pathlib import Path
 
 PAGES = Path(__file__).parents[2] / "pages"
-NO_PAGES = {"__init__.py", "shell.py"}
+# Beside the pages stand the script around them, and what only the process asks for.
+NO_PAGES = {"__init__.py", "shell.py", "wire.py", "passwords.py"}
 GATE = "page_actor = require_admin()"
 
 
 def page_files(folder: Path = PAGES) -> list[Path]:
-    """Every file of ``folder`` that Streamlit can show as a page; shell.py is run around them."""
+    """Every file of ``folder`` that Streamlit can show as a page."""
     return sorted(path for path in folder.glob("*.py") if path.name not in NO_PAGES)
 
 

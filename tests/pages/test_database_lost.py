@@ -8,7 +8,7 @@ import pytest
 
 from pages.parts import session
 from tests.outage import away
-from tests.pages.conftest import COOKIE_KEY, Visitor
+from tests.pages.conftest import Visitor
 from tests.pages.found import PAGE_NAMES
 
 if TYPE_CHECKING:
@@ -32,13 +32,6 @@ def test_a_page_says_that_the_database_is_away_and_recovers(
     ada.press("try_again")
     assert not ada.has_button("try_again")
     assert list(ada.app.dataframe)
-
-
-def test_the_sign_in_form_says_it_too(anonymous: Visitor, host: HostWriter) -> None:
-    with away(host):
-        anonymous.at()
-        assert [button.label for button in anonymous.app.button] == ["Try again"]
-    assert anonymous.press("try_again").shows_only_sign_in
 
 
 def test_a_selection_outlives_it(ada: Visitor, host: HostWriter) -> None:
@@ -65,7 +58,7 @@ def test_a_slow_database_is_stopped_and_said_to_be_slow(
     host: HostWriter, open_manager: OpenManager
 ) -> None:
     manager = open_manager(statement_timeout=0.2)
-    session.provide(manager, session.SignIn(COOKIE_KEY))
+    session.provide(manager)
     host.add_run()
     ada = Visitor(manager).signed_in_as("ada").at()
     host.execute("ALTER TABLE run_metadata RENAME TO runs_inside")

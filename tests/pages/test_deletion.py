@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pages.parts import session
-from tests.pages.conftest import COOKIE_KEY, Visitor
+from tests.pages.conftest import Visitor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -209,7 +209,7 @@ def test_what_another_table_keeps_is_named(host: HostWriter, open_manager: OpenM
     run = host.add_run()
     host.execute("INSERT INTO audit VALUES (%s, 'started'), (%s, 'ended')", run, run)
     manager = open_manager()
-    session.provide(manager, session.SignIn(COOKIE_KEY))
+    session.provide(manager)
     ada = Visitor(manager).signed_in_as("ada").at_run(run)
     assert "Left behind when this run is deleted: 2 rows in audit" in ada.texts
     ada.press("delete_run")

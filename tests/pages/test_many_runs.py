@@ -12,7 +12,7 @@ from pages.parts.filter_form import WIDGETS, ChoiceBox
 from runmanager.queries.listing.limits import Limits, SearchBudget
 from runmanager.records import CountState
 from tests.operations import until
-from tests.pages.conftest import COOKIE_KEY, Visitor
+from tests.pages.conftest import Visitor
 from tests.statements import recorded
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def forty(host: HostWriter) -> list[str]:
 def impatient(open_manager: OpenManager) -> RunManager:
     """The service as it is with far more runs than these."""
     manager = open_manager(limits=FEW)
-    session.provide(manager, session.SignIn(COOKIE_KEY))
+    session.provide(manager)
     return manager
 
 

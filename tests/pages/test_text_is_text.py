@@ -12,7 +12,7 @@ import pytest
 from pages.parts import checkpoint_list, log_list, session
 from runmanager.paging import PageRequest
 from tests.hostile_host import FAILS, NAMES, add_hostile_runs, add_names
-from tests.pages.conftest import COOKIE_KEY, Visitor
+from tests.pages.conftest import Visitor
 from tests.texts import HOSTILE, MARK
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ ALL_MARKS = {one.mark for one in HOSTILE} | MARKS_OF_NAMES
 def test_no_text_of_the_hosts_is_rendered(host: HostWriter, open_manager: OpenManager) -> None:
     add_names(host)
     manager = open_manager()
-    session.provide(manager, session.SignIn(COOKIE_KEY))
+    session.provide(manager)
     ada = Visitor(manager).signed_in_as("ada")
     runs = add_hostile_runs(host, HOSTILE)
     host.add_trigger("run_metadata", FAILS)

@@ -66,7 +66,7 @@ def look_everywhere(
     context = browser.new_context(
         viewport={"width": 1280, "height": 800}, bypass_csp=not has_policy
     )
-    ada = Dashboard(context, app.url).with_cookie_of("ada")
+    ada = Dashboard(context, app.url).signed_in_as("ada")
     seen = Seen()
     seen.watch(ada.page, app.url)
     look_at_list(ada, seen)

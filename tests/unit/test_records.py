@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from runmanager.records import (
-    Credential,
+    Account,
     Excerpt,
     JsonText,
     PlannedRun,
     RunSummary,
     StatusKind,
+    Ticket,
     status_kind,
 )
 
@@ -40,8 +41,10 @@ def test_a_run_without_a_name_is_called_by_its_id() -> None:
     assert PlannedRun("t-1", "Order", None, None).title == "Order"
 
 
-def test_a_printed_credential_holds_no_hash() -> None:
-    assert repr(Credential("ada", "$2b$secret")) == "Credential('ada')"
+def test_what_signs_somebody_in_is_not_printed() -> None:
+    account = Account("7", "ada", "$2b$secret", is_admin=True)
+    assert repr(account) == "Account(user_id='7', username='ada', is_admin=True)"
+    assert repr(Ticket("secret id", "7", "secret hash")) == "Ticket(user_id='7')"
 
 
 def test_a_text_that_is_cut_says_how_much_is_left_out() -> None:

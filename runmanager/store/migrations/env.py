@@ -9,7 +9,5 @@ from runmanager.store.migrating import VERSION_TABLE
 context.configure(
     connection=context.config.attributes["connection"],
     version_table=VERSION_TABLE,
-    # SQLite's tables are made in transactions too, which Alembic does not assume.
-    transactional_ddl=True,
 )
 context.run_migrations()

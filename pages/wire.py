@@ -31,6 +31,13 @@ class StreamlitWire:
             return Said(is_allowed=kind in _ALLOWED, is_run=False, is_timer=False)
         return Said(is_allowed=True, is_run=True, is_timer=found.rerun_script.is_auto_rerun)
 
+    def of_whole_page(self, message: bytes) -> bytes:
+        """The same, asking for a run of the whole page."""
+        found = BackMsg.FromString(message)
+        found.rerun_script.fragment_id = ""
+        whole: bytes = found.SerializeToString()
+        return whole
+
     def load_anew(self) -> bytes:
         """The message by which Streamlit's own sign-in sends a tab elsewhere, with no address.
 

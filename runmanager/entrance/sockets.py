@@ -147,9 +147,14 @@ class _Socket:
                 return await self._close(_MALFORMED)
             if not said.is_allowed:
                 continue
-            if said.is_run and not await self._is_good(said):
+            if not said.is_run:
+                return message
+            is_first = not self._has_begun
+            if not await self._is_good(said):
                 return await self._say_goodbye()
-            return message
+            # A page that has connected anew asks for a part of itself, which a process that has
+            # started since, or another instance, has never drawn: nothing would come of the click.
+            return {**message, "bytes": self._wire.of_whole_page(data)} if is_first else message
 
     async def _next(self) -> Message | None:
         """The next message, None once the sign-in is over."""

@@ -21,5 +21,8 @@ class Wire(Protocol):
     def read(self, message: bytes) -> Said | None:
         """What a message says; None for one that is none."""
 
+    def of_whole_page(self, message: bytes) -> bytes:
+        """What a message that asks for a run says, asking for one of the whole page."""
+
     def load_anew(self) -> bytes:
         """The message that lets the browser's tab load the address anew that it shows."""

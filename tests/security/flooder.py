@@ -61,6 +61,8 @@ class Flood:
             self.done[what] += 1
         finally:
             writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
 
     async def drip(self, what: str, head: bytes, piece: bytes) -> None:
         """Begin a request, and go on by a byte a second until it is closed."""

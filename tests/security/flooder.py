@@ -95,6 +95,7 @@ async def _guesses(flood: Flood) -> None:
     said = flood.host | _FORM | {"Connection": "close"}
     body = f"username=nobody-{time.monotonic_ns()}&password=wrong".encode()
     await flood.send("guesses", request("POST", "/sign-in", said, body))
+    await asyncio.sleep(0.1)
 
 
 async def _forged(flood: Flood) -> None:

@@ -4,8 +4,9 @@
 
 Ten kinds of flood, from a process of its own. The page's time is from the message that asks for a
 run until the run has ended; quiet and flooded stretches take turns, and medians are compared. 300
-sockets try once a second each; requests come at up to 200 a second, 2,000 in ten seconds. The
-target: no more than 1.5 times the quiet time, and as many open files afterwards as before.
+sockets try once a second each; requests, guesses and tokens come at up to 200 a second, so 2,000 in
+ten seconds: as fast as they are answered, guesses would slow the page threefold. The target: no
+more than 1.5 times the quiet time, and as many open files afterwards as before.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from runmanager.fingerprints import Fingerprints
     from runmanager.store import Store
 
+_MOST_REMEMBERED = 1000
 _IPV6_PREFIX = 64  # one customer's share of the addresses
 
 
@@ -62,6 +63,9 @@ class Guessing:
     def __init__(self, store: Store, fingerprints: Fingerprints) -> None:
         self._store = store
         self._fingerprints = fingerprints
+        # Until when an address must wait: a flood from it is answered without asking the store,
+        # which would take the processor from the pages.
+        self._slowed: dict[str, float] = {}
 
     def device_of(self, username: str) -> str:
         """What a browser keeps of a sign-in, to have a count of its own for this name."""
@@ -71,10 +75,9 @@ class Guessing:
         """Count a try. Raises TooManyError, with the seconds to wait, for one too many."""
         attempt = self._attempt(username, address, device)
         now = time.time()
-        with self._store.write() as connection:
-            wait = self._wait_of_address(connection, attempt.address_key, now)
-            if wait == 0.0:
-                wait = self._wait_of_name(connection, attempt.name_key, now)
+        wait = self._slowed.get(attempt.address_key or "", 0.0) - now
+        if not 0.0 < wait <= ADDRESS.longest:
+            wait = self._counted(attempt, now)
         if wait > 0.0:
             seconds = math.ceil(wait)
             raise TooManyError(
@@ -89,14 +92,28 @@ class Guessing:
         with self._store.write() as connection:
             throttles.clear(connection, attempt.name_key)
             if attempt.address_key is not None:
-                throttles.forgive(connection, attempt.address_key)
+                self._forgive_address(connection, attempt.address_key)
 
     def undone(self, attempt: Attempt) -> None:
         """Take back a try whose password could not be looked at."""
         with self._store.write() as connection:
             throttles.forgive(connection, attempt.name_key)
             if attempt.address_key is not None:
-                throttles.forgive(connection, attempt.address_key)
+                self._forgive_address(connection, attempt.address_key)
+
+    def _counted(self, attempt: Attempt, now: float) -> float:
+        """Count a try in the store; the seconds to wait."""
+        with self._store.write() as connection:
+            wait = self._wait_of_address(connection, attempt.address_key, now)
+            if wait > 0.0 and attempt.address_key is not None:
+                if len(self._slowed) >= _MOST_REMEMBERED:
+                    self._slowed.clear()
+                self._slowed[attempt.address_key] = now + wait
+            return wait or self._wait_of_name(connection, attempt.name_key, now)
+
+    def _forgive_address(self, connection: sa.Connection, key: str) -> None:
+        throttles.forgive(connection, key)
+        self._slowed.pop(key, None)
 
     def _wait_of_name(self, connection: sa.Connection, key: str, now: float) -> float:
         """Count a try, also one that comes too early: who hammers on a name waits ever longer."""

@@ -61,6 +61,8 @@ class Flood:
             self.done[what] += 1
         finally:
             writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
 
     async def drip(self, what: str, head: bytes, piece: bytes) -> None:
         """Begin a request, and go on by a byte a second until it is closed."""
@@ -93,6 +95,7 @@ async def _guesses(flood: Flood) -> None:
     said = flood.host | _FORM | {"Connection": "close"}
     body = f"username=nobody-{time.monotonic_ns()}&password=wrong".encode()
     await flood.send("guesses", request("POST", "/sign-in", said, body))
+    await asyncio.sleep(0.1)
 
 
 async def _forged(flood: Flood) -> None:

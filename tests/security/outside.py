@@ -57,7 +57,7 @@ def _watch(event, values):
 
 sys.addaudithook(_watch)
 """
-_PATHS = ("/", "/sign-in", f"{PREFIX}/runs")
+_PATHS = ("/", "/sign-in", f"{PREFIX}/runs", "/_stcore/host-config", "/_stcore/health", "/media/x")
 FOREIGN = (
     "http://evil.example", "https://evil.example:8443", "http://169.254.169.254", "null", "file://",
     "http://[2001:db8::1]", "http://198.51.100.7", "chrome-extension://abcdef",

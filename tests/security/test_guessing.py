@@ -6,22 +6,27 @@ here it is asserted that the same work is done.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import bcrypt
 import pytest
+import sqlalchemy as sa
 
 from pages.passwords import is_password
-from runmanager.errors import WrongPasswordError
+from runmanager.errors import TooManyError, WrongPasswordError
+from runmanager.fingerprints import Fingerprints
 from runmanager.service import RunManager
+from runmanager.service.guessing import Guessing
 from runmanager.settings import Settings
 from tests.hosts import PASSWORD
+from tests.polling import wait_until
 from tests.security.guessing import attack_one_name
 from tests.security.report import Report
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from runmanager.store import Store
     from tests.hosts import HostWriter
     from tests.security.target import Target
 
@@ -63,3 +68,25 @@ def test_the_sixth_guess_has_to_wait_whichever_way_it_comes(target: Target, tmp_
     finally:
         target.stop(instance)
     assert not report.broken, str(report)
+
+
+def test_a_flood_of_guesses_from_one_address_does_not_reach_the_store(store: Store) -> None:
+    guessing = Guessing(store, Fingerprints(("a key of the tests, 32 bytes or more",)))
+    statements: list[str] = []
+
+    def record(_connection: Any, _cursor: Any, statement: str, *_others: Any) -> None:
+        statements.append(statement)
+
+    def refused(name: str) -> bool:
+        try:
+            guessing.begin(name, "198.51.100.7")
+        except TooManyError:
+            return True
+        return False
+
+    wait_until(lambda: sum(refused(f"name {number}") for number in range(30)) > 5)
+    sa.event.listen(store._kept.engine, "before_cursor_execute", record)
+    assert all(refused(f"other {number}") for number in range(10))
+    assert len(statements) == 0
+    guessing.begin("ada", "198.51.100.8")
+    assert statements

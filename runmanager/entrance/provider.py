@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from base64 import b64encode
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote_plus, urlsplit
 
 import httpx2
 from authlib.common.urls import add_params_to_uri  # type: ignore[import-untyped]
@@ -248,6 +249,7 @@ class Provider:
     async def _exchange(
         self, client: Any, places: _Places, code: str, trip: Trip, back: str
     ) -> Mapping[str, Any]:
+        client.register_client_auth_method(("client_secret_basic", _basic))
         client.token_endpoint_auth_method = places.authentication
         try:
             token: Mapping[str, Any] = await client.fetch_token(
@@ -365,6 +367,15 @@ class Provider:
         if jti in self._heard:
             raise ProviderError("a logout token that was heard already")
         self._heard[jti] = now + 2 * LOGOUT_SECONDS
+
+
+def _basic(
+    client: Any, _method: str, uri: str, headers: dict[str, str], body: str
+) -> tuple[str, dict[str, str], str]:
+    """Name and secret in the header, encoded as RFC 6749 (2.3.1) says; Authlib does not."""
+    pair = f"{quote_plus(client.client_id)}:{quote_plus(client.client_secret)}"
+    headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
+    return uri, headers, body
 
 
 def _validate(claims: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -37,12 +38,12 @@ def signed(claims: dict[str, Any], key: Any, alg: str = "RS256", **header: Any) 
 
 @dataclass
 class Answer:
-    """What one of its addresses answers."""
+    """What one of its addresses answers, after a blank each second for so many seconds."""
 
     status: int = 200
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
-    seconds: float = 0.0
+    seconds: int = 0
 
 
 class HostileProvider:
@@ -144,16 +145,19 @@ class HostileProvider:
         path = urlsplit(handler.path).path
         self.asked.append(path)
         answer = self.answers.get(path) or Answer(body=self._usual(path))
-        if answer.seconds:
-            time.sleep(answer.seconds)
         body = answer.body if isinstance(answer.body, str) else json.dumps(answer.body)
         handler.send_response(answer.status)
         handler.send_header("Content-Type", "application/json")
-        handler.send_header("Content-Length", str(len(body.encode())))
+        handler.send_header("Content-Length", str(len(body.encode()) + answer.seconds))
         for name, value in answer.headers.items():
             handler.send_header(name, value)
         handler.end_headers()
-        handler.wfile.write(body.encode())
+        # Whoever was told so does not wait for the rest.
+        with suppress(OSError):
+            for _ in range(answer.seconds):
+                handler.wfile.write(b" ")
+                time.sleep(1)
+            handler.wfile.write(body.encode())
 
     def _usual(self, path: str) -> Any:
         match path:

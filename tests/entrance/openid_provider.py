@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 FOLDER = Path(__file__).with_name("provider")
-CLIENT_ID, CLIENT_SECRET = "run-manager", "a secret of the tests, for their provider only"
+# With characters that have to be encoded in a header.
+CLIENT_ID, CLIENT_SECRET = "run-manager", "100% of the tests' own + no one else's: this"
 START_SECONDS = 30
 WHAT_TO_DO = (
     "No Node.js with npm: install both (Debian: apt install nodejs npm). The tests of single "

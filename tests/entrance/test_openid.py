@@ -282,6 +282,17 @@ def test_a_browser_keeps_few_ways_at_once(sign_on: SignOn, visitor: Callable[...
     assert browser.sign_in().status_code == 303
 
 
+def test_a_very_long_address_does_not_burst_the_cookie(
+    sign_on: SignOn, visitor: Callable[..., Visitor]
+) -> None:
+    browser = visitor(sign_on(), "ada-there")
+    door = browser.to_the_door(f"/sign-in/openid?{urlencode({'next': '/run?id=' + 'x' * 3900})}")
+    ((name, value),) = browser.trips.items()
+    # What is longer, a browser does not keep.
+    assert len(f"{name}={value}") < 4096
+    assert browser.get(door).headers["location"] == "/"
+
+
 def test_another_instance_takes_back_who_was_sent_by_the_first(
     sign_on: SignOn, serve: Serve, visitor: Callable[..., Visitor]
 ) -> None:

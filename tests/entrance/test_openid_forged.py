@@ -242,7 +242,7 @@ def test_a_provider_that_makes_no_sense_is_away_and_lets_nobody_in(
 
 
 @pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/token"])
-def test_a_provider_that_never_answers_is_waited_for_no_longer_than_ten_seconds(
+def test_a_provider_that_never_ends_its_answer_is_waited_for_no_longer_than_ten_seconds(
     provider: HostileProvider, browser: Visitor, path: str
 ) -> None:
     provider.answers[path] = Answer(body={}, seconds=30)

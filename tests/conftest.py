@@ -22,6 +22,7 @@ from runmanager.settings import Settings
 from runmanager.store import HostIdentity, Store
 from runmanager.store.tables import META
 from tests.hosts import SHAPES, HostWriter, Shape, connect
+from tests.processes import COOKIE_KEY
 from tests.roles import Roles
 from tests.stores import StorePlace
 
@@ -178,6 +179,7 @@ def open_manager(host: HostWriter, state_dir: Path) -> Iterator[OpenManager]:
                 "pool_size": 4,
                 "lock_timeout": 0.3,
                 "state_dir": state_dir,
+                "cookie_keys": (COOKIE_KEY,),
             } | settings
             manager = RunManager.open(url or host.url, Settings(**values), is_password, limits)
             stack.callback(manager.close)

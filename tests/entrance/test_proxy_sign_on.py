@@ -27,7 +27,7 @@ SETTINGS: dict[str, Any] = {
     "proxy_secrets": (SECRET, OTHER),
     "trusted_proxies": networks("RUNMANAGER_TRUSTED_PROXIES", "127.0.0.1"),
 }
-ADA = {USER: "ada", KEY: SECRET}
+ADA = {USER: "ada", KEY: SECRET, "X-Forwarded-For": "203.0.113.9"}
 
 
 def is_page(answer: httpx2.Response) -> bool:

@@ -73,7 +73,7 @@ def test_no_value_of_a_widget_writes_a_traceback_or_runs_a_page_for_ever(
     app: AppProcess, page: str
 ) -> None:
     tried = try_values(app, page, SOME_VALUES)
-    assert len(tried.widgets) > 8
+    assert len(tried.widgets) >= 8
     assert len(tried.ids) >= len(tried.widgets)
     assert tried.wrong == []
 

@@ -65,7 +65,9 @@ async def lifespan(_app: st.App) -> AsyncIterator[dict[str, Any]]:
             demo = _open_demo(settings)
             url = demo.url
             settings = replace(
-                settings, cookie_keys=(demo.cookie_key,), state_dir=settings.state_folder
+                settings,
+                cookie_keys=(demo.cookie_key,),
+                state_dir=settings.state_dir or demo.state_dir,
             )
         service = RunManager.open(url, settings, is_password)
     except StartError as error:

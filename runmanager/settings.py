@@ -266,10 +266,8 @@ class Settings:
 
     @property
     def state_folder(self) -> Path:
-        """The folder of the store; the demo's is its own, so that no other host's is mixed in."""
-        if self.state_dir is not None:
-            return self.state_dir
-        return _CHECKOUT / ".state" if self.database_url is not None else self.demo_dir / "state"
+        """The folder of the store, for a host's database; the demo has one of its own."""
+        return self.state_dir if self.state_dir is not None else _CHECKOUT / ".state"
 
     def _require_what_goes_together(self, given: Collection[str]) -> None:
         """Raises SettingsError for a setting that is of no use, or unsafe, without another."""

@@ -29,12 +29,16 @@ _KEY_BYTES = 32
 
 @dataclass(frozen=True)
 class Demo:
-    """A running demo: where its database is, and how to sign in."""
+    """A running demo: where its database is, how to sign in, and the folder of its store.
+
+    Each cluster has a store of its own: a newer PostgreSQL makes a new cluster.
+    """
 
     url: URL
     username: str
     password: str = field(repr=False)
     cookie_key: str = field(repr=False)
+    state_dir: Path
     server: EmbeddedPostgres = field(repr=False)
 
     def close(self) -> None:
@@ -60,7 +64,14 @@ def open_demo(directory: Path, *, runs: int = 3000) -> Demo:
     except BaseException:
         server.close()
         raise
-    return Demo(server.url(_DATABASE), ADMIN_USERNAME, ADMIN_PASSWORD, cookie_key, server)
+    return Demo(
+        url=server.url(_DATABASE),
+        username=ADMIN_USERNAME,
+        password=ADMIN_PASSWORD,
+        cookie_key=cookie_key,
+        state_dir=server.base / "state",
+        server=server,
+    )
 
 
 def _prepare_database(connection: psycopg.Connection, server: EmbeddedPostgres, runs: int) -> None:

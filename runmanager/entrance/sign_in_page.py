@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import html
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -129,6 +130,10 @@ class SignInPage:
         )
         return self._page(heading, body, status, headers)
 
+    @cached_property
+    def _icon(self) -> str:
+        return base64.b64encode(self.icon).decode()
+
     def _provider(self, next_path: str) -> str:
         if self.provider is None:
             return ""
@@ -150,8 +155,7 @@ class SignInPage:
     def _page(
         self, title: str, body: str, status: int, headers: Mapping[str, str] | None
     ) -> HTMLResponse:
-        icon = base64.b64encode(self.icon).decode()
-        page = _PAGE.format(title=_text(title), icon=icon, style=_STYLE, body=body)
+        page = _PAGE.format(title=_text(title), icon=self._icon, style=_STYLE, body=body)
         own = {"Content-Security-Policy": CONTENT_SECURITY_POLICY, "Cache-Control": "no-store"}
         return HTMLResponse(page, status, headers=own | dict(headers or {}))
 

@@ -142,6 +142,8 @@ def test_every_tab_goes_to_the_sign_in_page_when_one_signs_out(
     filtered.settle()
     at_run.visit("/run", id=run)
     expect(at_run.area("run-title")).to_be_visible()
+    # A file that is still on its way would be refused.
+    at_run.settle()
     ada.sign_out()
     expect_sent_to_sign_in(filtered)
     expect_sent_to_sign_in(at_run)

@@ -210,6 +210,8 @@ def test_a_demo_is_filled_once_even_when_opened_twice_at_once(tmp_path: Path) ->
         demos = list(pool.map(lambda _: open_demo(tmp_path, runs=60), range(2)))
     try:
         assert demos[0].cookie_key == demos[1].cookie_key
+        # A newer PostgreSQL makes a new cluster, whose store is not this one's.
+        assert demos[0].state_dir == demos[1].state_dir == demos[0].server.base / "state"
         assert len(bytes.fromhex(demos[0].cookie_key)) >= 32
         assert stat.S_IMODE((tmp_path / "cookie.key").stat().st_mode) == 0o600
         assert "demo-admin" not in repr(demos[0])

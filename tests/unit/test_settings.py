@@ -118,14 +118,11 @@ def test_printed_settings_hold_no_secret() -> None:
     assert "login.example.org" in repr(found)
 
 
-def test_the_store_s_folder_is_the_one_that_was_named_or_belongs_to_the_host() -> None:
+def test_the_store_s_folder_is_the_one_that_was_named_or_stands_beside_the_app() -> None:
     named = settings(RUNMANAGER_STATE_DIR="/srv/state", DATABASE_URL="postgresql://db/host")
     assert named.state_folder == Path("/srv/state")
     assert settings(RUNMANAGER_STATE_DIR="/srv/state").state_folder == Path("/srv/state")
     assert settings(DATABASE_URL="postgresql://db/host").state_folder == ROOT / ".state"
-    demo = settings(RUNMANAGER_DEMO_DIR="/srv/demo").state_folder
-    assert demo == Path("/srv/demo/state")
-    assert Settings().state_folder == ROOT / ".demo" / "state"
 
 
 def test_settings_are_frozen() -> None:

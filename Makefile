@@ -56,9 +56,10 @@ lock: $(VENV)/dev.stamp ## Renew constraints.txt and requirements.lock
 	@$(COMPILE) requirements-dev.txt -o constraints.new
 	@{ echo "# Every package at the version it was tested with. Made by 'make lock'."; \
 		sed "s/ ; sys_platform != 'emscripten'//" constraints.new | grep -v emscripten; } > constraints.txt
-	@$(COMPILE) --generate-hashes requirements.txt -o requirements.new
+	@$(COMPILE) --generate-hashes --no-emit-package httpx2-jsfetch requirements.txt -o requirements.new
 	@{ echo "# What 'make run' installs: requirements.txt with all that it pulls in, at the versions of"; \
-		echo "# constraints.txt. Made by 'make lock'."; cat requirements.new; } > requirements.lock
+		echo "# constraints.txt. Made by 'make lock'."; \
+		sed "s/ ; sys_platform != 'emscripten'//" requirements.new; } > requirements.lock
 	@rm constraints.new requirements.new
 
 clean: ## Remove the environment, the demo's data and the benchmark's

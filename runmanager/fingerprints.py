@@ -24,7 +24,7 @@ class Fingerprints:
 
     def fits(self, purpose: str, text: str, fingerprint: str) -> bool:
         """Whether ``fingerprint`` is the hash of ``text`` by one of the keys."""
-        given = fingerprint.encode()
+        given = fingerprint.encode(errors="surrogatepass")
         return any(
             hmac.compare_digest(_hash(key, purpose, text).encode(), given) for key in self.keys
         )

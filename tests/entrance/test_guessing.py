@@ -6,19 +6,21 @@ import json
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from runmanager.api.application import PREFIX
 from runmanager.entrance.cookies import DEVICE_NAME
 from runmanager.service.guessing import ADDRESS, NAME, Rule
+from tests.conftest import every_store
 from tests.entrance.conftest import DASHBOARD, Browser
 from tests.hosts import PASSWORD
 
 if TYPE_CHECKING:
     from tests.entrance.conftest import Answer, OpenSite, Site
     from tests.hosts import HostWriter
+    from tests.stores import StorePlace
 
 
 def guess(browser: Browser, name: str = "ada", times: int = 1) -> list[int]:
@@ -74,14 +76,17 @@ def test_the_rule_counts_from_the_last_try() -> None:
     assert (NAME.free, ADDRESS.longest) == (5, 5.0)
 
 
+@every_store
 def test_the_count_is_kept_over_a_restart_and_shared_by_instances(
-    browser: Browser, open_site: OpenSite
+    open_site: OpenSite, store_place: StorePlace
 ) -> None:
+    store: dict[str, Any] = {"state_dir": store_place.folder, "state_url": store_place.url}
+    browser, other = Browser(open_site(**store)), Browser(open_site(**store), address="203.0.113.9")
     assert guess(browser, times=3) == [401] * 3
-    other = Browser(open_site(), address="203.0.113.9")
     assert guess(other, times=3) == [401, 401, 429]
     assert guess(browser) == [429]
-    assert guess(Browser(open_site())) == [429]
+    browser.site.manager.close()
+    assert guess(Browser(open_site(**store))) == [429]
 
 
 def test_form_and_api_have_one_count(browser: Browser) -> None:
@@ -95,7 +100,9 @@ def test_form_and_api_have_one_count(browser: Browser) -> None:
     assert "Too many attempts to sign in" in json.loads(answer.text)["detail"]
 
 
-def test_many_at_once_gain_nothing(site: Site) -> None:
+@every_store
+def test_many_at_once_gain_nothing(open_site: OpenSite, store_place: StorePlace) -> None:
+    site = open_site(state_dir=store_place.folder, state_url=store_place.url)
     browsers = [Browser(site, address=f"203.0.113.{number}") for number in range(20)]
     with ThreadPoolExecutor(20) as threads:
         answers = list(threads.map(lambda one: one.sign_in("ada", "wrong").status, browsers))

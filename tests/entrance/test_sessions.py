@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import time
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jwt
 import pytest
 
 from runmanager.api.application import PREFIX
-from tests.conftest import every_shape
+from tests.conftest import every_shape, every_store
 from tests.entrance.conftest import DASHBOARD, HOST, KEY, SECRET, Browser
 from tests.hosts import PASSWORD
 from tests.passwords import set_password
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from tests.entrance.conftest import OpenSite, Site
     from tests.hosts import HostWriter
+    from tests.stores import StorePlace
 
 ENDS: dict[str, Callable[[HostWriter], object]] = {
     "another password": lambda host: set_password(host, "ada", "another one"),
@@ -167,16 +168,20 @@ def test_the_ticket_in_a_token_cannot_be_exchanged(ada: Browser, host: HostWrite
 
 
 @every_shape
-def test_a_sign_in_survives_a_restart(open_site: OpenSite, host: HostWriter) -> None:
-    browser = Browser(open_site()).signed_in()
+@every_store
+def test_a_sign_in_survives_a_restart(open_site: OpenSite, store_place: StorePlace) -> None:
+    store: dict[str, Any] = {"state_dir": store_place.folder, "state_url": store_place.url}
+    browser = Browser(open_site(**store)).signed_in()
     token = token_of(browser.site)
     browser.site.manager.close()
-    browser.site = open_site()
+    browser.site = open_site(**store)
     assert browser.is_in
     assert browser.opens_socket
     assert with_token(browser.site, token) == 200
+    copied = dict(browser.cookies)
     browser.sign_out()
-    browser.site = open_site()
+    browser.site = open_site(**store)
+    browser.cookies = copied
     assert not browser.is_in
 
 

@@ -174,7 +174,7 @@ class Guard:
         if place is Place.FAVICON:
             return Response(opened.icon, media_type="image/svg+xml")
         if place is Place.NOWHERE:
-            return self._nowhere(scope)
+            return self._nowhere(scope, asked)
         ticket = opened.cookies.ticket(asked)
         if place in OPENID_PLACES:
             if opened.openid is None:
@@ -292,10 +292,11 @@ class Guard:
         kept = [(key, value) for key, value in scope["headers"] if key.lower() not in kept_back]
         return {**scope, "headers": kept}
 
-    def _nowhere(self, scope: Scope) -> Response:
+    def _nowhere(self, scope: Scope, asked: Asked) -> Response:
         base = self._entrance.opened.base
         if base and scope["path"] == base:
-            return RedirectResponse(f"{base}/", 308)
+            # The cookie's path has the slash: without it nobody is signed in.
+            return RedirectResponse(places.address_of(f"{base}/", asked.query), 308)
         return PlainTextResponse("Not Found", 404)
 
 

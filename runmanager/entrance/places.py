@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum, auto
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 MAX_NEXT = 4000
 _STREAM = "/_stcore/stream"
@@ -74,7 +74,8 @@ def place_of(path: str | None, api_prefix: str) -> Place:
 def after_sign_in(wanted: str, base: str, api_prefix: str) -> str:
     """Where to go after signing in: ``wanted`` where it is a page of ours, else the first page.
 
-    A browser takes ``//host`` and ``/\\host`` for another host, and drops control characters.
+    A browser takes ``//host`` and ``/\\host`` for another host, drops control characters, and leads
+    out of a folder by ``..``, also where its dots are encoded.
     """
     first = f"{base}/"
     is_ours = (
@@ -86,8 +87,9 @@ def after_sign_in(wanted: str, base: str, api_prefix: str) -> str:
         and " " not in wanted
         and len(wanted) <= MAX_NEXT
     )
-    path = wanted[len(base) :].partition("?")[0].partition("#")[0]
-    return wanted if is_ours and place_of(path, api_prefix) is Place.PAGE else first
+    path = unquote(wanted[len(base) :].partition("?")[0].partition("#")[0])
+    is_whole = not {".", ".."} & set(path.split("/"))
+    return wanted if is_ours and is_whole and place_of(path, api_prefix) is Place.PAGE else first
 
 
 def address_of(path: str, query: str) -> str:

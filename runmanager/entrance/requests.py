@@ -140,10 +140,9 @@ def read(scope: Scope, base: str, trust: Trust) -> Asked:
     if forwarded is not None:
         scheme = forwarded.scheme or scheme
     path: str = scope["path"]
-    inside = path[len(base) :] if path == base or path.startswith(f"{base}/") else None
     return Asked(
         method=scope.get("method", "GET"),
-        path=(inside or "/") if inside is not None else None,
+        path=path[len(base) :] if path.startswith(f"{base}/") else None,
         query=scope["query_string"].decode("latin-1"),
         headers=headers,
         peer=peer,

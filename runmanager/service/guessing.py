@@ -69,7 +69,8 @@ class Guessing:
 
     def device_of(self, username: str) -> str:
         """What a browser keeps of a sign-in, to have a count of its own for this name."""
-        return f"{secrets.token_urlsafe(12)}.{self._hash('device', username)}"
+        device_id = secrets.token_urlsafe(12)
+        return f"{device_id}.{self._fingerprints.of('device', _of_device(device_id, username))}"
 
     def begin(self, username: str, address: str, device: str = "") -> Attempt:
         """Count a try. Raises TooManyError, with the seconds to wait, for one too many."""
@@ -134,13 +135,15 @@ class Guessing:
     def _attempt(self, username: str, address: str, device: str) -> Attempt:
         if device.isascii() and device.count(".") == 1:
             device_id, fingerprint = device.split(".")
-            if device_id and self._fingerprints.fits("device", _folded(username), fingerprint):
+            if self._fingerprints.fits("device", _of_device(device_id, username), fingerprint):
                 return Attempt(f"device:{self._fingerprints.of('throttle', device)}", None)
-        name_key = f"name:{self._hash('throttle', username)}"
+        name_key = f"name:{self._fingerprints.of('throttle', _folded(username))}"
         return Attempt(name_key, f"address:{self._fingerprints.of('throttle', _network(address))}")
 
-    def _hash(self, purpose: str, username: str) -> str:
-        return self._fingerprints.of(purpose, _folded(username))
+
+def _of_device(device_id: str, username: str) -> str:
+    # Both: with an id of their own making, somebody could be a new browser at each try.
+    return f"{device_id}.{_folded(username)}"
 
 
 def _folded(username: str) -> str:

@@ -40,6 +40,8 @@ from runmanager.store import sessions
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
+    import sqlalchemy as sa
+
     from runmanager.fingerprints import Fingerprints
     from runmanager.records import Account
     from runmanager.service.access import Access
@@ -190,14 +192,22 @@ class SigningIn:
         """End this sign-in, and with it the API tokens that its user was issued."""
         now = time.time()
         with self._store.write() as connection:
+            if not _is_live(connection, ticket, now):
+                return
             sessions.end(connection, key_of(ticket.session_id), now)
             sessions.end_all(connection, ticket.user_id, now, kind=SessionKind.TOKEN)
         self._tell("signed out", ticket.user_id)
 
     def sign_out_everywhere(self, ticket: Ticket) -> None:
-        """End every sign-in and every issued token of this one's user."""
+        """End every sign-in and every issued token of this one's user.
+
+        One that has ended itself ends nothing: its cookie may have been copied.
+        """
+        now = time.time()
         with self._store.write() as connection:
-            sessions.end_all(connection, ticket.user_id, time.time())
+            if not _is_live(connection, ticket, now):
+                return
+            sessions.end_all(connection, ticket.user_id, now)
         self._tell("signed out everywhere", ticket.user_id)
 
     def replace(self, ticket: Ticket) -> None:
@@ -334,6 +344,11 @@ class SigningIn:
 def key_of(session_id: str) -> str:
     """What the store knows a session by: from it, nobody can make a cookie."""
     return hashlib.sha256(session_id.encode(errors="surrogatepass")).hexdigest()
+
+
+def _is_live(connection: sa.Connection, ticket: Ticket, now: float) -> bool:
+    found = sessions.live(connection, [key_of(ticket.session_id)], now)
+    return any(one.user_id == ticket.user_id for one in found)
 
 
 def _written(password: str) -> tuple[str, ...]:

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pages.passwords import is_password
+from runmanager import accounts
 from runmanager.errors import NotAdminError, WrongPasswordError
 from runmanager.filters import RunFilter
 from runmanager.paging import PageRequest
 from runmanager.records import Actor, RunPage
 from tests.conftest import every_shape
 from tests.hosts import PASSWORD
+from tests.readings import opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,6 +136,37 @@ def test_an_admin_signs_in_whatever_the_case_of_their_name(
     manager: RunManager, admin: Actor
 ) -> None:
     assert manager.signing_in.sign_in(" ADA ", PASSWORD).actor == admin
+
+
+def hash_of_cost(cost: int) -> str:
+    return f"$2b${cost:02}$" + "x" * 53
+
+
+def test_a_name_that_nobody_has_costs_what_an_admins_does(host: HostWriter) -> None:
+    host.add_user("grace", is_admin=True)
+    host.add_user("kate")
+    for name, cost in (("ada", 10), ("grace", 14), ("kate", 6)):
+        host.execute(
+            "UPDATE users SET password_hash = %s WHERE username = %s", hash_of_cost(cost), name
+        )
+    with opened(host) as (connection, schema):
+
+        def cost_for(name: str) -> str:
+            account, hashed = accounts.named(connection, schema, name)
+            assert account is None
+            assert len(hashed) == 60
+            assert not is_password("x", hashed[:4] + "04" + hashed[6:])
+            return hashed[4:6]
+
+        costs = {name: cost_for(name) for name in map("nobody {}".format, range(40))}
+        # Which of them cannot be told beforehand, and is always the same one.
+        assert set(costs.values()) == {"10", "14"}
+        for name, wanted in costs.items():
+            assert cost_for(f" {name.upper()}") == wanted
+        assert accounts.named(connection, schema, "kate")[1] == hash_of_cost(6)
+    host.execute("UPDATE users SET password_hash = NULL")
+    with opened(host) as (connection, schema):
+        assert accounts.named(connection, schema, "nobody")[1].startswith("$2b$12$")
 
 
 def test_names_that_differ_only_in_case_are_taken_to_the_letter(

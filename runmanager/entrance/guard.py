@@ -178,7 +178,7 @@ class Guard:
         ticket = opened.cookies.ticket(asked)
         if place in OPENID_PLACES:
             if opened.openid is None:
-                return self._nowhere(scope)
+                return self._nowhere(scope, asked)
             return await opened.openid.answer(place, asked, receive, ticket)
         if place in _DOORS:
             return await self._door(asked, place, receive, ticket)

@@ -31,7 +31,7 @@ _IPV6_PREFIX = 64  # one customer's share of the addresses
 
 @dataclass(frozen=True)
 class Rule:
-    """So many failures are free; then one waits a second, two, four, ``longest`` at the most."""
+    """So many failures are free; then one waits two seconds, four, ``longest`` at the most."""
 
     free: int
     longest: float
@@ -41,7 +41,7 @@ class Rule:
         """Seconds to wait before the next try, after so many failures, the last so long ago."""
         if failures < self.free:
             return 0.0
-        pause = min(self.longest, 2.0 ** min(failures - self.free, 30))
+        pause = min(self.longest, 2.0 ** min(failures - self.free + 1, 30))
         return max(0.0, pause - seconds_since)
 
 
@@ -120,7 +120,10 @@ class Guessing:
         """Count a try, also one that comes too early: who hammers on a name waits ever longer."""
         before = throttles.read(connection, [key], for_update=True).get(key)
         noted = throttles.note(connection, key, now, NAME.forget_after)
-        return NAME.wait(noted.count - 1, now - before.last_at if before is not None else 0.0)
+        since = now - before.last_at if before is not None else 0.0
+        is_early = NAME.wait(noted.count - 1, since) > 0.0
+        # What is said holds: from this try on, which has counted.
+        return NAME.wait(noted.count, 0.0) if is_early else 0.0
 
     def _wait_of_address(self, connection: sa.Connection, key: str | None, now: float) -> float:
         """Count a try, unless it comes too early: others may share the address."""

@@ -146,7 +146,7 @@ def test_the_sixth_try_of_a_name_waits_and_other_names_do_not(
     host.add_user("grace", is_admin=True)
     for _attempt in range(5):
         sign_in(caller, 401, password="wrong")
-    for seconds in (1, 2, 4):
+    for seconds in (4, 8, 16):
         form = {"username": " ADA", "password": PASSWORD}
         response = caller.client.post("/token", data=form)
         assert response.status_code == 429

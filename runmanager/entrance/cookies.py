@@ -74,7 +74,7 @@ class Cookies:
                 claims = jwt.decode(
                     value, key, algorithms=[_ALGORITHM], options={"require": _CLAIMS}
                 )
-            except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
+            except jwt.PyJWTError:
                 continue
             parts = (claims["sid"], claims["uid"], claims["pw"])
             return Ticket(*parts) if all(isinstance(part, str) for part in parts) else None

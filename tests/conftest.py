@@ -6,6 +6,7 @@ Each worker has its own server; each test its own database, cloned from its shap
 from __future__ import annotations
 
 import shutil
+import sys
 import uuid
 from contextlib import ExitStack
 from itertools import count
@@ -52,6 +53,18 @@ _SPEED = {
     "autovacuum": "off",
     "max_connections": "50",
 }
+
+
+@pytest.fixture(autouse=True)
+def own_main() -> Iterator[None]:
+    """Let a test leave the program's main module as it was.
+
+    A page that runs in this process becomes it, and a process that is started afterwards would run
+    that page first.
+    """
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
 
 
 class Server:

@@ -8,7 +8,7 @@ import pytest
 
 from pages.passwords import is_password
 from runmanager import accounts
-from runmanager.errors import NotAdminError, WrongPasswordError
+from runmanager.errors import NotAdminError, SignedOutError, WrongPasswordError
 from runmanager.filters import RunFilter
 from runmanager.paging import PageRequest
 from runmanager.records import Actor, RunPage
@@ -72,6 +72,12 @@ def test_an_admin_who_is_no_longer_one_is_refused_at_once(
         manager.finding.usernames(admin)
     with pytest.raises((NotAdminError, WrongPasswordError)):
         manager.signing_in.sign_in("ada", PASSWORD)
+    if change == "renamed":
+        renamed = Actor(admin.user_id, "someone else")
+        assert manager.signing_in.actor_of(ticket) == renamed
+        return
+    with pytest.raises(SignedOutError):
+        manager.signing_in.actor_of(ticket)
 
 
 @pytest.mark.parametrize("call", CALLS)

@@ -190,6 +190,19 @@ def test_an_address_may_try_twenty_names_and_then_slowly(browser: Browser, site:
     assert guess(Browser(site, address="203.0.113.9"), "name 21") == [401]
 
 
+def test_who_hammers_keeps_nobody_else_of_the_address_waiting_longer(browser: Browser) -> None:
+    for number in range(20):
+        assert guess(browser, f"name {number}") == [401]
+    # A second later one more is let in, though others were sent off meanwhile.
+    answers: list[int] = []
+    deadline = time.monotonic() + 4
+    while 401 not in answers and time.monotonic() < deadline:
+        answers += guess(browser, f"more {len(answers)}")
+        time.sleep(0.05)
+    assert answers.count(429) > 1
+    assert answers[-1] == 401
+
+
 def test_the_addresses_of_one_customer_are_one(site: Site) -> None:
     answers = [
         guess(Browser(site, address=f"2001:db8:0:7::{number:x}"), f"name {number}")[0]

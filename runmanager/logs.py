@@ -119,6 +119,8 @@ def to_stderr() -> None:
     # For loggers that hand nothing on and have no handler, such as the web server's.
     logging.lastResort = handler
     logging.getLogger("runmanager").setLevel(logging.INFO)
+    # Below that, the web server says of every socket that it opens and closes.
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     threading.excepthook = _log_thread_error
     sys.unraisablehook = _log_unraisable
 

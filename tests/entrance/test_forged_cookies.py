@@ -302,6 +302,16 @@ def test_of_two_cookies_the_first_counts(ada: Browser, caplog: pytest.LogCapture
     assert not ada.site.ask("GET", "/", {"host": HOST, "cookie": f"a; b=c; {mine}"}).is_sign_in_page
 
 
+def test_what_was_answered_a_moment_ago_was_answered_to_the_whole_cookie(
+    site: Site, known: Known
+) -> None:
+    graces = known.claims("grace")
+    for changes in ({"uid": graces["uid"]}, {"pw": graces["pw"]}, {"pw": ""}):
+        for cookie, status in ((known.ada, 200), (known.with_claims(**changes), 401)):
+            browser = Browser(site, cookies={NAME: cookie})
+            assert browser.get("/static/index.js").status == status
+
+
 def test_under_tls_the_cookie_of_a_plain_page_does_not_count(ada: Browser) -> None:
     secure = Browser(ada.site, scheme="https", cookies={NAME: ada.session_cookie})
     assert not secure.is_in

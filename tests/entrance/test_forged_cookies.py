@@ -267,10 +267,12 @@ def test_a_cookie_that_is_not_ours_opens_nothing(
         assert site.ask("GET", f"{PREFIX}/runs", bearer).status == 401
     assert Browser(site, cookies={NAME: known.ada}).is_in
     # Signing out with it is no error, and ends nothing of anybody's without the key.
-    forger = Browser(site, cookies={NAME: forged})
-    assert forger.sign_out("?everywhere=1").status == 303
+    for query in ("", "?everywhere=1"):
+        assert Browser(site, cookies={NAME: forged}).sign_out(query).status == 303
     if kind not in SIGNED_BY_THE_KEY:
         assert Browser(site, cookies={NAME: known.ada}).is_in
+        bearer = {"host": HOST, "authorization": f"Bearer {known.token}"}
+        assert site.ask("GET", f"{PREFIX}/runs", bearer).status == 200
     assert Browser(site, cookies={NAME: known.grace}).is_in
 
 
@@ -298,6 +300,16 @@ def test_of_two_cookies_the_first_counts(ada: Browser, caplog: pytest.LogCapture
     headers = [("host", HOST), ("cookie", f"{NAME}=forged"), ("cookie", mine)]
     assert ada.site.ask("GET", "/", headers).is_sign_in_page
     assert not ada.site.ask("GET", "/", {"host": HOST, "cookie": f"a; b=c; {mine}"}).is_sign_in_page
+
+
+def test_what_was_answered_a_moment_ago_was_answered_to_the_whole_cookie(
+    site: Site, known: Known
+) -> None:
+    graces = known.claims("grace")
+    for changes in ({"uid": graces["uid"]}, {"pw": graces["pw"]}, {"pw": ""}):
+        for cookie, status in ((known.ada, 200), (known.with_claims(**changes), 401)):
+            browser = Browser(site, cookies={NAME: cookie})
+            assert browser.get("/static/index.js").status == status
 
 
 def test_under_tls_the_cookie_of_a_plain_page_does_not_count(ada: Browser) -> None:

@@ -52,8 +52,6 @@ button, .button { display: block; width: 100%; margin-top: 1.25rem; padding: .55
 button:hover, .button:hover { background: var(--hover); }
 input:focus-visible, button:focus-visible, .button:focus-visible {
   outline: 3px solid color-mix(in srgb, var(--button) 45%, transparent); outline-offset: 1px; }
-.second { color: inherit; background: transparent; border-color: var(--line); }
-.second:hover { background: var(--note); }
 .bad { margin-top: 1.25rem; padding: .75rem 1rem; color: var(--bad); background: var(--bad-back);
   border: 1px solid var(--bad-line); border-radius: 6px; }
 .box { background: var(--note); border-color: transparent; }

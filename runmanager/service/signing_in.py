@@ -35,7 +35,7 @@ from runmanager.records import (
     StoredSession,
     Ticket,
 )
-from runmanager.store import sessions
+from runmanager.store import sessions, throttles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -55,7 +55,7 @@ logger = logging.getLogger(__name__)
 TOKEN_SECONDS = 30 * 60.0
 CHECKS_AT_ONCE = 2
 CHECKS_WAITING = 8
-# How long an ended session is remembered.
+# How long an ended session and a refused try are remembered.
 _KEPT_SECONDS = 24 * 3600.0
 _FINGERPRINT = "password"
 NO_PROVIDER = ProviderSession(None, None)
@@ -294,6 +294,7 @@ class SigningIn:
         with self._store.write() as connection:
             sessions.create(connection, stored)
             sessions.purge(connection, now - _KEPT_SECONDS)
+            throttles.purge(connection, now - _KEPT_SECONDS)
         fingerprint = self._fingerprints.of(_FINGERPRINT, account.password_hash or "")
         ticket = Ticket(session_id, account.user_id, fingerprint)
         logger.info("Signed in (%s, %s): %r", kind, method, account.username)

@@ -117,7 +117,7 @@ class Reader:
             rows = connection.execute(
                 select_summaries(self.host, table).where(has_id(table.c.thread_id, self.known_ids))
             ).all()
-        return tuple(as_summary(row).thread_id for row in rows)
+        return tuple(as_summary(self.host, row).thread_id for row in rows)
 
 
 @dataclass

@@ -76,7 +76,7 @@ def _draw_title(detail: RunDetail) -> None:
     st.set_page_config(page_title=f"{shorten(run.title, MAX_TAB_TITLE)} · Run Manager")
     with st.container(key="run-title", horizontal=True, vertical_alignment="center"):
         st.text(run.title)
-        styles.draw_status(run.status)
+        styles.draw_status(run.status, run.kind)
     with st.container(horizontal=True, vertical_alignment="center", key="run-id"):
         st.code(run.thread_id, language=None, width="content")
         denied = session.service().deleting.denied
@@ -164,7 +164,7 @@ def _draw_link_list(links: Sequence[RunLink], key: str) -> None:
             ),
             table.new_tab(lambda links: run_urls(link.thread_id for link in links)),
             table.words("Run", lambda link: link.title, width=420),
-            table.statuses("Status", lambda link: link.status, width=112),
+            table.statuses("Status", lambda link: (link.status, link.kind), width=112),
             table.words("ID", lambda link: link.thread_id, width=280),
         ],
         key=key,

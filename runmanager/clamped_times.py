@@ -6,23 +6,42 @@ outside is read as the nearest that Python has, instead of failing the whole pag
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, date, datetime, time
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg.types.datetime import DateLoader, TimestampLoader, TimestamptzLoader
 
+if TYPE_CHECKING:
+    from datetime import tzinfo
 
-def utc(value: datetime | None) -> datetime | None:
-    """``value`` in UTC; a time without a zone is taken as UTC."""
+
+def utc(value: date | str | None, zone: tzinfo) -> datetime | None:
+    """``value`` in UTC; what names no zone is taken as of ``zone``.
+
+    A day is its first moment, a text what it says in ISO 8601, None where it says none. Where
+    clocks were set back a time comes twice, and is taken as the first; one that they leapt over is
+    read by the clock as it was before.
+    """
+    if isinstance(value, str):
+        value = _parsed(value)
     if value is None:
         return None
+    if not isinstance(value, datetime):
+        value = datetime.combine(value, time.min)
     if value.tzinfo is None:
-        return value.replace(tzinfo=UTC)
+        value = value.replace(tzinfo=zone)
     try:
         return value.astimezone(UTC)
     except OverflowError:
         return value.replace(tzinfo=UTC)
+
+
+def _parsed(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text.strip().upper())
+    except ValueError:
+        return None
 
 
 def register_loaders(connection: psycopg.Connection[Any], _record: object) -> None:

@@ -11,6 +11,7 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -69,6 +70,17 @@ def line(env: str, value: str) -> str:
 def names(_env: str, value: str) -> tuple[str, ...]:
     """Names with commas between them."""
     return tuple(name.strip() for name in value.split(",") if name.strip())
+
+
+def zone(env: str, value: str) -> ZoneInfo:
+    """A time zone by its IANA name."""
+    try:
+        return ZoneInfo(value)
+    except (KeyError, ValueError, OSError):  # a folder of zones is read as a file
+        raise SettingsError(
+            f"{env} must be the IANA name of a time zone, such as Europe/Berlin, that this "
+            "machine knows."
+        ) from None
 
 
 def folder(env: str, value: str) -> Path:

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runmanager import setting_values as value
+from runmanager.conventions import UTC_ZONE, Conventions
 from runmanager.errors import SettingsError
 from runmanager.setting_sources import secret_text, variable_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
+    from zoneinfo import ZoneInfo
 
     import sqlalchemy as sa
 
@@ -69,6 +71,19 @@ class Settings:
         "Further tables with a `thread_id`, separated by commas, whose rows go with a run.",
         value.names,
         default=(),
+    )
+    running_words: tuple[str, ...] = _setting(
+        "RUNMANAGER_RUNNING_WORDS",
+        "Further statuses, separated by commas, of runs that still run: a deletion leaves those "
+        "out unless told otherwise.",
+        value.names,
+        default=(),
+    )
+    timestamp_zone: ZoneInfo = _setting(
+        "RUNMANAGER_TIMESTAMP_ZONE",
+        "The zone of the host's times where they name none, such as `Europe/Berlin`.",
+        value.zone,
+        default=UTC_ZONE,
     )
     statement_timeout: float = _setting(
         "RUNMANAGER_STATEMENT_TIMEOUT",
@@ -263,6 +278,11 @@ class Settings:
         settings._require_what_goes_together(values.keys())
         settings._require_one_job_a_key()
         return settings
+
+    @property
+    def conventions(self) -> Conventions:
+        """What the settings say of the host's tables, statuses and times."""
+        return Conventions(self.trace_tables, frozenset(self.running_words), self.timestamp_zone)
 
     @property
     def state_folder(self) -> Path:

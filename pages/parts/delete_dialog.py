@@ -134,7 +134,7 @@ def _draw_runs(runs: Sequence[PlannedRun]) -> None:
         runs[:SHOWN_RUNS],
         [
             table.words("Run", lambda run: shorten(run.title, 200), width=320),
-            table.statuses("Status", lambda run: run.status, width=110),
+            table.statuses("Status", lambda run: (run.status, run.kind), width=110),
             table.times("Time", lambda run: run.created_at),
         ],
         row_height=ROW_HEIGHT,

@@ -107,7 +107,7 @@ def _draw_entries(page: Page[LogEntry], key: str, choose: Callable[[str | None],
         page.items,
         [
             table.times("Time", lambda one: one.time, milliseconds=True),
-            table.pills("Level", lambda one: one.level or table.NOTHING, _level_colors, width=100),
+            table.pills("Level", _level, _level_colors, width=100),
             table.words("Message", _message, width=760),
         ],
         key=key,
@@ -119,8 +119,13 @@ def _draw_entries(page: Page[LogEntry], key: str, choose: Callable[[str | None],
     st.caption(f"{page.first_row:,} to {page.last_row:,} of {page.total:,}")
 
 
-def _level_colors(levels: Iterable[str]) -> dict[str, str]:
-    return {one: _COLORS.get(one.strip().casefold(), _OTHER_COLOR) for one in sorted(levels)}
+def _level(entry: LogEntry) -> str:
+    return entry.level or table.NOTHING
+
+
+def _level_colors(entries: Iterable[LogEntry]) -> dict[str, str]:
+    levels = sorted({_level(entry) for entry in entries})
+    return {one: _COLORS.get(one.strip().casefold(), _OTHER_COLOR) for one in levels}
 
 
 def _message(entry: LogEntry) -> str:

@@ -79,7 +79,7 @@ def draw_grid(grid: Grid, open_run: Callable[[str], None]) -> None:
     ``open_run`` is called with a thread_id when its Open button is clicked.
     """
     runs = grid.page.items
-    statuses = styles.pill_colors(run.status for run in runs)
+    statuses = styles.pill_colors((run.status, run.kind) for run in runs)
 
     st.data_editor(
         grid.frame,

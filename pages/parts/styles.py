@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from runmanager.records import StatusKind, status_kind
+from runmanager.records import StatusKind
 from runmanager.text import shorten
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ _COLORS = {
     StatusKind.FAILED: "#dc4c4c",
     StatusKind.PAUSED: "#d9a514",
     StatusKind.OTHER: "#8a93a3",
+    StatusKind.UNKNOWN: "#8a93a3",
 }
 _STYLESHEET = """
 <style>
@@ -92,17 +93,17 @@ def status_word(status: str | None) -> str:
     return shorten(status or "", MAX_STATUS) or NO_STATUS
 
 
-def pill_colors(statuses: Iterable[str | None]) -> dict[str, str]:
-    """A colour for each status word."""
-    return {status_word(status): _COLORS[status_kind(status)] for status in statuses}
+def pill_colors(statuses: Iterable[tuple[str | None, StatusKind]]) -> dict[str, str]:
+    """A colour for each status word, from the statuses and their kinds."""
+    return {status_word(status): _COLORS[kind] for status, kind in statuses}
 
 
-def draw_status(status: str | None) -> None:
+def draw_status(status: str | None, kind: StatusKind) -> None:
     """Draw a status, a sentence even, as a small label of its colour.
 
     It is HTML of ours around the host's escaped word: st.badge would take the word for Markdown,
     and make a link of "https://…" and a picture of ":streamlit:".
     """
     word = html.escape(shorten(status or "", MAX_LABEL) or NO_STATUS)
-    color = _COLORS[status_kind(status)]
+    color = _COLORS[kind]
     st.html(f'<span class="run-status" style="--status: {color}">{word}</span>', width="content")

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Sequence
     from datetime import datetime
 
+    from runmanager.records import StatusKind
+
 T = TypeVar("T")
 Id = TypeVar("Id", bound="Hashable")
 
@@ -85,14 +87,14 @@ def sizes(heading: str, value: Callable[[T], int], *, width: int | None = None) 
 def pills(
     heading: str,
     value: Callable[[T], str],
-    colors: Callable[[Iterable[str]], dict[str, str]],
+    colors: Callable[[Iterable[T]], dict[str, str]],
     *,
     width: int | None = None,
 ) -> Column[T]:
-    """A column of short words, each in the colour that ``colors`` gives it."""
+    """A column of short words, each in the colour that ``colors`` gives it for these rows."""
 
     def configure(rows: Sequence[T]) -> Any:
-        known = colors(dict.fromkeys(value(row) for row in rows))
+        known = colors(rows)
         return st.column_config.MultiselectColumn(
             heading, width=width, options=list(known), color=list(known.values())
         )
@@ -101,11 +103,17 @@ def pills(
 
 
 def statuses(
-    heading: str, value: Callable[[T], str | None], *, width: int | None = None
+    heading: str,
+    value: Callable[[T], tuple[str | None, StatusKind]],
+    *,
+    width: int | None = None,
 ) -> Column[T]:
-    """A column of statuses in the host's own words."""
+    """A column of statuses in the host's own words, each in the colour of its kind."""
     return pills(
-        heading, lambda row: styles.status_word(value(row)), styles.pill_colors, width=width
+        heading,
+        lambda row: styles.status_word(value(row)[0]),
+        lambda rows: styles.pill_colors(map(value, rows)),
+        width=width,
     )
 
 

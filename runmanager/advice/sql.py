@@ -89,7 +89,7 @@ def advice_for(environ: Mapping[str, str]) -> str:
     database = Database(settings.database_url, settings)
     try:
         with database.read() as connection:
-            host = read_host(connection, settings.trace_tables)
+            host = read_host(connection, settings.conventions)
             catalog = read_catalog(connection, host)
     finally:
         database.close()

@@ -23,7 +23,7 @@ from runmanager.deletion.reasons import (
 )
 from runmanager.host.ids import has_id
 from runmanager.host.values import TraceTable
-from runmanager.records import StatusKind, status_kind
+from runmanager.records import StatusKind
 
 if TYPE_CHECKING:
     from runmanager.host.values import Host
@@ -66,8 +66,9 @@ class DeletionStep:
         require_admin(connection, self.host, self.actor)
         outcome = DeletedRows()
         locked = self._lock(connection, batch)
+        kind = self.host.conventions.statuses.kind
         for thread_id, status in locked.items():
-            if status_kind(status) is StatusKind.RUNNING and not self.plan.include_running:
+            if kind(status) is StatusKind.RUNNING and not self.plan.include_running:
                 outcome.failed[thread_id] = STILL_RUNNING
             elif thread_id in self.planned_orphans:
                 outcome.failed[thread_id] = APPEARED

@@ -47,6 +47,9 @@ class Deletion:
             "asked": self.plan.asked,
             "include_running": self.plan.include_running,
             "left_out": [run.thread_id for run in self.plan.excluded],
+            "unknown_statuses": [
+                {"status": one.status, "runs": one.runs} for one in self.plan.unknown_statuses
+            ],
         }
 
     def carry_out(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -12,7 +11,7 @@ from runmanager.errors import InvalidRequestError
 from runmanager.host.ids import has_id
 from runmanager.queries.listing.summaries import or_none
 from runmanager.queries.run.footprint import footprints, ids_with_traces, left_behind, run_tables
-from runmanager.records import DeletionPlan, PlannedRun
+from runmanager.records import DeletionPlan, PlannedRun, StatusKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +45,7 @@ def plan_deletion(
         if run is not None:
             (excluded if run.is_running and not include_running else runs).append(run)
         elif thread_id in orphans:
-            runs.append(PlannedRun(thread_id, None, None, None, is_orphan=True))
+            runs.append(PlannedRun(thread_id, None, None, StatusKind.UNKNOWN, None, is_orphan=True))
     going = [run.thread_id for run in runs]
     return DeletionPlan(
         asked=asked,
@@ -65,14 +64,20 @@ def _find_runs(
     runs = host.runs.c
     rows = connection.execute(
         sa.select(
-            sa.cast(runs.thread_id, sa.Text),
-            sa.cast(runs.run_name, sa.Text),
-            sa.cast(runs.status, sa.Text),
+            sa.cast(runs.thread_id, sa.Text).label("thread_id"),
+            sa.cast(runs.run_name, sa.Text).label("run_name"),
+            sa.cast(runs.status, sa.Text).label("status"),
             runs.created_at,
         ).where(has_id(runs.thread_id, thread_ids))
     )
-    found = (PlannedRun(*row) for row in rows)
+    known = host.conventions
     return {
-        run.thread_id: replace(run, name=or_none(run.name), created_at=utc(run.created_at))
-        for run in found
+        row.thread_id: PlannedRun(
+            thread_id=row.thread_id,
+            name=or_none(row.run_name),
+            status=row.status,
+            kind=known.statuses.kind(row.status),
+            created_at=utc(row.created_at, known.zone),
+        )
+        for row in rows
     }

@@ -13,11 +13,18 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
+from runmanager.conventions import Conventions
 from runmanager.errors import HostError
 from runmanager.host.ids import INTEGER_LIMITS
 from runmanager.host.keys import read_row_keys
 from runmanager.host.privileges import read_privileges, require_usable_schemas
-from runmanager.host.values import LANGGRAPH_TABLES, LOG_TABLES, Host, TraceTable, is_time
+from runmanager.host.values import (
+    LANGGRAPH_TABLES,
+    LOG_TABLES,
+    Host,
+    TraceTable,
+    may_be_time,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,6 +33,8 @@ REQUIRED = {
     "run_metadata": ("thread_id", "run_name", "status", "created_at", "user_id", "workspace_id"),
     "users": ("id", "username", "password_hash", "is_admin"),
 }
+
+_USUAL = Conventions()
 
 
 @dataclass(frozen=True)
@@ -41,13 +50,13 @@ class _ForeignKey:
         return self.on_delete == "c"
 
 
-def read_host(connection: sa.Connection, trace_tables: Sequence[str] = ()) -> Host:
+def read_host(connection: sa.Connection, conventions: Conventions = _USUAL) -> Host:
     """The host's schema as this connection sees it.
 
-    ``trace_tables`` names further tables whose rows go with a run. Raises HostError, in one
-    sentence that names it, for a missing table or column, or for a GRANT without which nothing
-    works.
+    Raises HostError, in one sentence that names it, for a missing table or column, or for a GRANT
+    without which nothing works.
     """
+    trace_tables = conventions.trace_tables
     tables = _read_tables(connection)
     found = {table.name: (oid, table) for oid, table in tables.items()}
     known = {*REQUIRED, "workspaces", *LANGGRAPH_TABLES, *LOG_TABLES, *trace_tables}
@@ -84,6 +93,7 @@ def read_host(connection: sa.Connection, trace_tables: Sequence[str] = ()) -> Ho
             if key.is_cascade and len(key.columns) == 1
         ),
         refers_to_itself=bool(itself),
+        conventions=conventions,
     )
     return replace(host, privileges=read_privileges(connection, host))
 
@@ -227,10 +237,10 @@ def _require_columns(tables: Mapping[str, sa.Table]) -> None:
             if column not in tables[name].c:
                 raise HostError(f"The table “{name}” has no column “{column}”, which is needed.")
     created_at = tables["run_metadata"].c.created_at
-    if not is_time(created_at):
+    if not may_be_time(created_at):
         raise HostError(
             "The column “created_at” of “run_metadata” is of type "
-            f"{created_at.info['type']}, where a timestamp is needed."
+            f"{created_at.info['type']}, where a timestamp, a date or an ISO 8601 text is needed."
         )
 
 

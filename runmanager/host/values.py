@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from runmanager.conventions import Conventions
 from runmanager.errors import MissingGrantError
 from runmanager.host.ids import has_id
 
@@ -86,6 +87,7 @@ class Host:
     cascades: tuple[tuple[str, str], ...] = ()
     refers_to_itself: bool = False
     privileges: Privileges = field(default_factory=Privileges)
+    conventions: Conventions = field(default_factory=Conventions)
 
     def trace(self, name: str) -> sa.Table | None:
         """The trace table called ``name``, or None where the host has none.
@@ -140,3 +142,13 @@ class Reading:
 def is_time(column: sa.Column[Any]) -> bool:
     """Whether the column holds timestamps, with or without a zone."""
     return str(column.info["type"]).startswith("timestamp")
+
+
+def may_be_time(column: sa.Column[Any]) -> bool:
+    """Whether the column holds timestamps, days, or texts that may say a time in ISO 8601."""
+    return is_time(column) or is_text(column) or column.info["type"] == "date"
+
+
+def is_text(column: sa.Column[Any]) -> bool:
+    """Whether the column holds texts of any length."""
+    return isinstance(column.type, sa.Text)

@@ -18,6 +18,7 @@ from runmanager.records.operations import (
     OperationView,
     PlannedRun,
     Receipt,
+    UnknownStatus,
 )
 from runmanager.records.people import Account, Actor, SignedIn, Ticket
 from runmanager.records.reviewing import (
@@ -40,7 +41,7 @@ from runmanager.records.sessions import (
     SignInMethod,
     StoredSession,
 )
-from runmanager.records.statuses import StatusKind, status_kind
+from runmanager.records.statuses import Statuses, StatusKind
 
 __all__ = [
     "Account",
@@ -77,7 +78,8 @@ __all__ = [
     "SignInMethod",
     "SignedIn",
     "StatusKind",
+    "Statuses",
     "StoredSession",
     "Ticket",
-    "status_kind",
+    "UnknownStatus",
 ]

@@ -11,14 +11,20 @@ from runmanager.paging import Exactness, Page, PageRequest, RowKey, Total
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from runmanager.records.statuses import StatusKind
+
 
 @dataclass(frozen=True)
 class RunSummary:
-    """One row of the list. ``name`` is None where the run has none: show ``title`` then."""
+    """One row of the list. ``name`` is None where the run has none: show ``title`` then.
+
+    ``kind`` is what the host's own word ``status`` means.
+    """
 
     thread_id: str
     name: str | None
     status: str | None
+    kind: StatusKind
     created_at: datetime | None
     user_id: str | None
     username: str | None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from runmanager.records.statuses import StatusKind, status_kind
+from runmanager.records.statuses import StatusKind
 from runmanager.text import count
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class PlannedRun:
     thread_id: str
     name: str | None
     status: str | None
+    kind: StatusKind
     created_at: datetime | None
     is_orphan: bool = False
 
@@ -48,7 +50,15 @@ class PlannedRun:
     @property
     def is_running(self) -> bool:
         """Whether the run was still running when it was looked at."""
-        return status_kind(self.status) is StatusKind.RUNNING
+        return self.kind is StatusKind.RUNNING
+
+
+@dataclass(frozen=True)
+class UnknownStatus:
+    """A status that nobody knows, as the host wrote it, and how many runs have it."""
+
+    status: str | None
+    runs: int
 
 
 @dataclass(frozen=True)
@@ -77,6 +87,17 @@ class DeletionPlan:
     def rows(self) -> int:
         """How many rows go, over all tables."""
         return sum(table.rows for table in self.tables)
+
+    @property
+    def unknown_statuses(self) -> tuple[UnknownStatus, ...]:
+        """What ``runs`` have as a status that may mean that they still run, most runs first.
+
+        They go as if they had ended, which must be said.
+        """
+        found = Counter(
+            run.status for run in self.runs if run.kind is StatusKind.UNKNOWN and not run.is_orphan
+        )
+        return tuple(UnknownStatus(*one) for one in found.most_common())
 
     @property
     def stored_bytes(self) -> int:

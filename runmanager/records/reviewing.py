@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from runmanager.records.finding import RunSummary
+    from runmanager.records.statuses import StatusKind
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class RunLink:
     thread_id: str
     title: str
     status: str | None
+    kind: StatusKind
     exists: bool = True
 
 

@@ -26,10 +26,11 @@ from runmanager.host.values import Host, Reading
 from runmanager.queries.catalog.hints import read_hints
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     import sqlalchemy as sa
 
+    from runmanager.conventions import Conventions
     from runmanager.host.values import Hints
     from runmanager.records import Actor
     from runmanager.replica import Replica
@@ -47,10 +48,10 @@ class Access:
     """
 
     def __init__(
-        self, database: Database, trace_tables: Sequence[str], replica: Replica | None = None
+        self, database: Database, conventions: Conventions, replica: Replica | None = None
     ) -> None:
         self.database = database
-        self._trace_tables = trace_tables
+        self._conventions = conventions
         self._replica = replica
         self._schema = self._read_schema()
 
@@ -172,5 +173,5 @@ class Access:
 
     def _read_schema(self) -> tuple[Host, Hints]:
         with self.database.read() as connection:
-            host = read_host(connection, self._trace_tables)
+            host = read_host(connection, self._conventions)
             return host, read_hints(connection, host)

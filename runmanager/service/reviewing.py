@@ -115,6 +115,7 @@ class Reviewing:
                 _log_table(reading.host, table),
                 thread_id,
                 request,
+                zone=reading.host.conventions.zone,
                 levels=levels,
                 newest_first=newest_first,
             )
@@ -131,7 +132,11 @@ class Reviewing:
             if table is None and not reading.host.logs:
                 raise RunNotFoundError
             return logs.read_log_line(
-                reading.connection, _log_table(reading.host, table), thread_id, key
+                reading.connection,
+                _log_table(reading.host, table),
+                thread_id,
+                key,
+                zone=reading.host.conventions.zone,
             )
 
         return self._access.read(actor, read, thread_id=thread_id)

@@ -78,7 +78,7 @@ class RunManager:
             database = Database(url, settings)
             opened.callback(database.close)
             with _named("DATABASE_URL"):
-                access = Access(database, settings.trace_tables, replica)
+                access = Access(database, settings.conventions, replica)
                 with database.read() as connection:
                     identity = read_identity(connection)
             store = Store.open(folder=settings.state_folder, url=settings.state_url, host=identity)
@@ -131,7 +131,7 @@ def _open_replica(url: sa.URL, settings: Settings) -> Replica:
     try:
         with _named("RUNMANAGER_READ_URL"):
             with database.read() as connection:
-                host = read_host(connection, settings.trace_tables)
+                host = read_host(connection, settings.conventions)
             return Replica(database, host)
     except StartError:
         database.close()

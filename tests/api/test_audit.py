@@ -41,7 +41,7 @@ def test_a_deletion_by_the_api(
     host: HostWriter, caller: Caller, caplog: pytest.LogCaptureFixture
 ) -> None:
     host.add_run("busy", status="running")
-    run = host.add_run("r-1")
+    run = host.add_run("r-1", status="frobnicating")
     host.add_traces(run, checkpoints=1, writes=1, blobs=1, logs=2)
     caller.delete("none", run, run, "busy", include_running=False)
     line = only_line(caplog)
@@ -57,6 +57,7 @@ def test_a_deletion_by_the_api(
         "asked": ["none", "r-1", "busy"],
         "include_running": False,
         "left_out": ["busy"],
+        "unknown_statuses": [{"status": "frobnicating", "runs": 1}],
         "deleted": 1,
         "failed": [{"thread_id": "none", "error": "Run not found"}],
         "rows": {

@@ -11,7 +11,7 @@ import pytest
 from runmanager.errors import InvalidRequestError, RunNotFoundError, UnknownNameError
 from runmanager.paging import PageRequest
 from runmanager.queries.run import detail
-from runmanager.records import Excerpt, JsonText, RunLink
+from runmanager.records import Excerpt, JsonText, RunLink, StatusKind
 from tests.conftest import every_shape
 from tests.hosts import LONG_AGO
 from tests.texts import texts, whole
@@ -98,7 +98,7 @@ def test_parent_and_reruns_are_linked(host: HostWriter, manager: RunManager, adm
     older = host.add_run(parent_thread_id=run, created_at=None, name=None)
     newer = host.add_run(parent_thread_id=run)
     found = manager.reviewing.run(admin, run)
-    assert found.parent == RunLink(parent, "First", "error")
+    assert found.parent == RunLink(parent, "First", "error", StatusKind.FAILED)
     assert [one.thread_id for one in found.reruns] == [newer, older]
     assert found.reruns[1].title == older
     assert found.reruns_total == 2
@@ -108,7 +108,8 @@ def test_a_missing_parent_is_named_as_missing(
     host: HostWriter, manager: RunManager, admin: Actor
 ) -> None:
     run = host.add_run(parent_thread_id="gone")
-    assert manager.reviewing.run(admin, run).parent == RunLink("gone", "gone", None, exists=False)
+    gone = RunLink("gone", "gone", None, StatusKind.UNKNOWN, exists=False)
+    assert manager.reviewing.run(admin, run).parent == gone
 
 
 def test_many_reruns_are_counted_and_the_newest_listed(

@@ -44,8 +44,8 @@ def test_a_missing_column_is_named(
 
 
 def test_a_created_at_that_is_no_time_is_named(host: HostWriter, open_manager: OpenManager) -> None:
-    host.execute("ALTER TABLE run_metadata ALTER created_at TYPE text")
-    with pytest.raises(HostError, match=r"“created_at” of “run_metadata” is of type text"):
+    host.execute("ALTER TABLE run_metadata DROP created_at, ADD created_at bigint")
+    with pytest.raises(HostError, match=r"“created_at” of “run_metadata” is of type bigint"):
         open_manager()
 
 

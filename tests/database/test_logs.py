@@ -126,7 +126,9 @@ def test_pages_of_a_view_have_every_line_once(host: HostWriter) -> None:
     host.execute("ALTER TABLE logs RENAME TO lines_inside")
     host.execute("CREATE VIEW logs AS SELECT * FROM lines_inside")
     with reading(host) as (connection, view):
-        pages = [list_logs(connection, view, "r", PageRequest(n, 100)) for n in range(1, 11)]
+        pages = [
+            list_logs(connection, view, "r", PageRequest(n, 100), zone=UTC) for n in range(1, 11)
+        ]
     assert len({entry.message for page in pages for entry in page.items}) == LINES
 
 
@@ -227,8 +229,8 @@ def test_a_line_of_a_view_is_read_by_its_key(host: HostWriter) -> None:
     host.execute("ALTER TABLE logs RENAME TO lines; CREATE VIEW logs AS SELECT * FROM lines")
     host.execute("INSERT INTO lines (thread_id, message) VALUES ('r', 'a'), ('r', 'b')")
     with reading(host) as (connection, view):
-        for entry in list_logs(connection, view, "r", PageRequest()).items:
-            assert read_log_line(connection, view, "r", entry.key) == entry
+        for entry in list_logs(connection, view, "r", PageRequest(), zone=UTC).items:
+            assert read_log_line(connection, view, "r", entry.key, zone=UTC) == entry
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,13 @@ import re
 import tomllib
 from dataclasses import Field, FrozenInstanceError, fields
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
 
 import app
+from runmanager.conventions import Conventions
 from runmanager.errors import SettingsError
 from runmanager.settings import Settings
 from tests.docs.reading import Document
@@ -146,14 +148,30 @@ def test_a_pool_size_out_of_bounds_is_refused(text: str) -> None:
 def test_every_other_setting_is_read() -> None:
     found = settings(
         RUNMANAGER_TRACE_TABLES=" audit, ,notes ",
+        RUNMANAGER_RUNNING_WORDS="brewing, in the oven",
+        RUNMANAGER_TIMESTAMP_ZONE="Europe/Berlin",
         RUNMANAGER_STATEMENT_TIMEOUT="2.5",
         RUNMANAGER_LOCK_TIMEOUT="0.5",
         RUNMANAGER_POOL_SIZE="200",
         RUNMANAGER_DEMO_DIR="/tmp/demo",  # noqa: S108  only read
     )
-    assert found.trace_tables == ("audit", "notes")
+    assert found.conventions == Conventions(
+        ("audit", "notes"), frozenset({"brewing", "in the oven"}), ZoneInfo("Europe/Berlin")
+    )
     assert (found.statement_timeout, found.lock_timeout, found.pool_size) == (2.5, 0.5, 200)
     assert str(found.demo_dir) == "/tmp/demo"  # noqa: S108
+
+
+@pytest.mark.parametrize(
+    "name", ["Europe/Nowhere", "America", "../../etc/passwd", "CEST", "+02:00", "x" * 5000]
+)
+def test_a_zone_that_is_none_is_refused_in_one_sentence(name: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings(RUNMANAGER_TIMESTAMP_ZONE=name)
+    message = caught.value.message
+    assert message.startswith("RUNMANAGER_TIMESTAMP_ZONE must be the IANA name of a time zone")
+    assert name not in message
+    assert caught.value.__cause__ is None
 
 
 def test_every_setting_carries_its_variable_and_its_sentence() -> None:
@@ -165,7 +183,7 @@ def test_every_setting_carries_its_variable_and_its_sentence() -> None:
 def as_documented(setting: Field[object]) -> str:
     """The setting's row in the table of docs/settings.md."""
     default = setting.default
-    shown = f"`{default}`" if isinstance(default, str) else str(default)
+    shown = f"`{default}`" if isinstance(default, (str, ZoneInfo)) else str(default)
     if default in (None, "", ()) or isinstance(default, Path):
         shown = ""
     row = f"| `{setting.metadata['env']}` | {setting.metadata['doc']} | {shown} |"

@@ -175,7 +175,8 @@ def search(
             now = time.monotonic()
             left = budget.seconds - (now - began)
             if left <= 0:
-                searched_to = utc(edge.value) if segment.is_dated else None
+                zone = selection.host.conventions.zone
+                searched_to = utc(edge.value, zone) if segment.is_dated else None
                 return Found(rows, resume=place, searched_to=searched_to)
             rate = length / (now - slice_began)
             length = min(length * budget.growth, max(budget.first, int(rate * left)))

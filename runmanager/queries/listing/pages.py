@@ -233,7 +233,7 @@ class _Listing:
         if found.by_whole_id is not None and found.by_whole_id not in rows:
             shown = [*rows, found.by_whole_id]
         return RunPage(
-            items=tuple(map(as_summary, shown)),
+            items=tuple(as_summary(self.selection.host, row) for row in shown),
             total=total.count if total.is_exact else max(total.count, seen, len(shown)),
             number=request.number,
             size=request.size,

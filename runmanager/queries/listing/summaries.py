@@ -54,13 +54,15 @@ def or_none(name: str | None) -> str | None:
     return name if name and name.strip() else None
 
 
-def as_summary(row: sa.Row[Any]) -> RunSummary:
+def as_summary(host: Host, row: sa.Row[Any]) -> RunSummary:
     """The record of one row of ``select_summaries``."""
+    known = host.conventions
     return RunSummary(
         thread_id=row.thread_id,
         name=or_none(row.run_name),
         status=row.status,
-        created_at=utc(row.created_at),
+        kind=known.statuses.kind(row.status),
+        created_at=utc(row.created_at, known.zone),
         user_id=row.user_id,
         username=row.username,
         workspace_id=row.workspace_id,

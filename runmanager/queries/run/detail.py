@@ -22,7 +22,7 @@ from runmanager.queries.run.excerpts import (
     require_readable,
 )
 from runmanager.queries.run.footprint import ids_with_traces
-from runmanager.records import JsonText, RunDetail, RunLink, RunSummary
+from runmanager.records import JsonText, RunDetail, RunLink, RunSummary, StatusKind
 from runmanager.text import shorten
 
 if TYPE_CHECKING:
@@ -69,9 +69,9 @@ def run_detail(reading: Reading, thread_id: str) -> RunDetail:
     reruns, reruns_total = _reruns(reading, row.thread_id)
     others = ((name, read_excerpt(row, f"extra_{index}")) for index, name in enumerate(extra))
     return RunDetail(
-        summary=as_summary(row),
+        summary=as_summary(reading.host, row),
         has_row=True,
-        completed_at=utc(row.completed_at),
+        completed_at=utc(row.completed_at, reading.host.conventions.zone),
         error_message=read_excerpt(row, "error_message"),
         model=row.llm_model,
         sop=read_excerpt(row, "sop"),
@@ -140,7 +140,7 @@ def _not_found(host: Host) -> RunNotFoundError:
 
 
 def _orphan(thread_id: str) -> RunDetail:
-    summary = RunSummary(thread_id, None, None, None, None, None, None, None)
+    summary = RunSummary(thread_id, None, None, StatusKind.UNKNOWN, None, None, None, None, None)
     return RunDetail(summary, False, None, None, None, None, None, None, None, (), 0, ())
 
 
@@ -149,7 +149,9 @@ def _parent(reading: Reading, thread_id: str | None) -> RunLink | None:
         return None
     where = sa.and_(has_id(reading.host.runs.c.thread_id, [thread_id]), *not_hidden(reading))
     found = _links(reading, where, limit=1)
-    return found[0] if found else RunLink(thread_id, thread_id, None, exists=False)
+    return (
+        found[0] if found else RunLink(thread_id, thread_id, None, StatusKind.UNKNOWN, exists=False)
+    )
 
 
 def _reruns(reading: Reading, thread_id: str) -> tuple[tuple[RunLink, ...], int]:
@@ -166,5 +168,6 @@ def _reruns(reading: Reading, thread_id: str) -> tuple[tuple[RunLink, ...], int]
 def _links(reading: Reading, where: sa.ColumnElement[bool], *, limit: int) -> tuple[RunLink, ...]:
     statement = select_summaries(reading.host, reading.host.runs).where(where)
     statement = statement.order_by(*newest_first(reading.host.runs))
-    summaries = (as_summary(row) for row in reading.connection.execute(statement.limit(limit)))
-    return tuple(RunLink(run.thread_id, run.title, run.status) for run in summaries)
+    rows = reading.connection.execute(statement.limit(limit))
+    summaries = (as_summary(reading.host, row) for row in rows)
+    return tuple(RunLink(run.thread_id, run.title, run.status, run.kind) for run in summaries)

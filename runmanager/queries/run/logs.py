@@ -26,6 +26,7 @@ from runmanager.records import LogEntry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import tzinfo
 
 MAX_TEXT = 10_000
 _TIME = ("created_at", "timestamp", "logged_at", "time", "ts")
@@ -91,22 +92,26 @@ def list_logs(
     thread_id: str,
     request: PageRequest,
     *,
+    zone: tzinfo,
     levels: Sequence[str] = (),
     newest_first: bool = True,
 ) -> Page[LogEntry]:
-    """One page of a run's log, only ``levels`` where any are named; the last page past the end."""
+    """One page of a run's log, only ``levels`` where any are named; the last page past the end.
+
+    ``zone`` is that of times which name none.
+    """
     table, columns = logs.table, _Columns.of(logs)
     where = [logs.of([thread_id])]
     if levels and columns.level is not None:
         where.append(sa.cast(columns.level, sa.Text).in_(filter(storable, levels)))
     total = connection.scalar(sa.select(sa.func.count()).select_from(table).where(*where)) or 0
     window = request.within(total)
-    entries = _read(connection, columns, where, window, newest_first=newest_first)
+    entries = _read(connection, columns, where, window, zone, newest_first=newest_first)
     return Page(entries, total, window.number, window.size)
 
 
 def read_log_line(
-    connection: sa.Connection, logs: TraceTable, thread_id: str, key: str
+    connection: sa.Connection, logs: TraceTable, thread_id: str, key: str, *, zone: tzinfo
 ) -> LogEntry:
     """One line of a run's log, nothing of it cut.
 
@@ -122,7 +127,7 @@ def read_log_line(
             "This log line is gone: its run was deleted, or the host removed it."
         )
     require_readable(found, "This log line")
-    (entry,) = _read(connection, columns, where, PageRequest(1, 1), limit=None)
+    (entry,) = _read(connection, columns, where, PageRequest(1, 1), zone, limit=None)
     return entry
 
 
@@ -131,6 +136,7 @@ def _read(
     columns: _Columns,
     where: Sequence[sa.ColumnElement[bool]],
     window: PageRequest,
+    zone: tzinfo,
     *,
     newest_first: bool = True,
     limit: int | None = MAX_TEXT,
@@ -170,14 +176,14 @@ def _read(
             ).label("key"),
         ).order_by(*directed(page.c[f"order_{index}"] for index in range(len(order))))
     )
-    return tuple(_entry(row, columns) for row in rows)
+    return tuple(_entry(row, columns, zone) for row in rows)
 
 
-def _entry(row: sa.Row[Any], columns: _Columns) -> LogEntry:
+def _entry(row: sa.Row[Any], columns: _Columns, zone: tzinfo) -> LogEntry:
     message, *others = (read_excerpt(row, f"text_{index}") for index in range(len(columns.names)))
     return LogEntry(
         key=printed_key(row.key),
-        time=utc(row.time),
+        time=utc(row.time, zone),
         level=row.level,
         message=message,
         others=tuple(

@@ -5,20 +5,22 @@ from __future__ import annotations
 import pytest
 
 from pages.parts import styles
+from runmanager.records import StatusKind
 
 
 @pytest.mark.parametrize(
-    ("kind", "statuses"),
+    ("color", "kind"),
     [
-        ("#3b82f6", ["running", " Running"]),
-        ("#22a06b", ["Completed"]),
-        ("#dc4c4c", ["error", "FAILED"]),
-        ("#d9a514", [" paused ", "interrupted"]),
-        ("#8a93a3", ["weird", "", None]),
+        ("#3b82f6", StatusKind.RUNNING),
+        ("#22a06b", StatusKind.COMPLETED),
+        ("#dc4c4c", StatusKind.FAILED),
+        ("#d9a514", StatusKind.PAUSED),
+        ("#8a93a3", StatusKind.OTHER),
+        ("#8a93a3", StatusKind.UNKNOWN),
     ],
 )
-def test_each_status_has_its_colour(kind: str, statuses: list[str | None]) -> None:
-    assert set(styles.pill_colors(statuses).values()) == {kind}
+def test_each_kind_of_status_has_its_colour(color: str, kind: StatusKind) -> None:
+    assert styles.pill_colors([("their word", kind)]) == {"their word": color}
 
 
 @pytest.mark.parametrize(
@@ -34,4 +36,6 @@ def test_a_status_of_any_length_fits() -> None:
 
 
 def test_pills_are_named_by_what_the_grid_shows() -> None:
-    assert list(styles.pill_colors(["a\nb", None, "a b"])) == ["a b", "no status"]
+    words = ["a\nb", None, "a b"]
+    colors = styles.pill_colors((word, StatusKind.UNKNOWN) for word in words)
+    assert list(colors) == ["a b", "no status"]

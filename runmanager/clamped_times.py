@@ -1,11 +1,13 @@
 """PostgreSQL's times as Python has them: always in UTC, and never a failure.
 
 PostgreSQL's reach from 4713 BC to 294276 and to infinity, Python's from year 1 to 9999. A value
-outside is read as the nearest that Python has, instead of failing the whole page.
+outside is read as the nearest that Python has, instead of failing the whole page. Hosts also keep
+days, times by the clock of some zone, and texts: ``utc`` is the one place where those become times.
 """
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,9 @@ from psycopg.types.datetime import DateLoader, TimestampLoader, TimestamptzLoade
 
 if TYPE_CHECKING:
     from datetime import tzinfo
+
+# Python reads more than this: milliseconds since 1970, for one, as a time in the year 1710.
+_BEGINS_WITH_DATE = re.compile(r"\d{4}-\d\d-\d\d($|[T ])|\d{8}T", re.ASCII)
 
 
 def utc(value: date | str | None, zone: tzinfo) -> datetime | None:
@@ -38,8 +43,11 @@ def utc(value: date | str | None, zone: tzinfo) -> datetime | None:
 
 
 def _parsed(text: str) -> datetime | None:
+    text = text.strip().upper()
+    if not _BEGINS_WITH_DATE.match(text):
+        return None
     try:
-        return datetime.fromisoformat(text.strip().upper())
+        return datetime.fromisoformat(text)
     except ValueError:
         return None
 

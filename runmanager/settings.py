@@ -81,7 +81,7 @@ class Settings:
     )
     timestamp_zone: ZoneInfo = _setting(
         "RUNMANAGER_TIMESTAMP_ZONE",
-        "The zone of the host's times where they name none, such as `Europe/Berlin`.",
+        "The time zone, such as Europe/Berlin, of the host's times that name none.",
         value.zone,
         default=UTC_ZONE,
     )

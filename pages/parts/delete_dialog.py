@@ -14,11 +14,13 @@ from runmanager.text import shorten
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from runmanager.records import Actor, DeletionPlan, PlannedRun
+    from runmanager.records import Actor, DeletionPlan, PlannedRun, UnknownStatus
 
 SHOWN_RUNS = 5
+SHOWN_STATUSES = 5
 ROW_HEIGHT = 28
 TYPED_ABOVE = 100
+MAX_STATUS = 100
 
 
 @dataclass
@@ -63,6 +65,7 @@ def _dialog(actor: Actor) -> None:
     plan = held.plan
     _draw_summary(plan)
     _draw_running(plan)
+    _draw_unknown(plan.unknown_statuses)
     _draw_runs(plan.runs)
     _draw_tables(plan)
     confirmed = _draw_typed_count(plan)
@@ -125,6 +128,34 @@ def _draw_running(plan: DeletionPlan) -> None:
             "Delete running runs too: what they still write afterwards stays as orphan rows",
             key="include_running",
         )
+
+
+def _draw_unknown(statuses: Sequence[UnknownStatus]) -> None:
+    """Say which statuses may mean that a run still runs. They are the host's own words: plain."""
+    if not statuses:
+        return
+    with st.container(border=True, key="unknown-statuses"):
+        for one in statuses[:SHOWN_STATUSES]:
+            st.text(_about_unknown(one))
+        further = statuses[SHOWN_STATUSES:]
+        if further:
+            words = text.count(len(further), "more status", "more statuses")
+            runs = text.count(sum(one.runs for one in further), "run")
+            st.text(f"The same goes for {words} of {runs}.")
+
+
+def _about_unknown(unknown: UnknownStatus) -> str:
+    has, are_deleted, still_run = "have", "they are deleted as if they had ended", "they still run"
+    if unknown.runs == 1:
+        has, are_deleted, still_run = "has", "it is deleted as if it had ended", "it still runs"
+    runs = text.count(unknown.runs, "run")
+    word = shorten(unknown.status or "", MAX_STATUS)
+    if not word:
+        return f"{runs} {has} no status: {are_deleted}."
+    return (
+        f"{runs} {has} the status “{word}”, which Run Manager does not know: {are_deleted}. "
+        f"If it means that {still_run}, add it to RUNMANAGER_RUNNING_WORDS."
+    )
 
 
 def _draw_runs(runs: Sequence[PlannedRun]) -> None:

@@ -12,7 +12,7 @@ from runmanager.deletion import STILL_RUNNING
 router = APIRouter(tags=["deleting"], dependencies=admins_only)
 
 
-@router.delete("/runs")
+@router.delete("/runs", response_model_exclude_defaults=True)
 def delete_runs(
     context: ContextOf, actor: CallingActor, _none: WithoutParameters, body: schemas.ThreadIds
 ) -> schemas.Deleted:

@@ -133,11 +133,22 @@ class Failure(BaseModel):
     error: str = Field(examples=["Run not found"])
 
 
+class UnknownStatus(OfRecord):
+    """A status that Run Manager does not know, so that its runs were taken as ended."""
+
+    status: str | None = Field(description="As the host wrote it", examples=["frobnicating"])
+    runs: int = Field(description="How many of the runs have it", examples=[3])
+
+
 class Deleted(BaseModel):
     """What a deletion did; ``failed`` is in the order asked."""
 
     deleted_count: int = Field(examples=[1])
     failed: list[Failure]
+    unknown_statuses: list[UnknownStatus] | None = Field(
+        default=None,
+        description="With `include_running` false only, and only where there are any",
+    )
 
     @classmethod
     def of(cls, plan: DeletionPlan, receipt: Receipt, still_running: str) -> Deleted:
@@ -151,6 +162,7 @@ class Deleted(BaseModel):
                 for thread_id in plan.asked
                 if thread_id in errors
             ],
+            unknown_statuses=None if plan.include_running else _unknown(plan) or None,
         )
 
 
@@ -180,6 +192,7 @@ class Plan(BaseModel):
         description='Those runs by status; "" for none', examples=[{"completed": 1}]
     )
     running_left_out: list[str] = Field(description="Still running, and not included")
+    unknown_statuses: list[UnknownStatus]
     missing: list[str] = Field(description="Without a row anywhere")
     orphans: list[str] = Field(description="Without a row of their own, with traces that would go")
     tables: list[TableRows]
@@ -196,6 +209,7 @@ class Plan(BaseModel):
             total=len(plan.runs),
             by_status=by_status,
             running_left_out=[run.thread_id for run in plan.excluded],
+            unknown_statuses=_unknown(plan),
             missing=list(plan.missing),
             orphans=[run.thread_id for run in plan.runs if run.is_orphan],
             tables=[
@@ -204,6 +218,10 @@ class Plan(BaseModel):
             ],
             left_behind=[TableLeft.model_validate(one) for one in plan.left_behind],
         )
+
+
+def _unknown(plan: DeletionPlan) -> list[UnknownStatus]:
+    return [UnknownStatus.model_validate(one) for one in plan.unknown_statuses]
 
 
 class IssuedToken(BaseModel):

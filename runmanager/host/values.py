@@ -144,11 +144,11 @@ def is_time(column: sa.Column[Any]) -> bool:
     return str(column.info["type"]).startswith("timestamp")
 
 
+def is_surely_time(column: sa.Column[Any]) -> bool:
+    """Whether each value of the column is read as a time: timestamps, and days."""
+    return is_time(column) or column.info["type"] == "date"
+
+
 def may_be_time(column: sa.Column[Any]) -> bool:
     """Whether the column holds timestamps, days, or texts that may say a time in ISO 8601."""
-    return is_time(column) or is_text(column) or column.info["type"] == "date"
-
-
-def is_text(column: sa.Column[Any]) -> bool:
-    """Whether the column holds texts of any length."""
-    return isinstance(column.type, sa.Text)
+    return is_surely_time(column) or isinstance(column.type, sa.Text)

@@ -221,6 +221,19 @@ def test_a_running_run_is_deleted_when_it_is_asked_for(host: HostWriter, caller:
     assert host.is_gone(run)
 
 
+def test_what_was_taken_as_ended_without_knowing_is_answered(
+    host: HostWriter, caller: Caller
+) -> None:
+    one, two, three, four = (host.add_run(status=status) for status in ("x", None, "x", "done"))
+    assert caller.delete(one, two, four, include_running=False) == {
+        "deleted_count": 3,
+        "failed": [],
+        "unknown_statuses": [{"status": "x", "runs": 1}, {"status": None, "runs": 1}],
+    }
+    # Whoever deletes what runs as well takes nothing as ended.
+    assert caller.delete(three) == {"deleted_count": 1, "failed": []}
+
+
 def test_ids_that_no_database_could_hold_are_unknown(host: HostWriter, caller: Caller) -> None:
     strange = ["a\0b", "\n", "é" * 5000, "%00", "'; DROP TABLE run_metadata --", "9" * 50]
     answer = caller.delete(*strange)

@@ -257,6 +257,7 @@ def test_a_plan_says_what_would_go_and_changes_nothing(
         "total": 2,
         "by_status": {"": 1, "completed": 1},
         "running_left_out": [two],
+        "unknown_statuses": [{"status": None, "runs": 1}],
         "missing": ["none"],
         "orphans": [],
         "left_behind": [{"table": "billing", "rows": 1, "denied": None}],

@@ -22,6 +22,7 @@ from tests.operations import delete, deleted, errors, execute_here, in_batches_o
 if TYPE_CHECKING:
     from runmanager.records import Actor
     from runmanager.service import RunManager
+    from tests.conftest import OpenManager
     from tests.hosts import HostWriter
 
 
@@ -145,6 +146,18 @@ def test_a_run_that_runs_again_after_the_plan_stays(
     assert errors(receipt) == {again: STILL_RUNNING}
     assert deleted(receipt) == {done}
     assert host.counts(again) == kept
+
+
+def test_a_run_that_runs_again_by_the_host_s_own_word_is_left_alone(
+    host: HostWriter, open_manager: OpenManager, admin: Actor
+) -> None:
+    (run,) = host.add_runs(1)
+    manager = open_manager(running_words=("brewing",))
+    plan = manager.deleting.plan(admin, [run])
+    host.execute("UPDATE run_metadata SET status = ' Brewing '")
+    kept = host.counts(run)
+    assert errors(delete(manager, admin, [], plan=plan)) == {run: STILL_RUNNING}
+    assert host.counts(run) == kept
 
 
 def test_a_running_run_goes_where_it_was_included(

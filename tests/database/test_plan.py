@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runmanager.errors import InvalidRequestError, RunNotFoundError
-from runmanager.records import Footprint, LeftBehind
+from runmanager.records import Footprint, LeftBehind, UnknownStatus
 from tests.conftest import every_shape
 from tests.hosts import connect
 from tests.operations import delete
@@ -89,6 +89,37 @@ def test_running_runs_are_set_apart_unless_included(
     included = manager.deleting.plan(admin, [running, done], include_running=True)
     assert included.thread_ids == (running, done)
     assert included.excluded == ()
+
+
+def test_a_run_still_runs_by_any_usual_word_and_by_those_of_the_settings(
+    host: HostWriter, open_manager: OpenManager, admin: Actor
+) -> None:
+    words = ("pending", "Queued", "BUSY", "in_progress", "In-Progress", " streaming", "started",
+             "active", "running ", "Brewing tea")  # fmt: skip
+    running = [host.add_run(status=word) for word in words]
+    over = [host.add_run(status=word) for word in ("completed", "cancelled", "idle")]
+    manager = open_manager(running_words=("brewing_tea",))
+    plan = manager.deleting.plan(admin, running + over)
+    assert [run.thread_id for run in plan.excluded] == running
+    assert plan.thread_ids == tuple(over)
+    assert plan.unknown_statuses == ()
+
+
+def test_statuses_that_nobody_knows_are_counted_as_the_host_wrote_them(
+    host: HostWriter, manager: RunManager, admin: Actor
+) -> None:
+    statuses = ("frobnicating", "completed", "Frobnicating", "frobnicating", None, "", "running")
+    runs = [host.add_run(status=status) for status in statuses]
+    (orphan,) = host.new_ids(1)
+    host.add_traces(orphan)
+    plan = manager.deleting.plan(admin, [*runs, orphan])
+    assert len(plan.runs) == 7
+    assert plan.unknown_statuses == (
+        UnknownStatus("frobnicating", 2),
+        UnknownStatus("Frobnicating", 1),
+        UnknownStatus(None, 1),
+        UnknownStatus("", 1),
+    )
 
 
 @every_shape

@@ -116,6 +116,60 @@ def test_the_box_for_running_runs_is_never_ticked_from_last_time(
     assert ada.app.button(key="confirm_deletion").disabled
 
 
+def unknown(visitor: Visitor) -> list[str]:
+    """What the dialog says of statuses that nobody knows."""
+    return [one for one in visitor.texts if "as if" in one or "The same goes" in one]
+
+
+def test_the_dialog_says_which_statuses_it_does_not_know(ada: Visitor, host: HostWriter) -> None:
+    for status in ("frobnicating", "done", "frobnicating", "*odd*", None, "frobnicating"):
+        host.add_run(status=status)
+    ada.at().press("select_page").press("delete_selected")
+    three, none, one = unknown(ada)
+    assert three == (
+        "3 runs have the status “frobnicating”, which Run Manager does not know: they are deleted "
+        "as if they had ended. If it means that they still run, add it to "
+        "RUNMANAGER_RUNNING_WORDS."
+    )
+    assert none == "1 run has no status: it is deleted as if it had ended."
+    assert one == (
+        "1 run has the status “*odd*”, which Run Manager does not know: it is deleted as if it had "
+        "ended. If it means that it still runs, add it to RUNMANAGER_RUNNING_WORDS."
+    )
+    assert not ada.app.button(key="confirm_deletion").disabled
+
+
+def test_the_dialog_names_five_unknown_statuses_and_counts_the_others(
+    ada: Visitor, host: HostWriter
+) -> None:
+    for number in range(8):
+        host.add_run(status=f"odd {number}")
+    ada.at().press("select_page").press("delete_selected")
+    assert len(unknown(ada)) == 6
+    assert unknown(ada)[-1] == "The same goes for 3 more statuses of 3 runs."
+
+
+def test_a_dialog_that_knows_every_status_says_nothing_of_it(
+    ada: Visitor, host: HostWriter
+) -> None:
+    for status in ("done", "Timed out", "idle", "running"):
+        host.add_run(status=status)
+    ada.at().press("select_page").press("delete_selected")
+    assert unknown(ada) == []
+
+
+def test_the_host_s_own_word_for_running_is_left_out_and_blue(
+    host: HostWriter, open_manager: OpenManager
+) -> None:
+    session.provide(open_manager(running_words=("brewing",)))
+    ada = Visitor(session.service()).signed_in_as("ada")
+    run = host.add_run(status="Brewing")
+    ada.at().press("select_page").press("delete_selected")
+    assert "1 run still running is left out." in said(ada)
+    assert unknown(ada) == []
+    assert "#3b82f6" in ada.at_run(run).status
+
+
 @pytest.mark.parametrize("typed", ["", "100", "101 runs", "1.01", "٢", "-101"])
 def test_above_a_hundred_the_number_is_typed(ada: Visitor, host: HostWriter, typed: str) -> None:
     for _ in range(101):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 # Bytes of a value where there are no statistics. Texts of these tables are ids and names.
-_WIDTHS = {"smallint": 2, "integer": 4, "bigint": 8, "uuid": 16, "boolean": 1}
+_WIDTHS = {"smallint": 2, "integer": 4, "bigint": 8, "uuid": 16, "boolean": 1, "date": 4}
 _TEXT_WIDTH, _TIME_WIDTH = 36, 8
 _PAGE = 8192
 # Bytes of a trigram index (GIN) for each byte of text: a rule of thumb. Measured on PostgreSQL 18,

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from runmanager.clamped_times import utc
 from runmanager.errors import RunNotFoundError, UnknownNameError
 from runmanager.host.ids import has_id
-from runmanager.host.values import is_time
+from runmanager.host.values import is_surely_time, may_be_time
 from runmanager.queries.listing.conditions import not_hidden
 from runmanager.queries.listing.order import newest_first
 from runmanager.queries.listing.summaries import LISTED, as_summary, select_summaries
@@ -34,6 +34,7 @@ MAX_RERUNS = 50
 _SHORT = ("parent_thread_id", "llm_model")
 _LONG = ("error_message", "sop")
 _JSON = ("initial_data", "metadata")
+_TIMES = ("created_at", "completed_at")
 
 
 def run_detail(reading: Reading, thread_id: str) -> RunDetail:
@@ -44,11 +45,11 @@ def run_detail(reading: Reading, thread_id: str) -> RunDetail:
     """
     runs = reading.host.runs
     completed_at = _optional(runs, "completed_at")
-    named = {*LISTED, *_SHORT, *_LONG, *_JSON, "completed_at"}
-    if "completed_at" in runs.c and not is_time(runs.c.completed_at):
+    if "completed_at" in runs.c and not may_be_time(runs.c.completed_at):
         completed_at = sa.null()
-        named.remove("completed_at")
-    extra = sorted(set(runs.c.keys()) - named)
+    named = {*LISTED, *_SHORT, *_LONG, *_JSON, *_TIMES}
+    doubtful = {name for name in _TIMES if name in runs.c and not is_surely_time(runs.c[name])}
+    extra = sorted(set(runs.c.keys()) - (named - doubtful))
     statement = select_summaries(reading.host, runs).where(has_id(runs.c.thread_id, [thread_id]))
     statement = statement.add_columns(
         completed_at.label("completed_at"),
@@ -67,11 +68,19 @@ def run_detail(reading: Reading, thread_id: str) -> RunDetail:
             raise _not_found(reading.host)
         return _orphan(thread_id)
     reruns, reruns_total = _reruns(reading, row.thread_id)
-    others = ((name, read_excerpt(row, f"extra_{index}")) for index, name in enumerate(extra))
+    summary = as_summary(reading.host, row)
+    completed = utc(row.completed_at, reading.host.conventions.zone)
+    # What a column of texts says is shown as it is only where it is no time.
+    told = {"created_at": summary.created_at, "completed_at": completed}
+    others = (
+        (name, read_excerpt(row, f"extra_{index}"))
+        for index, name in enumerate(extra)
+        if told.get(name) is None
+    )
     return RunDetail(
-        summary=as_summary(reading.host, row),
+        summary=summary,
         has_row=True,
-        completed_at=utc(row.completed_at, reading.host.conventions.zone),
+        completed_at=completed,
         error_message=read_excerpt(row, "error_message"),
         model=row.llm_model,
         sop=read_excerpt(row, "sop"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -329,3 +330,24 @@ def test_a_time_without_a_zone_is_utc(host: HostWriter, caller: Caller) -> None:
     host.execute("ALTER TABLE run_metadata ALTER created_at TYPE timestamp")
     host.add_run("r-1", created_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC).replace(tzinfo=None))
     assert caller.json("/runs")["runs"][0]["time"] == "2026-01-02T03:04:05Z"
+
+
+@pytest.mark.parametrize(
+    ("kind", "stored", "time"),
+    [
+        ("timestamp", "2026-07-01 14:00", "2026-07-01T12:00:00Z"),
+        ("date", "2026-07-01", "2026-06-30T22:00:00Z"),
+        ("text", "2026-07-01T14:00:00", "2026-07-01T12:00:00Z"),
+        ("text", "2026-07-01T14:00:00.5-04:00", "2026-07-01T18:00:00.500000Z"),
+        ("text", "at noon", None),
+    ],
+)
+def test_a_time_is_answered_in_utc_however_the_host_keeps_it(
+    host: HostWriter, open_caller: OpenCaller, kind: str, stored: str, time: str | None
+) -> None:
+    host.execute(f"ALTER TABLE run_metadata DROP created_at, ADD created_at {kind}")
+    run = host.add_run(created_at=stored)
+    caller = open_caller(timestamp_zone=ZoneInfo("Europe/Berlin"))
+    (listed,) = caller.json("/runs")["runs"]
+    opened = caller.json(f"/runs/{run}")
+    assert (listed["time"], opened["time"]) == (time, time)

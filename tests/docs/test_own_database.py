@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +14,9 @@ from runmanager.host.catalog import REQUIRED
 from runmanager.host.privileges import USED_OF_USERS
 from runmanager.host.values import LANGGRAPH_TABLES, LOG_TABLES
 from runmanager.paging import PageRequest
-from runmanager.records import Actor
+from runmanager.records import Actor, Statuses, StatusKind
+from runmanager.records.statuses import _WORDS
+from runmanager.settings import Settings
 from tests.conftest import every_shape
 from tests.hosts import PASSWORD
 from tests.operations import delete, until
@@ -180,3 +183,44 @@ def test_its_table_names_what_is_required_and_what_goes() -> None:
             required[table.strip(" `")] = tuple(names)
     assert {name: columns for name, columns in required.items() if columns} == REQUIRED
     assert required.keys() == {*REQUIRED, "workspaces", *LANGGRAPH_TABLES, *LOG_TABLES}
+
+
+def test_it_names_every_word_for_a_run_that_still_runs() -> None:
+    section = PAGE.section("Which runs still run?")
+    running, others = section.split(", in any case,")
+    words = re.findall(r"`([a-z_]+)`", running)
+    plain = [word.replace("_", "") for word in words]
+    assert sorted(plain) == _WORDS[StatusKind.RUNNING].split()
+    for word in re.findall(r"`([a-z]+)`", others):
+        assert Statuses().kind(word) not in {StatusKind.RUNNING, StatusKind.UNKNOWN}, word
+    settings = Settings.from_environment(exported("RUNMANAGER_RUNNING_WORDS"))
+    assert len(settings.running_words) == 2
+    for word in (*words, *settings.running_words):
+        assert settings.conventions.statuses.kind(word) is StatusKind.RUNNING
+
+
+def test_each_type_that_it_names_for_a_time_is_read_by_the_clock_that_is_set(
+    host: HostWriter, open_manager: OpenManager, admin: Actor
+) -> None:
+    section = PAGE.section("Of which type may a time be?")
+    listed = section.split("may be ")[1].split(".")[0]
+    *types, text = re.findall(r"`([^`]+)`", listed)
+    assert types == ["timestamptz", "timestamp", "date"]
+    zone = Settings.from_environment(exported("RUNMANAGER_TIMESTAMP_ZONE")).timestamp_zone
+    assert zone.key != "UTC"
+    midnight = datetime(2026, 5, 3, tzinfo=zone)
+    for kind, written in [(one, midnight.isoformat()) for one in types] + [("text", text)]:
+        host.execute("DELETE FROM run_metadata")
+        host.execute(f"ALTER TABLE run_metadata DROP created_at, ADD created_at {kind}")
+        host.add_run(created_at=written)
+        page = open_manager(timestamp_zone=zone).finding.list_runs(
+            admin, RunFilter(), PageRequest()
+        )
+        (run,) = page.items
+        assert run.created_at == (midnight if kind != "text" else datetime.fromisoformat(text))
+
+
+def exported(name: str) -> dict[str, str]:
+    """What the page's one line of shell sets this variable to."""
+    (value,) = re.findall(rf"^export {name}=(\S+)", PAGE.block("sh", name), re.M)
+    return {name: value}

@@ -164,7 +164,8 @@ def test_the_host_s_own_word_for_running_is_left_out_and_blue(
     session.provide(open_manager(running_words=("brewing",)))
     ada = Visitor(session.service()).signed_in_as("ada")
     run = host.add_run(status="Brewing")
-    ada.at().press("select_page").press("delete_selected")
+    assert "#3b82f6" in ada.at().everything
+    ada.press("select_page").press("delete_selected")
     assert "1 run still running is left out." in said(ada)
     assert unknown(ada) == []
     assert "#3b82f6" in ada.at_run(run).status

@@ -108,7 +108,7 @@ def test_a_run_still_runs_by_any_usual_word_and_by_those_of_the_settings(
 def test_statuses_that_nobody_knows_are_counted_as_the_host_wrote_them(
     host: HostWriter, manager: RunManager, admin: Actor
 ) -> None:
-    statuses = ("frobnicating", "completed", "Frobnicating", "frobnicating", None, "", "running")
+    statuses = ("Frobnicating", "completed", "frobnicating", "frobnicating", None, "", "running")
     runs = [host.add_run(status=status) for status in statuses]
     (orphan,) = host.new_ids(1)
     host.add_traces(orphan)

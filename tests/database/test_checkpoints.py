@@ -42,7 +42,7 @@ def test_the_timeline_tells_what_the_graph_did(
     assert all(one.time and one.time.startswith("20") for one in found)
     assert [one.parent_id for one in found[:-1]] == [one.checkpoint_id for one in found[1:]]
     assert found[-1].parent_id is None
-    assert all(one.stored_bytes > 0 for one in found)
+    assert all(one.stored_bytes for one in found)
     for one in found:
         ((writes,),) = host.execute(
             "SELECT count(*) FROM checkpoint_writes WHERE thread_id = 'one'"
@@ -65,16 +65,16 @@ def test_every_checkpoint_opens_without_its_content_being_decoded(
     graph_manager: RunManager, admin: Actor
 ) -> None:
     for summary in timeline(graph_manager, admin):
-        opened = graph_manager.reviewing.checkpoint(
-            admin, "one", summary.namespace, summary.checkpoint_id
-        )
+        opened = graph_manager.reviewing.checkpoint(admin, "one", summary.namespace, summary.key)
         assert opened.summary == summary
+        assert opened.state
+        assert opened.metadata
         assert '"channel_versions"' in opened.state.text
         assert f'"step": {summary.step}' in opened.metadata.text
         assert len(opened.writes) == summary.writes
-        assert all(write.bytes >= 0 and write.type for write in opened.writes)
+        assert all(write.bytes is not None and write.type for write in opened.writes)
     last = next(one for one in timeline(graph_manager, admin) if one.namespace == "")
-    opened = graph_manager.reviewing.checkpoint(admin, "one", "", last.checkpoint_id)
+    opened = graph_manager.reviewing.checkpoint(admin, "one", "", last.key)
     assert [(write.channel, write.node) for write in opened.writes] == [("__interrupt__", "ask")]
 
 
@@ -91,7 +91,7 @@ def test_every_checkpoint_opens_without_its_content_being_decoded(
 def test_a_checkpoint_that_is_gone_is_not_found(
     graph_manager: RunManager, admin: Actor, thread_id: str, namespace: str, checkpoint_id: str
 ) -> None:
-    checkpoint_id = checkpoint_id or timeline(graph_manager, admin)[0].checkpoint_id
+    checkpoint_id = checkpoint_id or timeline(graph_manager, admin)[0].key
     with pytest.raises(RunNotFoundError):
         graph_manager.reviewing.checkpoint(admin, thread_id, namespace, checkpoint_id)
 

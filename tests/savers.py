@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.hosts import LANGGRAPH_TABLES
 
 if TYPE_CHECKING:
@@ -28,12 +30,12 @@ def step_time(step: int) -> str:
 
 @dataclass(frozen=True)
 class Saver:
-    """One saver's tables, and what is known from them of a run's last checkpoint."""
+    """One saver's tables, and what is known from them of a run's checkpoints, the oldest first."""
 
     name: str
     shape: str
     ddl: str
-    ids: tuple[str, ...]
+    ids: tuple[str | None, ...]
     parents: tuple[str | None, ...]
     times: tuple[str | None, ...]
     nodes: tuple[tuple[str, ...], ...]
@@ -50,6 +52,14 @@ class Saver:
         """Put this saver's tables in the place of the host's."""
         host.execute("DROP TABLE checkpoints, checkpoint_blobs, checkpoint_writes")
         host.execute(self.ddl)
+
+    def add_runs(self, host: HostWriter, number: int = 2) -> list[str]:
+        """Put this saver's tables in the place of the host's, and runs of three steps in them."""
+        self.make(host)
+        runs = [host.add_run() for _ in range(number)]
+        for run in runs:
+            self.fill(host, run)
+        return runs
 
     def fill(self, host: HostWriter, thread_id: str) -> None:
         """Write what the saver keeps of a run of three steps."""
@@ -219,4 +229,26 @@ EXTENDED = Saver(
     versions=("3", "2", "1"),
     more=(("organization_id", "0198c0de-0000-7000-8000-000000000000"),),
 )
-SAVERS = (FIRST, FIRST_WITH_METADATA, FIRST_PLATFORM, PLATFORM, EXTENDED)
+# Tables of which only the names are LangGraph's.
+BARE = Saver(
+    "bare",
+    "text",
+    """
+    CREATE TABLE checkpoints (thread_id text);
+    CREATE TABLE checkpoint_blobs (thread_id text);
+    CREATE TABLE checkpoint_writes (thread_id text);
+    """,
+    ids=(None,) * STEPS,
+    parents=(None,) * STEPS,
+    times=(None,) * STEPS,
+    nodes=((),) * STEPS,
+    is_json=False,
+    versions=(None,) * STEPS,
+)
+SAVERS = (BARE, FIRST, FIRST_WITH_METADATA, FIRST_PLATFORM, PLATFORM, EXTENDED)
+
+every_saver = pytest.mark.parametrize(
+    ("shape", "saver"),
+    [pytest.param(one.shape, one, id=one.name) for one in SAVERS],
+    indirect=["shape"],
+)

@@ -167,6 +167,35 @@ def test_tables_of_an_older_langgraph_are_read_without_the_columns_they_lack(
     assert (blob.namespace, blob.bytes) == ("", 6)
 
 
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        ('{"ts": "2025", "text": "\\ud83e\\udd9c"}', "2025"),
+        ('{"ts": "2025", "text": "\\u0000"}', None),
+        ('{"ts": "2025", "text": "\\ud83e"}', None),
+        ('{"ts": "2025", "text": "\\udd9c"}', None),
+    ],
+    ids=["a pair", "a NUL", "half a pair", "the other half"],
+)
+def test_a_json_that_postgresql_cannot_take_apart_is_shown_whole_without_its_facts(
+    host: HostWriter, open_manager: OpenManager, admin: Actor, text: str, known: str | None
+) -> None:
+    host.execute("ALTER TABLE checkpoints ALTER checkpoint TYPE json, ALTER metadata DROP DEFAULT")
+    host.execute("ALTER TABLE checkpoints ALTER metadata TYPE json")
+    host.execute(
+        "INSERT INTO checkpoints (thread_id, checkpoint_id, checkpoint, metadata)"
+        " VALUES ('r', 'c', %s, %s)",
+        text,
+        text.replace("ts", "step"),
+    )
+    manager = open_manager()
+    (one,) = manager.reviewing.checkpoints(admin, "r", PageRequest()).items
+    assert (one.time, one.step) == (known, known)
+    opened = manager.reviewing.checkpoint(admin, "r", "", "c")
+    assert opened.state
+    assert opened.state.text == text
+
+
 def test_of_many_writes_the_first_are_opened_and_all_are_counted(
     host: HostWriter, manager: RunManager, admin: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -167,6 +167,22 @@ def test_tables_of_an_older_langgraph_are_read_without_the_columns_they_lack(
     assert (blob.namespace, blob.bytes) == ("", 6)
 
 
+@pytest.mark.parametrize("table", ["checkpoints", "checkpoint_writes"])
+def test_writes_belong_to_a_checkpoint_by_its_id_where_one_table_has_no_namespaces(
+    host: HostWriter, open_manager: OpenManager, admin: Actor, table: str
+) -> None:
+    host.add_traces("r", checkpoints=1, writes=2)
+    host.execute(
+        "UPDATE checkpoints SET checkpoint_ns = 'inner';"
+        "UPDATE checkpoint_writes SET checkpoint_ns = 'inner'"
+    )
+    host.execute(f"ALTER TABLE {table} DROP checkpoint_ns CASCADE")
+    manager = open_manager()
+    (one,) = manager.reviewing.checkpoints(admin, "r", PageRequest()).items
+    assert one.writes == 2
+    assert len(manager.reviewing.checkpoint(admin, "r", one.namespace, one.key).writes) == 2
+
+
 @pytest.mark.parametrize(
     ("text", "known"),
     [

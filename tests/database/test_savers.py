@@ -66,7 +66,8 @@ def test_checkpoints_are_listed_newest_first_with_all_that_the_saver_says(
 def test_each_checkpoint_opens_and_its_bytes_are_only_measured(
     runs: list[str], saver: Saver, manager: RunManager, admin: Actor
 ) -> None:
-    for one in manager.reviewing.checkpoints(admin, runs[0], ALL).items:
+    found = manager.reviewing.checkpoints(admin, runs[0], ALL).items
+    for one in found:
         opened = manager.reviewing.checkpoint(admin, runs[0], "", one.key)
         assert opened.summary == one
         assert (opened.state is not None) == saver.is_json
@@ -80,7 +81,7 @@ def test_each_checkpoint_opens_and_its_bytes_are_only_measured(
         with pytest.raises(RunNotFoundError):
             manager.reviewing.checkpoint(admin, runs[0], "", key)
     with pytest.raises(RunNotFoundError):
-        manager.reviewing.checkpoint(admin, runs[0], "elsewhere", one.key)
+        manager.reviewing.checkpoint(admin, runs[0], "elsewhere", found[0].key)
 
 
 @every_saver

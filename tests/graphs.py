@@ -14,6 +14,7 @@ with warnings.catch_warnings():
     # LangGraph's imports warn of their own future.
     warnings.simplefilter("ignore")
     from langgraph.checkpoint.postgres import PostgresSaver
+    from langgraph.checkpoint.postgres.shallow import ShallowPostgresSaver
     from langgraph.graph import END, START, StateGraph
     from langgraph.types import interrupt
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from tests.hosts import HostWriter
+
+
+Saver = PostgresSaver | ShallowPostgresSaver
 
 
 class State(TypedDict, total=False):
@@ -42,7 +46,7 @@ def ask(state: State) -> State:
     return {"items": [interrupt("go on?")]}
 
 
-def run_graph(saver: PostgresSaver, thread_id: str) -> None:
+def run_graph(saver: Saver, thread_id: str) -> None:
     """Run fetch, then work with a graph of its own inside, then stop at a question."""
     inner: StateGraph[State] = StateGraph(State)
     inner.add_node("inner_work", work)
@@ -67,13 +71,15 @@ def open_saver(url: sa.URL) -> psycopg.Connection[dict[str, Any]]:
 
 
 @contextmanager
-def saver_of(host: HostWriter) -> Iterator[PostgresSaver]:
+def saver_of(host: HostWriter, kind: type[Saver] = PostgresSaver) -> Iterator[Saver]:
     """LangGraph's own tables in the place of the host's, and what writes into them."""
     host.execute(
         "DROP TABLE checkpoints, checkpoint_blobs, checkpoint_writes, checkpoint_migrations"
     )
     with open_saver(host.url.set(drivername="postgresql")) as connection:
-        saver = PostgresSaver(connection)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            saver = kind(connection)
         saver.setup()
         yield saver
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.parts import paged, session, table
+from pages.parts import paged, session, table, text
 from pages.parts.json_view import draw_json
 from pages.parts.messages import draw_denied, shown_errors
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runmanager.paging import Page
-    from runmanager.records import Actor, Blob, CheckpointSummary, CheckpointWrite
+    from runmanager.records import Actor, Blob, CheckpointSummary, CheckpointWrite, JsonText
 
 PAGE_SIZE = 25
 BLOB_PAGE_SIZE = 50
@@ -25,7 +25,7 @@ BLOB_PAGE_SIZE = 50
 
 @dataclass
 class _Opened:
-    """The checkpoint that is opened: its run, and its namespace and id."""
+    """The checkpoint that is opened: its run, and its namespace and key."""
 
     thread_id: str = ""
     checkpoint: tuple[str, str] | None = None
@@ -66,7 +66,7 @@ def _draw_timeline(thread_id: str, page: Page[CheckpointSummary]) -> None:
         ],
         key=f"timeline-{thread_id}",
         most=9,
-        id_of=lambda one: (one.namespace, one.checkpoint_id),
+        id_of=lambda one: (one.namespace, one.key),
         chosen=_opened_of(thread_id),
         choose=partial(_open, thread_id),
     )
@@ -82,19 +82,31 @@ def _open(thread_id: str, checkpoint: tuple[str, str] | None) -> None:
     held.thread_id, held.checkpoint = thread_id, checkpoint
 
 
-def _draw_opened(actor: Actor, thread_id: str, namespace: str, checkpoint_id: str) -> None:
+def _draw_opened(actor: Actor, thread_id: str, namespace: str, key: str) -> None:
     with st.container(border=True, key="opened-checkpoint"):
         with shown_errors():
-            opened = session.service().reviewing.checkpoint(
-                actor, thread_id, namespace, checkpoint_id
-            )
-        st.text(f"Checkpoint {checkpoint_id}")
-        draw_json("State", opened.state)
-        draw_json("Metadata", opened.metadata)
+            opened = session.service().reviewing.checkpoint(actor, thread_id, namespace, key)
+        st.text(f"Checkpoint {opened.summary.checkpoint_id or 'without an id'}")
+        _draw_document("State", opened.state, opened.state_bytes)
+        _draw_document("Metadata", opened.metadata, opened.metadata_bytes)
         _draw_writes(opened.writes, opened.summary.writes)
 
 
-def _draw_writes(writes: Sequence[CheckpointWrite], total: int) -> None:
+def _draw_document(heading: str, document: JsonText | None, size: int | None) -> None:
+    if document is not None:
+        draw_json(heading, document)
+        return
+    st.markdown(f"##### {heading}")
+    st.caption(
+        "Nothing is kept." if size is None else f"{text.size(size)}, which are never decoded."
+    )
+
+
+def _draw_writes(writes: Sequence[CheckpointWrite], total: int | None) -> None:
+    if total is None:
+        st.markdown("##### Writes")
+        st.caption("The tables do not say which writes belong to this checkpoint.")
+        return
     st.markdown(f"##### Writes · {total:,}")
     if not writes:
         st.caption("No writes.")

@@ -73,15 +73,26 @@ def words(
     return Column(heading, cells, lambda _rows: config, only_if_any)
 
 
-def numbers(heading: str, value: Callable[[T], int], *, width: int | None = None) -> Column[T]:
-    """A column of whole numbers."""
+def numbers(
+    heading: str, value: Callable[[T], int | None], *, width: int | None = None
+) -> Column[T]:
+    """A column of whole numbers; a cell is empty where there is none."""
     config = st.column_config.NumberColumn(heading, width=width, format="localized")
-    return Column(heading, lambda rows: [value(row) for row in rows], lambda _rows: config)
+
+    def cells(rows: Sequence[T]) -> pd.Series[Any]:
+        return pd.Series([value(row) for row in rows], dtype="Int64")
+
+    return Column(heading, cells, lambda _rows: config)
 
 
-def sizes(heading: str, value: Callable[[T], int], *, width: int | None = None) -> Column[T]:
-    """A column of bytes, in the unit that fits each."""
-    return words(heading, lambda row: text.size(value(row)), width=width, at_right=True)
+def sizes(heading: str, value: Callable[[T], int | None], *, width: int | None = None) -> Column[T]:
+    """A column of bytes, in the unit that fits each; a cell is empty where none are known."""
+
+    def words_of(row: T) -> str | None:
+        size = value(row)
+        return None if size is None else text.size(size)
+
+    return words(heading, words_of, width=width, at_right=True)
 
 
 def pills(

@@ -176,23 +176,28 @@ class Logs(BaseModel):
 
 
 class CheckpointLine(BaseModel):
-    """One checkpoint on a run's timeline."""
+    """One checkpoint on a run's timeline; null is what the host's tables do not say."""
 
-    id: str
+    id: str | None
+    key: str = Field(
+        description="Opens it, at /runs/{thread_id}/checkpoints/{key}?namespace=: its id, wherever "
+        "that is enough"
+    )
     namespace: str
     parent_id: str | None
     time: str | None = Field(description="As LangGraph wrote it")
     step: str | None
     source: str | None
     nodes: list[str]
-    writes: int
-    bytes: int
+    writes: int | None
+    bytes: int | None
 
     @classmethod
     def of(cls, one: CheckpointSummary) -> CheckpointLine:
         """The answer for one record."""
         return cls(
             id=one.checkpoint_id,
+            key=one.key,
             namespace=one.namespace,
             parent_id=one.parent_id,
             time=one.time,
@@ -216,19 +221,24 @@ class Checkpoints(BaseModel):
 class Write(OfRecord):
     """One write at a checkpoint, measured and never decoded."""
 
-    task_id: str
-    index: int
+    task_id: str | None
+    index: int | None
     node: str | None
-    channel: str
+    channel: str | None
     type: str | None
-    bytes: int
+    bytes: int | None
 
 
 class Checkpoint(CheckpointLine):
-    """One checkpoint with its state, metadata and first 500 writes."""
+    """One checkpoint with its state, metadata and first 500 writes.
 
-    state: Document
-    metadata: Document
+    A state or metadata that the host keeps as bytes is null, never decoded, and only measured.
+    """
+
+    state: Document | None
+    state_bytes: int | None = Field(description="As stored", examples=[1380])
+    metadata: Document | None
+    metadata_bytes: int | None = Field(description="As stored", examples=[62])
     written: list[Write]
 
     @classmethod
@@ -236,20 +246,22 @@ class Checkpoint(CheckpointLine):
         """The answer for one record."""
         return cls(
             **CheckpointLine.of(one.summary).model_dump(),
-            state=Document.model_validate(one.state),
-            metadata=Document.model_validate(one.metadata),
+            state=_document(one.state),
+            state_bytes=one.state_bytes,
+            metadata=_document(one.metadata),
+            metadata_bytes=one.metadata_bytes,
             written=[Write.model_validate(write) for write in one.writes],
         )
 
 
 class StoredValue(OfRecord):
-    """One stored channel value, measured and never decoded."""
+    """One stored channel value, measured and never decoded; null is what the host does not say."""
 
-    channel: str
+    channel: str | None
     namespace: str
-    version: str
+    version: str | None
     type: str | None
-    bytes: int
+    bytes: int | None
 
 
 class Blobs(BaseModel):

@@ -103,50 +103,67 @@ class LogEntry:
 
 @dataclass(frozen=True)
 class CheckpointSummary:
-    """One checkpoint on the timeline; ``stored_bytes`` is its size in the table, compressed."""
+    """One checkpoint on the timeline; None is what the host's tables do not say.
 
-    checkpoint_id: str
+    ``key`` opens it: its id, or what else tells its row apart where the host keeps no id, or may
+    keep one twice. ``stored_bytes`` is its size in the table, compressed.
+    """
+
+    checkpoint_id: str | None
+    key: str
     namespace: str
     parent_id: str | None
     time: str | None
     step: str | None
     source: str | None
     nodes: tuple[str, ...]
-    writes: int
-    stored_bytes: int
+    writes: int | None
+    stored_bytes: int | None
 
 
 @dataclass(frozen=True)
 class CheckpointWrite:
-    """One write of a task at a checkpoint: its type and size, never its content."""
+    """One write of a task at a checkpoint: its type and size, never its content.
 
-    task_id: str
-    index: int
-    channel: str
+    None is what the host's table does not say.
+    """
+
+    task_id: str | None
+    index: int | None
+    channel: str | None
     type: str | None
-    bytes: int
+    bytes: int | None
     node: str | None
 
 
 @dataclass(frozen=True)
 class CheckpointDetail:
-    """One checkpoint opened: its JSON state and metadata, and its writes (the first 500)."""
+    """One checkpoint opened: its state and metadata, and its writes (the first 500).
+
+    A document that is kept as bytes is None, never decoded, and ``…_bytes`` says how many there
+    are. Both are None where the host keeps none.
+    """
 
     summary: CheckpointSummary
-    state: JsonText
-    metadata: JsonText
+    state: JsonText | None
+    state_bytes: int | None
+    metadata: JsonText | None
+    metadata_bytes: int | None
     writes: tuple[CheckpointWrite, ...]
 
 
 @dataclass(frozen=True)
 class Blob:
-    """One stored channel value: its type, version and size in bytes, never its content."""
+    """One stored channel value: its type, version and size in bytes, never its content.
 
-    channel: str
+    None is what the host's table does not say.
+    """
+
+    channel: str | None
     namespace: str
-    version: str
+    version: str | None
     type: str | None
-    bytes: int
+    bytes: int | None
 
 
 @dataclass(frozen=True)

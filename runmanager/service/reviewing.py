@@ -154,13 +154,13 @@ class Reviewing:
         )
 
     def checkpoint(
-        self, actor: Actor, thread_id: str, namespace: str, checkpoint_id: str
+        self, actor: Actor, thread_id: str, namespace: str, key: str
     ) -> CheckpointDetail:
-        """One checkpoint opened. Raises RunNotFoundError when it is gone."""
+        """One checkpoint opened, by its ``key`` or id. Raises RunNotFoundError when it is gone."""
         return self._access.read(
             actor,
             lambda reading: checkpoints.open_checkpoint(
-                reading.connection, reading.host, thread_id, namespace, checkpoint_id
+                reading.connection, reading.host, thread_id, namespace, key
             ),
             thread_id=thread_id,
         )

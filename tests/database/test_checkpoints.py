@@ -42,7 +42,7 @@ def test_the_timeline_tells_what_the_graph_did(
     assert all(one.time and one.time.startswith("20") for one in found)
     assert [one.parent_id for one in found[:-1]] == [one.checkpoint_id for one in found[1:]]
     assert found[-1].parent_id is None
-    assert all(one.stored_bytes > 0 for one in found)
+    assert all(one.stored_bytes for one in found)
     for one in found:
         ((writes,),) = host.execute(
             "SELECT count(*) FROM checkpoint_writes WHERE thread_id = 'one'"
@@ -65,16 +65,16 @@ def test_every_checkpoint_opens_without_its_content_being_decoded(
     graph_manager: RunManager, admin: Actor
 ) -> None:
     for summary in timeline(graph_manager, admin):
-        opened = graph_manager.reviewing.checkpoint(
-            admin, "one", summary.namespace, summary.checkpoint_id
-        )
+        opened = graph_manager.reviewing.checkpoint(admin, "one", summary.namespace, summary.key)
         assert opened.summary == summary
+        assert opened.state
+        assert opened.metadata
         assert '"channel_versions"' in opened.state.text
         assert f'"step": {summary.step}' in opened.metadata.text
         assert len(opened.writes) == summary.writes
-        assert all(write.bytes >= 0 and write.type for write in opened.writes)
+        assert all(write.bytes is not None and write.type for write in opened.writes)
     last = next(one for one in timeline(graph_manager, admin) if one.namespace == "")
-    opened = graph_manager.reviewing.checkpoint(admin, "one", "", last.checkpoint_id)
+    opened = graph_manager.reviewing.checkpoint(admin, "one", "", last.key)
     assert [(write.channel, write.node) for write in opened.writes] == [("__interrupt__", "ask")]
 
 
@@ -91,7 +91,7 @@ def test_every_checkpoint_opens_without_its_content_being_decoded(
 def test_a_checkpoint_that_is_gone_is_not_found(
     graph_manager: RunManager, admin: Actor, thread_id: str, namespace: str, checkpoint_id: str
 ) -> None:
-    checkpoint_id = checkpoint_id or timeline(graph_manager, admin)[0].checkpoint_id
+    checkpoint_id = checkpoint_id or timeline(graph_manager, admin)[0].key
     with pytest.raises(RunNotFoundError):
         graph_manager.reviewing.checkpoint(admin, thread_id, namespace, checkpoint_id)
 
@@ -165,6 +165,51 @@ def test_tables_of_an_older_langgraph_are_read_without_the_columns_they_lack(
     assert [write.index for write in opened.writes] == [1, 2]
     (blob,) = manager.reviewing.blobs(admin, "r", PageRequest()).items
     assert (blob.namespace, blob.bytes) == ("", 6)
+
+
+@pytest.mark.parametrize("table", ["checkpoints", "checkpoint_writes"])
+def test_writes_belong_to_a_checkpoint_by_its_id_where_one_table_has_no_namespaces(
+    host: HostWriter, open_manager: OpenManager, admin: Actor, table: str
+) -> None:
+    host.add_traces("r", checkpoints=1, writes=2)
+    host.execute(
+        "UPDATE checkpoints SET checkpoint_ns = 'inner';"
+        "UPDATE checkpoint_writes SET checkpoint_ns = 'inner'"
+    )
+    host.execute(f"ALTER TABLE {table} DROP checkpoint_ns CASCADE")
+    manager = open_manager()
+    (one,) = manager.reviewing.checkpoints(admin, "r", PageRequest()).items
+    assert one.writes == 2
+    assert len(manager.reviewing.checkpoint(admin, "r", one.namespace, one.key).writes) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        ('{"ts": "2025", "text": "\\ud83e\\udd9c"}', "2025"),
+        ('{"ts": "2025", "text": "\\u0000"}', None),
+        ('{"ts": "2025", "text": "\\ud83e"}', None),
+        ('{"ts": "2025", "text": "\\udd9c"}', None),
+    ],
+    ids=["a pair", "a NUL", "half a pair", "the other half"],
+)
+def test_a_json_that_postgresql_cannot_take_apart_is_shown_whole_without_its_facts(
+    host: HostWriter, open_manager: OpenManager, admin: Actor, text: str, known: str | None
+) -> None:
+    host.execute("ALTER TABLE checkpoints ALTER checkpoint TYPE json, ALTER metadata DROP DEFAULT")
+    host.execute("ALTER TABLE checkpoints ALTER metadata TYPE json")
+    host.execute(
+        "INSERT INTO checkpoints (thread_id, checkpoint_id, checkpoint, metadata)"
+        " VALUES ('r', 'c', %s, %s)",
+        text,
+        text.replace("ts", "step"),
+    )
+    manager = open_manager()
+    (one,) = manager.reviewing.checkpoints(admin, "r", PageRequest()).items
+    assert (one.time, one.step) == (known, known)
+    opened = manager.reviewing.checkpoint(admin, "r", "", "c")
+    assert opened.state
+    assert opened.state.text == text
 
 
 def test_of_many_writes_the_first_are_opened_and_all_are_counted(

@@ -67,6 +67,7 @@ def test_a_large_state_is_cut_before_it_reaches_python(
     opened = manager.reviewing.checkpoint(admin, "r", "", "c1")
     _now, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
+    assert opened.state
     assert opened.state.is_cut
     assert opened.state.length > SIZE // 10
     assert peak < 10_000_000

@@ -89,7 +89,7 @@ def opened(ada: Visitor, manager: RunManager, host: HostWriter, run: str) -> Vis
     ada.at_run(run)
     ada.held(log_list._Opened).line = (run, "logs", line.key)
     held = ada.held(checkpoint_list._Opened)
-    held.thread_id, held.checkpoint = run, (checkpoint.namespace, checkpoint.checkpoint_id)
+    held.thread_id, held.checkpoint = run, (checkpoint.namespace, checkpoint.key)
     ada.look()
     assert {"opened-checkpoint", "log-line"} <= {
         str(getattr(node, "key", None)) for node in ada.app

@@ -13,6 +13,7 @@ from runmanager.errors import RunNotFoundError
 from runmanager.host.ids import storable
 from runmanager.host.values import TraceTable, is_time
 from runmanager.paging import Page, PageRequest
+from runmanager.queries.run.columns import first, or_null, sortable
 from runmanager.queries.run.excerpts import (
     as_text,
     bytes_of,
@@ -32,7 +33,6 @@ MAX_TEXT = 10_000
 _TIME = ("created_at", "timestamp", "logged_at", "time", "ts")
 _LEVEL = ("level", "log_level", "levelname", "severity")
 _MESSAGE = ("message", "msg", "text", "content")
-_WITHOUT_ORDER = {"json", "xml", "point", "line", "lseg", "box", "path", "polygon", "circle"}
 
 
 @dataclass(frozen=True)
@@ -57,13 +57,13 @@ class _Columns:
 
     def texts(self) -> tuple[sa.ColumnElement[Any], ...]:
         """Those texts; of bytes, only how many there are."""
-        columns = (_or_null(self.message), *self.others)
+        columns = (or_null(self.message), *self.others)
         return tuple(as_text(one) if holds_bytes(one) else one for one in columns)
 
     @classmethod
     def of(cls, logs: TraceTable) -> _Columns:
         table = logs.table
-        time, level, message = (_first(table, names) for names in (_TIME, _LEVEL, _MESSAGE))
+        time, level, message = (first(table, *names) for names in (_TIME, _LEVEL, _MESSAGE))
         named = {one.name for one in (level, message, logs.key) if one is not None} | {"id"}
         if time is not None and is_time(time):
             named.add(time.name)
@@ -73,12 +73,12 @@ class _Columns:
     def order(self) -> tuple[sa.ColumnElement[Any], ...]:
         """By time, then by ``id`` where there is one, then by what no two rows share."""
         named = [one for one in (self.time, self.table.c.get("id")) if one is not None]
-        return (*map(_sortable, named), *row_key(self.table))
+        return (*map(sortable, named), *row_key(self.table))
 
 
 def log_levels(connection: sa.Connection, logs: TraceTable, thread_id: str) -> tuple[str, ...]:
     """The distinct levels in this run's log, sorted; () where the table has no level."""
-    level = _first(logs.table, _LEVEL)
+    level = first(logs.table, *_LEVEL)
     if level is None:
         return ()
     text = sa.cast(level, sa.Text)
@@ -148,8 +148,8 @@ def _read(
     # The rows of the page first: only of these is a text read, to be measured and cut.
     page = (
         sa.select(
-            _or_null(columns.shown_time).label("time"),
-            _or_null(columns.level).label("level"),
+            or_null(columns.shown_time).label("time"),
+            or_null(columns.level).label("level"),
             *(one.label(f"text_{index}") for index, one in enumerate(columns.texts())),
             *(one.label(f"order_{index}") for index, one in enumerate(order)),
             *(one.label(f"key_{index}") for index, one in enumerate(key)),
@@ -192,15 +192,3 @@ def _entry(row: sa.Row[Any], columns: _Columns, zone: tzinfo) -> LogEntry:
             if value is not None
         ),
     )
-
-
-def _first(table: sa.Table, names: tuple[str, ...]) -> sa.Column[Any] | None:
-    return next((table.c[name] for name in names if name in table.c), None)
-
-
-def _sortable(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
-    return sa.cast(column, sa.Text) if column.info["type"] in _WITHOUT_ORDER else column
-
-
-def _or_null(column: sa.Column[Any] | None) -> sa.ColumnElement[Any]:
-    return sa.null() if column is None else column

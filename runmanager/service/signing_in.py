@@ -72,7 +72,7 @@ class Lifetimes:
 class SigningIn:
     """Who is who, whether they are an active admin, and which sign-ins are still good.
 
-    ``check_password`` tells whether a password and a bcrypt hash belong together.
+    ``check_password`` tells whether a password and a hash belong together.
     """
 
     def __init__(
@@ -249,7 +249,7 @@ class SigningIn:
         with self._place_to_check():
             # The same letters may be written in two ways: which one the host was given is unknown.
             fits = any(self._check_password(one, known_hash) for one in _written(password))
-        if account is None or account.password_hash is None or not fits:
+        if account is None or not accounts.has_password(account) or not fits:
             raise WrongPasswordError
         if not account.is_admin:
             raise NotAdminError

@@ -53,6 +53,13 @@ def has_passwords(host: Host) -> bool:
     return accounts.has_passwords(host)
 
 
+def unknown_hashes(connection: sa.Connection, host: Host) -> tuple[int, int]:
+    """How many active admins have a hash that no password can be checked by, and of how many."""
+    admins = accounts.admins(connection, host)
+    unknown = [one for one in admins if one.password_hash and not has_password(one)]
+    return len(unknown), len(admins)
+
+
 def _known_hash(account: Account) -> str | None:
     return account.password_hash if passwords.is_known(account.password_hash) else None
 

@@ -42,6 +42,7 @@ _MIN_ARGON2_SALT = 8
 _MIN_ARGON2_BLOCKS = 8
 _MIN_SCRYPT_N = 2
 _SCRYPT_BLOCK = 128
+_SCRYPT_KEYS = (32, 64)
 # A shorter key would be met by chance, and none is longer.
 _MIN_KEY, _MAX_KEY = 16, 128
 _KIB = 1024
@@ -214,7 +215,7 @@ def _pbkdf2(found: re.Match[str], salt: bytes | None, encoding: _Encoding) -> De
     if salt is None or iterations > MAX_PBKDF2_ITERATIONS:
         return None
     derived = _derived(found, encoding, lambda length: PBKDF2HMAC(digest, length, salt, iterations))
-    # Each further key of the digest's length would cost as much again.
+    # A longer key would cost as much again for each digest in it; a shorter one is a beginning.
     return derived if derived is not None and len(derived.key) == digest.digest_size else None
 
 
@@ -231,7 +232,9 @@ def _scrypt(
         or n * block * p > MAX_SCRYPT_WORK
     ):
         return None
-    return _derived(found, encoding, lambda length: Scrypt(salt, length, n, r, p))
+    derived = _derived(found, encoding, lambda length: Scrypt(salt, length, n, r, p))
+    # A shorter key would be the beginning of a longer one.
+    return derived if derived is not None and len(derived.key) in _SCRYPT_KEYS else None
 
 
 def _derived(

@@ -27,7 +27,7 @@ REQUIRED = {
     "users": ("id", "username", "is_admin"),
 }
 # What a host can do that lacks one, where that is not plain.
-_CURES = {"is_admin": "“Admins beside the views” in docs/own-database.md makes one"}
+_CURES = {"is_admin": "“My users have no admin flag” in docs/own-database.md makes one"}
 
 
 @dataclass(frozen=True)

@@ -38,9 +38,6 @@ MAX_ARGON2_WORK = 2 * 1024 * 1024 * 1024
 MAX_SCRYPT_WORK = 512 * 1024 * 1024
 
 _MIN_BCRYPT_COST = 4
-_MIN_ARGON2_SALT = 8
-_MIN_ARGON2_BLOCKS = 8
-_MIN_SCRYPT_N = 2
 _SCRYPT_BLOCK = 128
 _SCRYPT_KEYS = (32, 64)
 # A shorter key would be met by chance, and none is longer.
@@ -100,14 +97,14 @@ class Derived:
     write: Callable[[bytes], str]
 
     def fits(self, password: str) -> bool:
-        """Whether ``password`` is the one that was hashed."""
+        """Whether ``password`` is the one that was hashed. Raises ValueError for no whole text."""
         if "\0" in password:
             # HMAC takes zeros at the end for none; nobody types one.
             return False
         try:
             self.kdf().verify(password.encode(), self.key)
-        except (InvalidKey, ValueError, UnsupportedAlgorithm, MemoryError):
-            # Another password; or half of a character, or a derivation that this machine lacks.
+        except (InvalidKey, MemoryError):
+            # Another password; or one that cannot be looked at now, which lets nobody in either.
             return False
         return True
 
@@ -118,7 +115,7 @@ class Derived:
 
 def read(hashed: str | None) -> Bcrypt | Derived | None:
     """What ``hashed`` says, None where it names no scheme that is known, or asks for too much."""
-    if hashed is None or len(hashed) > MAX_LENGTH or not hashed.isascii():
+    if hashed is None or len(hashed) > MAX_LENGTH:
         return None
     for shape, reader in _READERS:
         found = shape.fullmatch(hashed)
@@ -191,8 +188,6 @@ def _argon2(found: re.Match[str]) -> Derived | None:
     salt = _BASE64_UNPADDED.read(found["salt"])
     if (
         salt is None
-        or len(salt) < _MIN_ARGON2_SALT
-        or memory < _MIN_ARGON2_BLOCKS * lanes
         or lanes > MAX_ARGON2_LANES
         or passes > MAX_ARGON2_PASSES
         or memory * _KIB > MAX_MEMORY
@@ -224,13 +219,7 @@ def _scrypt(
 ) -> Derived | None:
     r, p = int(found["r"]), int(found["p"])
     block = _SCRYPT_BLOCK * r
-    if (
-        salt is None
-        or n < _MIN_SCRYPT_N
-        or n & (n - 1)
-        or n * block > MAX_MEMORY
-        or n * block * p > MAX_SCRYPT_WORK
-    ):
+    if salt is None or n * block > MAX_MEMORY or n * block * p > MAX_SCRYPT_WORK:
         return None
     derived = _derived(found, encoding, lambda length: Scrypt(salt, length, n, r, p))
     # A shorter key would be the beginning of a longer one.
@@ -244,6 +233,11 @@ def _derived(
     if key is None or not _MIN_KEY <= len(key) <= _MAX_KEY:
         return None
     length = len(key)
+    try:
+        kdf(length)
+    except (ValueError, UnsupportedAlgorithm):
+        # What the scheme itself forbids, or what the library was built without.
+        return None
     return Derived(lambda: kdf(length), key, found["head"], encoding.encode)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import argon2
@@ -18,6 +20,7 @@ from werkzeug.security import generate_password_hash
 
 from pages.passwords import is_password
 from runmanager import passwords
+from tests.processes import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -233,6 +236,7 @@ NOBODYS = {
     "argon2 of version 16": f"$argon2i$v=16$m=16,t=1,p=1${SALT}${KEY}",
     "argon2 with a key of its own": f"$argon2i$v=19$m=16,t=1,p=1,keyid=AA${SALT}${KEY}",
     "argon2 without salt": "$argon2id$v=19$m=16,t=1,p=1$$" + KEY,
+    "argon2 with little salt": f"$argon2id$v=19$m=16,t=1,p=1$c29tZXNh${KEY}",
     "argon2 of three bytes": f"$argon2id$v=19$m=16,t=1,p=1${SALT}$AAAA",
     "argon2 in too little memory": f"$argon2id$v=19$m=8,t=1,p=2${SALT}${KEY}",
     "argon2 whose last letter has bits too many": f"$argon2id$v=19$m=16,t=1,p=1${SALT}${KEY[:-1]}B",
@@ -301,6 +305,28 @@ def test_what_asks_for_too_much_is_nobodys_hash(kind: str) -> None:
 )
 def test_what_asks_for_as_much_as_is_allowed_is_known(hashed: str) -> None:
     assert passwords.is_known(hashed)
+
+
+WITH_LITTLE_MEMORY = """
+import resource, sys
+from pages.passwords import is_password
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 64 * 2**20,) * 2)
+print([is_password("password", hashed) for hashed in sys.argv[1:]])
+"""
+
+
+def test_where_there_is_no_memory_for_it_nobody_is_let_in() -> None:
+    hashes = [
+        f"$argon2id$v=19$m=262144,t=1,p=1${SALT}${KEY}",
+        f"$scrypt$ln=18,r=8,p=1${SALT64}${KEY}",
+        dict(PUBLISHED)["password"],
+    ]
+    done = subprocess.run(  # noqa: S603  our own program
+        [sys.executable, "-c", WITH_LITTLE_MEMORY, *hashes],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert done.stdout == "[False, False, True]\n"
 
 
 @given(st.text() | st.from_regex(r"(\$|pbkdf2|scrypt|argon2|bcrypt)[$:=,0-9a-zA-Z./+]{0,80}"))

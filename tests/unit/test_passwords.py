@@ -191,7 +191,9 @@ def test_one_with_another_letter_is_of_another_password(scheme: str, data: st.Da
     letter = data.draw(st.sampled_from("aZ09./+=$,:é\0 "))
     tampered = hashed[:where] + letter + hashed[where + 1 :]
     if is_as_dear(tampered, hashed):
-        assert is_password(SECRET, tampered) is (tampered == hashed)
+        # $2a$ is an older name for what $2b$ does.
+        is_same = tampered.replace("$2a$04$", "$2b$04$") == hashed
+        assert is_password(SECRET, tampered) is is_same
 
 
 def is_as_dear(tampered: str, hashed: str) -> bool:

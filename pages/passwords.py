@@ -1,11 +1,14 @@
-"""Whether a password is the one that was hashed, as streamlit-authenticator decides it.
+"""Whether a password is the one that was hashed, by the scheme that its hash names.
 
-Only its hasher is used. Its form, its cookie and its widgets are not: docs/security.md says why.
+bcrypt is decided by streamlit-authenticator. Only its hasher is used. Its form, its cookie and its
+widgets are not: docs/security.md says why. Every other scheme is runmanager/passwords.py's.
 """
 
 from __future__ import annotations
 
 import logging
+
+from runmanager import passwords
 
 # Importing it draws, which Streamlit warns of outside a page.
 logging.disable(logging.WARNING)
@@ -27,9 +30,13 @@ class _Password(str):
 
 
 def is_password(password: str, hashed: str) -> bool:
-    """Whether ``password`` fits the bcrypt hash ``hashed``."""
+    """Whether ``password`` fits the hash ``hashed``."""
     try:
-        return bool(Hasher.check_pw(_Password(password), hashed))
+        found = passwords.read(hashed)
+        if isinstance(found, passwords.Bcrypt):
+            typed = _Password(found.hashed_text(password))
+            return bool(Hasher.check_pw(typed, found.hashed))
+        return found is not None and found.fits(password)
     except ValueError:
-        # No hash at all, or half of a character: no host could have stored it.
+        # Half of a character, or a zero: no host could have stored it.
         return False

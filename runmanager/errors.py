@@ -11,6 +11,7 @@
     ├── ProviderError         the identity provider did not say who signs in
     │   └── ProviderAwayError      it cannot be reached, or answers in a way that means nothing
     ├── WrongPasswordError    a name and password that do not belong together
+    │   └── NoPasswordsError       no password belongs to any name here
     ├── TooManyError          more at once, or in a minute, than is served
     ├── NotAdminError         the actor may not (or no longer) act
     ├── NotFoundError         nothing here has this name
@@ -81,6 +82,10 @@ class ProviderAwayError(ProviderError):
 
 class WrongPasswordError(RunManagerError):
     """The name or the password is wrong."""
+
+
+class NoPasswordsError(WrongPasswordError):
+    """Nobody signs in with a password here: the users have none. The log says what is left."""
 
 
 class TooManyError(RunManagerError):

@@ -14,6 +14,7 @@ from runmanager.entrance.calls import call, call_to_sign_in
 from runmanager.entrance.places import after_sign_in
 from runmanager.entrance.sign_in_page import MAX_FIELD
 from runmanager.errors import (
+    NoPasswordsError,
     NotAdminError,
     RunManagerError,
     TooManyError,
@@ -72,6 +73,8 @@ class Doors:
         wanted = after_sign_in(fields.get("next", ""), self.base, self.api_prefix)
         try:
             signed_in = await self._sign_in(name, password, asked)
+        except NoPasswordsError as error:
+            return self.page.form(wanted, problem=error.message, status=401)
         except (WrongPasswordError, NotAdminError):
             return self.page.form(wanted, problem=REFUSED, name=name[:MAX_FIELD], status=401)
         except TooManyError as error:

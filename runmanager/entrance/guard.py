@@ -93,7 +93,14 @@ class Entrance:
         """
         base = f"/{base_path.strip('/')}" if base_path.strip("/") else ""
         provider = Provider(settings) if settings.oidc_issuer else None
-        page = SignInPage(base, icon, demo, None if provider is None else provider.name)
+        page = SignInPage(
+            base,
+            icon,
+            demo,
+            provider=None if provider is None else provider.name,
+            has_proxy=bool(settings.proxy_user_header),
+            has_passwords=lambda: service.signing_in.has_passwords,
+        )
         cookies = Cookies(settings.cookie_keys)
         sockets = Sockets(service, wire)
         doors = Doors(service, cookies, page, base, self.api_prefix, sockets, provider)

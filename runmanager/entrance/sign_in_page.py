@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from starlette.responses import HTMLResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 # No script, no other host, no frame; the style is the page's own.
 CONTENT_SECURITY_POLICY = (
@@ -67,6 +67,8 @@ _PAGE = """<!doctype html>
 <header><img src="data:image/svg+xml;base64,{icon}" alt=""><h1>Run Manager</h1></header>
 {body}</main></body></html>
 """
+_BY_PROXY = "The proxy in front of Run Manager signs you in: come by its address."
+_NO_WAY_IN = "Nobody can sign in here yet: Run Manager's log says what to set."
 _FORM = """<form method="post" action="{base}/sign-in">
 <input type="hidden" name="next" value="{next}">
 <label for="username">Name</label>
@@ -84,13 +86,16 @@ class SignInPage:
     """What the sign-in page of this process offers.
 
     ``icon`` is an SVG picture, ``demo`` the name and password to show, if any, and ``provider`` the
-    name of the identity provider.
+    name of the identity provider. ``has_passwords`` is asked each time: without any there is no
+    form, so that nobody types one in vain.
     """
 
     base: str
     icon: bytes
-    demo: tuple[str, str] | None = field(default=None, repr=False)
-    provider: str | None = None
+    demo: tuple[str, str] | None = field(repr=False)
+    provider: str | None
+    has_proxy: bool
+    has_passwords: Callable[[], bool]
 
     def form(
         self,
@@ -101,19 +106,12 @@ class SignInPage:
         status: int = 200,
         headers: Mapping[str, str] | None = None,
     ) -> HTMLResponse:
-        """The page with its form, and above it what went wrong, if anything did."""
+        """The page with the ways in, and above them what went wrong, if anything did."""
         body = [
             '<p class="quiet">Find, review and delete workflow runs. For administrators.</p>',
             f'<p class="bad" role="alert">{_text(problem)}</p>' if problem else "",
             self._provider(next_path),
-            _FORM.format(
-                base=_text(self.base),
-                next=_text(next_path),
-                name=_text(name),
-                longest=MAX_FIELD,
-                focus_name="" if name else " autofocus",
-                focus_password=" autofocus" if name else "",
-            ),
+            self._password(next_path, name) if self.has_passwords() else self._without_password(),
             self._demo(),
         ]
         return self._page("Sign in", "\n".join(body), status, headers)
@@ -140,6 +138,22 @@ class SignInPage:
             f'<div class="provider"><a class="button" href="{_text(address)}">'
             f"Sign in with {_text(self.provider)}</a></div>"
         )
+
+    def _password(self, next_path: str, name: str) -> str:
+        return _FORM.format(
+            base=_text(self.base),
+            next=_text(next_path),
+            name=_text(name),
+            longest=MAX_FIELD,
+            focus_name="" if name else " autofocus",
+            focus_password=" autofocus" if name else "",
+        )
+
+    def _without_password(self) -> str:
+        if self.provider is not None:
+            return ""
+        words = _BY_PROXY if self.has_proxy else _NO_WAY_IN
+        return f'<div class="box"><p>{_text(words)}</p></div>'
 
     def _demo(self) -> str:
         if self.demo is None:

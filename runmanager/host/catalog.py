@@ -31,8 +31,10 @@ if TYPE_CHECKING:
 
 REQUIRED = {
     "run_metadata": ("thread_id", "run_name", "status", "created_at", "user_id", "workspace_id"),
-    "users": ("id", "username", "password_hash", "is_admin"),
+    "users": ("id", "username", "is_admin"),
 }
+# What a host can do that lacks one, where that is not plain.
+_CURES = {"is_admin": "“My users have no admin flag” in docs/own-database.md makes one"}
 
 _USUAL = Conventions()
 
@@ -235,7 +237,10 @@ def _require_columns(tables: Mapping[str, sa.Table]) -> None:
             )
         for column in columns:
             if column not in tables[name].c:
-                raise HostError(f"The table “{name}” has no column “{column}”, which is needed.")
+                cure = f": {_CURES[column]}" if column in _CURES else ""
+                raise HostError(
+                    f"The table “{name}” has no column “{column}”, which is needed{cure}."
+                )
     created_at = tables["run_metadata"].c.created_at
     if not may_be_time(created_at):
         raise HostError(

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
     from runmanager.host.values import Host
 
+# What PostgreSQL reads as true, with these blanks around it.
+_TRUE_WORDS = ("t", "tr", "tru", "true", "y", "ye", "yes", "on", "1")
+_BLANKS = " \t\n\v\f\r"
+
 
 def _is_active_admin(host: Host) -> list[sa.ColumnElement[bool]]:
     users = host.users.c
@@ -24,11 +28,22 @@ def _is_active_admin(host: Host) -> list[sa.ColumnElement[bool]]:
 
 
 def _is_true(column: sa.Column[Any]) -> sa.ColumnElement[bool]:
-    """Whether a flag is set, be it a boolean, a number or a word; NULL gives nothing away."""
+    """Whether a flag is set, be it a boolean, a number or a word; NULL gives nothing away.
+
+    Of words those count that PostgreSQL takes for true. Any other gives nothing away either: a
+    cast would fail for all because of one user's.
+    """
+    if isinstance(column.type, sa.Boolean):
+        return column.is_(True)
     if isinstance(column.type, sa.BigInteger):
-        # PostgreSQL casts no bigint or smallint to boolean.
         return sa.func.coalesce(column, 0) != 0
-    return sa.cast(column, sa.Boolean).is_(True)
+    word = sa.func.lower(sa.func.btrim(sa.cast(column, sa.Text), _BLANKS))
+    return sa.func.coalesce(word.in_(_TRUE_WORDS), sa.false())
+
+
+def has_passwords(host: Host) -> bool:
+    """Whether the host's users have password hashes at all."""
+    return "password_hash" in host.users.c
 
 
 def is_admin(connection: sa.Connection, host: Host, actor: Actor) -> bool:
@@ -72,15 +87,10 @@ def _accounts(
     statement = sa.select(
         sa.cast(users.id, sa.Text),
         sa.cast(users.username, sa.Text),
-        sa.cast(users.password_hash, sa.Text),
+        sa.cast(users.password_hash if has_passwords(host) else sa.null(), sa.Text),
         sa.and_(*_is_active_admin(host)),
     ).where(*where, users.username.is_not(None))
     return [
-        Account(user_id, username, hashed if is_bcrypt(hashed) else None, is_admin is True)
+        Account(user_id, username, hashed, is_admin is True)
         for user_id, username, hashed, is_admin in connection.execute(statement.limit(limit))
     ]
-
-
-def is_bcrypt(hashed: Any) -> bool:
-    """Whether ``hashed`` has the shape of a bcrypt hash ($2a$, $2b$ or $2y$, 60 characters)."""
-    return isinstance(hashed, str) and len(hashed) == 60 and hashed[:4] in {"$2a$", "$2b$", "$2y$"}  # noqa: PLR2004

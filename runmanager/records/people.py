@@ -17,7 +17,8 @@ class Actor:
 class Account:
     """What the host's database says of one user at this moment.
 
-    ``password_hash`` is None where the column holds no bcrypt hash: nobody can sign in by that.
+    ``password_hash`` is what the column holds, whatever it is: passwords.py says whether somebody
+    can sign in by that. It is None where there is nothing, or no such column.
     """
 
     user_id: str

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import secrets
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from runmanager.database import Database
@@ -20,6 +21,7 @@ from runmanager.service.guessing import Guessing
 from runmanager.service.reviewing import Reviewing
 from runmanager.service.signing_in import Lifetimes, SigningIn
 from runmanager.service.watching import Watching
+from runmanager.service.ways_in import said_at_the_start
 from runmanager.store import Store, read_identity
 from runmanager.work.operations import Operations
 
@@ -87,6 +89,10 @@ class RunManager:
             opened.pop_all()
         for sentence in access.host.privileges.sentences:
             logger.warning("%s", sentence)
+        # Whoever cannot be asked about now is told of when they sign in.
+        with suppress(DatabaseError):
+            for sentence in access.read_accounts(partial(said_at_the_start, settings)):
+                logger.warning("%s", sentence)
         return cls(access, store, signing_in, limits or Limits(), replica)
 
     def close(self) -> None:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from runmanager import accounts
 from runmanager.errors import (
     DatabaseError,
+    NoPasswordsError,
     NotAdminError,
     RunManagerError,
     SignedOutError,
@@ -72,7 +73,7 @@ class Lifetimes:
 class SigningIn:
     """Who is who, whether they are an active admin, and which sign-ins are still good.
 
-    ``check_password`` tells whether a password and a bcrypt hash belong together.
+    ``check_password`` tells whether a password and a hash belong together.
     """
 
     def __init__(
@@ -94,6 +95,14 @@ class SigningIn:
         self._places = threading.BoundedSemaphore(CHECKS_AT_ONCE + CHECKS_WAITING)
         self._listeners: list[Callable[[], None]] = []
 
+    @property
+    def has_passwords(self) -> bool:
+        """Whether the host's users have passwords: where they have none, nobody is asked for one.
+
+        It is as the schema was read last.
+        """
+        return accounts.has_passwords(self._access.host)
+
     def sign_in(
         self,
         username: str,
@@ -107,8 +116,11 @@ class SigningIn:
 
         ``address`` is where the try comes from, ``device`` what ``device_of`` gave that browser.
         Raises WrongPasswordError where name and password do not belong together, NotAdminError
-        where they do and the user is no active admin, and TooManyError for one try too many.
+        where they do and the user is no active admin, and TooManyError for one try too many. Where
+        users have no passwords it is NoPasswordsError for every name, before any is looked at.
         """
+        if not self.has_passwords:
+            raise NoPasswordsError
         attempt = self._guessing.begin(username, address, device)
         try:
             account = self._checked(username, password)
@@ -249,7 +261,7 @@ class SigningIn:
         with self._place_to_check():
             # The same letters may be written in two ways: which one the host was given is unknown.
             fits = any(self._check_password(one, known_hash) for one in _written(password))
-        if account is None or account.password_hash is None or not fits:
+        if account is None or not accounts.has_password(account) or not fits:
             raise WrongPasswordError
         if not account.is_admin:
             raise NotAdminError

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import jwt
 import pytest
 
+from runmanager.errors import NoPasswordsError
 from tests.api.conftest import SECRET, bearer
 from tests.api.tokens import (
     AUDIENCE,
@@ -15,6 +16,7 @@ from tests.api.tokens import (
 )
 from tests.conftest import every_shape
 from tests.hosts import PASSWORD
+from tests.passwords import BY_SCHEME
 
 if TYPE_CHECKING:
     from tests.api.conftest import Caller, OpenCaller
@@ -92,12 +94,35 @@ def test_a_wrong_name_or_password_gets_none(
 
 
 @pytest.mark.parametrize("hashed", [None, "", PASSWORD, "$2b$12$" + "x" * 53, "$1$" + "a" * 57])
-def test_a_user_without_a_bcrypt_hash_gets_none(
+def test_a_user_without_a_hash_gets_none(
     host: HostWriter, caller: Caller, hashed: str | None
 ) -> None:
     host.execute("UPDATE users SET password_hash = %s", hashed)
     sign_in(caller, 401)
     sign_in(caller, 401, password=hashed or "none")
+
+
+@pytest.mark.parametrize("scheme", BY_SCHEME)
+def test_an_admin_gets_one_by_the_scheme_of_their_hash(
+    host: HostWriter, caller: Caller, scheme: str
+) -> None:
+    hashed = BY_SCHEME[scheme](PASSWORD)
+    host.execute("UPDATE users SET password_hash = %s", hashed)
+    sign_in(caller, 401, password=hashed)
+    caller.client.headers.update(bearer(sign_in(caller)["access_token"]))
+    caller.json("/runs")
+
+
+def test_without_passwords_every_name_is_refused_alike_and_the_hosts_tokens_are_good(
+    host: HostWriter, open_caller: OpenCaller
+) -> None:
+    host.execute("ALTER TABLE users DROP password_hash")
+    caller = open_caller()
+    detail = {"detail": NoPasswordsError().message}
+    for name in ("ada", "nobody"):
+        for password in (PASSWORD, "None"):
+            assert sign_in(caller, 401, username=name, password=password) == detail
+    caller.json("/runs")
 
 
 @pytest.mark.parametrize(

@@ -201,7 +201,7 @@ def test_a_user_who_is_no_admin_does_not_stand_in_an_admins_way(
 
 
 @pytest.mark.parametrize("hashed", [None, "", "secret", "$2b$short", "$1$" + "x" * 57])
-def test_only_a_bcrypt_hash_lets_in(
+def test_what_is_no_hash_lets_nobody_in(
     host: HostWriter, manager: RunManager, hashed: str | None
 ) -> None:
     host.execute("UPDATE users SET password_hash = %s", hashed)

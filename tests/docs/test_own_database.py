@@ -6,19 +6,25 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 
-from runmanager.errors import MissingGrantError
+from runmanager.errors import (
+    MissingGrantError,
+    NoPasswordsError,
+    NotAdminError,
+    SignedOutError,
+)
 from runmanager.filters import RunFilter
 from runmanager.host.catalog import REQUIRED
 from runmanager.host.privileges import USED_OF_USERS
 from runmanager.host.values import LANGGRAPH_TABLES, LOG_TABLES
 from runmanager.paging import PageRequest
-from runmanager.records import Actor, Statuses, StatusKind
+from runmanager.records import Actor, SignInMethod, Statuses, StatusKind
 from runmanager.records.statuses import _WORDS
 from runmanager.settings import Settings
 from tests.conftest import every_shape
-from tests.hosts import PASSWORD
+from tests.hosts import PASSWORD, connect
 from tests.operations import delete, until
 from tests.roles import DELETER, PAGE, READER, of_the_page
 
@@ -39,7 +45,14 @@ def statements(holding: str) -> str:
 
 
 SEARCH_PATH = statements("IN DATABASE app")
-VIEWS = statements("CREATE VIEW")
+VIEWS = statements("CREATE VIEW runmanager.run_metadata")
+ADMINS = statements("CREATE TABLE runmanager.admins")
+ADMITTING = statements("INSERT INTO runmanager.admins")
+MEMBERS = """
+    CREATE TABLE members (id text PRIMARY KEY, login text, email text);
+    INSERT INTO members VALUES
+        ('1', 'ada', 'ada@example.org'), ('2', 'grace', NULL), ('3', 'kate', NULL);
+"""
 OTHER_NAMES = """
     CREATE TABLE accounts (id text PRIMARY KEY, email text, password_hash text, role text);
     CREATE TABLE threads (
@@ -171,6 +184,63 @@ def test_a_host_with_other_names_is_described_by_views(
     assert host.execute("SELECT id FROM threads") == [("b",)]
     assert host.execute("SELECT count(*) FROM checkpoints") == [(0,)]
     manager.close()
+
+
+@pytest.fixture
+def members(host: HostWriter, role: str) -> None:
+    """A host whose people have neither passwords nor an admin flag, with the page's admins."""
+    host.execute("DROP TABLE users")
+    host.execute(MEMBERS)
+    host.execute(f"CREATE ROLE {role} LOGIN")
+    # Without its first two statements: the role is there, and its users are those of the view.
+    host.execute(of_the_page(DELETER, role, host.shape).split(";", 2)[2])
+    host.execute(ADMINS)
+
+
+def test_admins_beside_the_views_sign_in_by_single_sign_on_and_tokens(
+    host: HostWriter, open_manager: OpenManager, members: None, role: str
+) -> None:
+    (run,) = host.add_runs(1)
+    manager = open_manager(host.url.set(username=role))
+    with pytest.raises(NotAdminError):
+        manager.signing_in.sign_in_as("username", "ada", SignInMethod.OIDC)
+    host.execute(ADMITTING)
+    ada = Actor("1", "ada")
+    for column, text in (("id", "1"), ("username", "ada"), ("email", "ada@example.org")):
+        signed_in = manager.signing_in.sign_in_as(column, text, SignInMethod.OIDC)
+        assert manager.signing_in.actor_of(signed_in.ticket) == ada
+        assert manager.signing_in.actor_by(column, text) == ada
+    for other in ("grace", "kate"):
+        with pytest.raises(NotAdminError):
+            manager.signing_in.actor_named(other, is_username=True)
+    with pytest.raises(NoPasswordsError):
+        manager.signing_in.sign_in("ada", PASSWORD)
+    receipt = delete(manager, ada, [run])
+    assert [one.thread_id for one in receipt.done] == [run], receipt.failed
+    assert host.is_gone(run)
+    manager.close()
+
+
+@pytest.mark.parametrize("ends", ["DELETE FROM members WHERE id = '2'", "as the page says"])
+def test_admins_beside_the_views_end_with_their_row_or_their_account(
+    host: HostWriter, open_manager: OpenManager, members: None, role: str, ends: str
+) -> None:
+    manager = open_manager(host.url.set(username=role))
+    host.execute("INSERT INTO runmanager.admins VALUES ('2')")
+    ticket = manager.signing_in.sign_in_as("username", "grace", SignInMethod.PROXY).ticket
+    assert manager.signing_in.actor_of(ticket) == Actor("2", "grace")
+    host.execute(ADMITTING if ends == "as the page says" else ends)
+    with pytest.raises(SignedOutError):
+        manager.signing_in.actor_of(ticket)
+    manager.close()
+
+
+def test_no_role_of_the_page_makes_an_admin(host: HostWriter, members: None, role: str) -> None:
+    with (
+        connect(host.url.set(username=role)) as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        connection.execute("INSERT INTO runmanager.admins VALUES ('3')")
 
 
 def test_its_table_names_what_is_required_and_what_goes() -> None:

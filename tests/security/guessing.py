@@ -1,9 +1,10 @@
 """Guessing a password: how long a guess takes, and how soon one has to wait.
 
-    python -m tests.security.guessing [COST ...]
+    python -m tests.security.guessing [KIND ...]
 
-A name that nobody has takes as long as a known one, whatever the cost of the host's hashes: medians
-of 30 each, taken in turn, for the costs 4, 10, 12 and 14, where all admins have the same. And from
+A name that nobody has takes as long as a known one, whatever the host's hashes: medians of 30 each,
+taken in turn, for bcrypt at the costs 4, 10, 12 and 14, and for argon2, pbkdf2 and scrypt at what
+their libraries take by default, where all admins have the same. And from
 the sixth try on one waits, whichever session, address, thread, instance or door it comes by, and
 after a restart.
 """
@@ -16,10 +17,13 @@ import statistics
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
 
+import argon2
 import bcrypt
+from werkzeug.security import generate_password_hash
 
 from runmanager.api.application import PREFIX
 from tests.hosts import PASSWORD
@@ -27,9 +31,22 @@ from tests.security.report import Report, leave
 from tests.security.target import own_target
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.security.target import Instance, Target
 
-COSTS = (4, 10, 12, 14)
+
+def by_bcrypt(cost: int, password: str) -> str:
+    """A bcrypt hash of this cost."""
+    return bcrypt.hashpw(password.encode(), bcrypt.gensalt(cost)).decode()
+
+
+KINDS: dict[str, Callable[[str], str]] = {
+    **{f"bcrypt-{cost}": partial(by_bcrypt, cost) for cost in (4, 10, 12, 14)},
+    "argon2": argon2.PasswordHasher().hash,
+    "pbkdf2": partial(generate_password_hash, method="pbkdf2"),
+    "scrypt": partial(generate_password_hash, method="scrypt"),
+}
 TRIES = 30
 MOST_DIFFERENT = 0.05
 FREE = 5
@@ -65,11 +82,11 @@ def most_looked_at(seconds: float) -> int:
 
 
 def compare_times(
-    target: Target, instance: Instance, cost: int, report: Report, tries: int = TRIES
+    target: Target, instance: Instance, kind: str, report: Report, tries: int = TRIES
 ) -> None:
     """Known names and unknown ones in turn, each name once."""
-    hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(cost)).decode()
-    known = [f"known-{cost}-{number}" for number in range(tries)]
+    hashed = KINDS[kind](PASSWORD)
+    known = [f"known-{kind}-{number}" for number in range(tries)]
     for name in known:
         target.add_admin(name)
     target.host.execute("UPDATE users SET password_hash = %s", hashed)
@@ -81,15 +98,15 @@ def compare_times(
         for is_known in order:
             tried = name if is_known else f"nobody-{secrets.token_hex(6)}"
             seconds[is_known].append(seconds_of(instance, tried))
-            report.count(f"timed guesses, cost {cost}")
+            report.count(f"timed guesses, {kind}")
     of_known, of_unknown = (statistics.median(seconds[one]) for one in (True, False))
     apart = abs(of_known - of_unknown) / of_known
     report.note(
-        f"cost {cost:>2}: known {1000 * of_known:7.1f} ms, unknown {1000 * of_unknown:7.1f} ms, "
+        f"{kind:>9}: known {1000 * of_known:7.1f} ms, unknown {1000 * of_unknown:7.1f} ms, "
         f"apart {100 * apart:.1f} %"
     )
-    report.require(apart <= MOST_DIFFERENT, f"cost {cost}: {100 * apart:.1f} % apart")
-    target.host.execute("DELETE FROM users WHERE username LIKE %s", f"known-{cost}-%")
+    report.require(apart <= MOST_DIFFERENT, f"{kind}: {100 * apart:.1f} % apart")
+    target.host.execute("DELETE FROM users WHERE username LIKE %s", f"known-{kind}-%")
 
 
 def attack_one_name(target: Target, instance: Instance, report: Report) -> None:
@@ -162,8 +179,8 @@ def main() -> None:
         attack_one_name(target, here, report)
         here = attack_by_other_doors(target, here, there, report)
         attack_address(here, report)
-        for cost in map(int, sys.argv[1:]) if sys.argv[1:] else COSTS:
-            compare_times(target, here, cost, report)
+        for kind in sys.argv[1:] or KINDS:
+            compare_times(target, here, kind, report)
     leave(report)
 
 

@@ -1,4 +1,7 @@
-"""The command line: ``python -m runmanager`` starts the dashboard; ``advise`` prints advice."""
+"""The command line: ``python -m runmanager`` starts the dashboard.
+
+``check`` says what it finds in a database, ``advise`` which indexes would help.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+from runmanager.advice.checking import check_database
 from runmanager.advice.sql import advice_for
 from runmanager.errors import RunManagerError
 
@@ -29,9 +33,17 @@ def main() -> int:
         description="Prints SQL for indexes that would help Run Manager on the database that "
         "DATABASE_URL names. Changes nothing.",
     )
-    if parser.parse_args().command == "advise":
+    commands.add_parser(
+        "check",
+        help="print what is found in the database, and what is lacking; nothing is changed",
+        description="Prints what Run Manager finds in the database that DATABASE_URL names: tables "
+        "and views, what goes with a run, what is kept, what is left behind, what the role may do "
+        "and lacks. Changes nothing. Exit code 0 where all is well, else 1.",
+    )
+    command = parser.parse_args().command
+    if command == "advise":
         return _advise()
-    return _start()
+    return _check() if command == "check" else _start()
 
 
 def version() -> str:
@@ -49,6 +61,16 @@ def _advise() -> int:
         return 1
     sys.stdout.write(text)
     return 0
+
+
+def _check() -> int:
+    try:
+        text, is_well = check_database(os.environ)
+    except RunManagerError as error:
+        sys.stderr.write(f"Run Manager: {error.message}\n")
+        return 1
+    sys.stdout.write(text)
+    return 0 if is_well else 1
 
 
 def _start() -> int:

@@ -34,6 +34,7 @@ def log_operation(origin: Origin, details: Mapping[str, Any], receipt: Receipt) 
         receipt.kind.done: len(receipt.done),
         "failed": [{"thread_id": run.thread_id, "error": run.error} for run in receipt.failed],
         "rows": dict(receipt.tables),
+        **receipt.facts,
         "seconds": round(receipt.seconds, 3),
         "stopped": receipt.was_stopped,
     }

@@ -21,7 +21,7 @@ from runmanager.database import (
     sqlstate,
     translate,
 )
-from runmanager.errors import NotAdminError
+from runmanager.errors import NotAdminError, OutdatedPlanError
 from runmanager.logs import report
 
 if TYPE_CHECKING:
@@ -90,8 +90,9 @@ class Step(Protocol[O_co]):
     def do(self, connection: sa.Connection, batch: list[str]) -> O_co:
         """Do it to all of ``batch``.
 
-        Raises NotAdminError for an actor who is no admin any more, and RefusedError or
-        KeptRowsError, after which nothing of the transaction may stay.
+        Raises NotAdminError for an actor who is no admin any more, OutdatedPlanError where the
+        schema is not what was planned with, and RefusedError or KeptRowsError; after each of them
+        nothing of the transaction may stay.
         """
 
     def may_pass(self, error: Exception) -> bool:
@@ -159,7 +160,7 @@ class Batches(Generic[O_inv]):
         try:
             with self.database.write(lock_timeout=lock_timeout) as connection:
                 outcome = self.step.do(connection, batch)
-        except NotAdminError as error:
+        except (NotAdminError, OutdatedPlanError) as error:
             raise AbortedError(error.message) from None
         except (RefusedError, KeptRowsError, sa.exc.SQLAlchemyError) as error:
             if outcome is not None and is_away(error):

@@ -6,6 +6,7 @@
     │   ├── HostError         the host's schema, or the role's rights in it, lack something needed
     │   └── DemoError         the demo's own PostgreSQL cannot run here
     ├── InvalidRequestError   the caller asked for something that cannot be
+    ├── OutdatedPlanError     the host's schema is not the one that was planned with
     ├── InvalidTokenError     an API token that does not say who calls
     │   └── SignedOutError         a sign-in that is good no more
     ├── ProviderError         the identity provider did not say who signs in
@@ -62,6 +63,10 @@ class DemoError(StartError):
 
 class InvalidRequestError(RunManagerError):
     """The request cannot be carried out as it was made."""
+
+
+class OutdatedPlanError(RunManagerError):
+    """Not deleted: tables, keys, triggers or policies changed since the plan. Plan it again."""
 
 
 class InvalidTokenError(RunManagerError):

@@ -74,6 +74,7 @@ class Server:
         self._postgres = postgres
         self._connection: psycopg.Connection[Any] = connect(postgres.url())
         self._templates: set[str] = set()
+        self._roles: set[str] = set()
         self._numbers = count(1)
 
     def url(self, database: str, shape: Shape) -> sa.URL:
@@ -92,6 +93,16 @@ class Server:
                 connection.execute(shape.ddl())
             self._templates.add(template)
         return self.clone(template)
+
+    def create_empty(self) -> str:
+        """A new database without any table; its name."""
+        return self.clone("template0")
+
+    def add_role(self, name: str) -> None:
+        """Let the server know an ordinary role of this name, which may sign in."""
+        if name not in self._roles:
+            self._execute(f"CREATE ROLE {name} LOGIN")
+            self._roles.add(name)
 
     def clone(self, template: str) -> str:
         """A copy of a database that nobody is connected to; its name."""

@@ -84,6 +84,13 @@ def saver_of(host: HostWriter, kind: type[Saver] = PostgresSaver) -> Iterator[Sa
         yield saver
 
 
+@contextmanager
+def saver_at(url: sa.URL) -> Iterator[PostgresSaver]:
+    """What writes into LangGraph's tables as they are there, for who connects by this address."""
+    with open_saver(url.set(drivername="postgresql")) as connection:
+        yield PostgresSaver(connection)
+
+
 def delete_thread(url: sa.URL, thread_id: str) -> None:
     """Let LangGraph itself delete what it has of a run."""
     with open_saver(url.set(drivername="postgresql")) as connection:

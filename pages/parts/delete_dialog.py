@@ -9,6 +9,7 @@ import streamlit as st
 
 from pages.parts import operation, session, table, text
 from pages.parts.messages import shown_errors
+from runmanager.errors import OutdatedPlanError
 from runmanager.text import shorten
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def _dialog(actor: Actor) -> None:
     _draw_summary(plan)
     _draw_running(plan)
     _draw_unknown(plan.unknown_statuses)
+    _draw_held(plan)
     _draw_runs(plan.runs)
     _draw_tables(plan)
     confirmed = _draw_typed_count(plan)
@@ -85,10 +87,16 @@ def _dialog(actor: Actor) -> None:
 
 def _start(actor: Actor, plan: DeletionPlan) -> None:
     held = session.slot(_Confirmation)
+    asked = held.to_delete
     # First of all: a second click must not find a plan to start again.
     held.to_delete, held.plan = (), None
     with shown_errors():
-        started = session.service().deleting.start(actor, plan)
+        try:
+            started = session.service().deleting.start(actor, plan)
+        except OutdatedPlanError:
+            # The same runs are planned anew, and looked over before anything goes.
+            held.to_delete = asked
+            raise
     operation.watch(started.operation_id)
     st.rerun()
 
@@ -158,6 +166,31 @@ def _about_unknown(unknown: UnknownStatus) -> str:
     )
 
 
+def _draw_held(plan: DeletionPlan) -> None:
+    """Say which runs the host's own foreign keys hold. The reasons name its tables: plain."""
+    if not plan.held:
+        return
+    with st.container(border=True, key="held-runs"):
+        is_one = len(plan.held) == 1
+        st.markdown(
+            f":orange-badge[held] **{text.count(len(plan.held), 'run')} "
+            f"{'is' if is_one else 'are'} held by rows that the application keeps, and "
+            f"{'stays' if is_one else 'stay'}.**"
+        )
+        table.draw(
+            plan.held[:SHOWN_RUNS],
+            [
+                table.words("Run", lambda run: shorten(run.title, 200), width=180),
+                table.words("Held by", lambda run: run.reason, width=420),
+            ],
+            row_height=ROW_HEIGHT,
+        )
+        if len(plan.held) > SHOWN_RUNS:
+            st.caption(f"and {text.count(len(plan.held) - SHOWN_RUNS, 'more run')}")
+        for reason in dict.fromkeys(run.reason for run in plan.held):
+            st.text(reason)
+
+
 def _draw_runs(runs: Sequence[PlannedRun]) -> None:
     if not runs:
         return
@@ -184,6 +217,10 @@ def _draw_tables(plan: DeletionPlan) -> None:
         ],
         row_height=ROW_HEIGHT,
     )
+    for kept in plan.kept:
+        st.text(kept.sentence if kept.denied is None else f"{kept.sentence} {kept.denied}")
+    for sentence in plan.unseen:
+        st.text(sentence)
     for left in plan.left_behind:
         if left.denied is not None:
             st.text(f"Left behind: what is in {left.table}, uncounted. {left.denied}")

@@ -13,6 +13,7 @@ from runmanager.errors import (
     DatabaseError,
     HostError,
     NotAdminError,
+    OutdatedPlanError,
     RunManagerError,
     RunNotFoundError,
 )
@@ -62,6 +63,10 @@ def _shown_errors() -> Iterator[None]:
         with _said("The database did not answer", error):
             # Any rerun asks anew: the connection pool recovers by itself.
             st.button("Try again", key="try_again", icon=":material/refresh:", type="primary")
+        st.stop()
+    except OutdatedPlanError as error:
+        with _said("The database has changed", error):
+            st.button("Plan it again", key="try_again", icon=":material/refresh:", type="primary")
         st.stop()
     except HostError as error:
         with _said("The database lacks something", error):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from runmanager.host.values import tables_behind
 from runmanager.queries.catalog.hints import read_hints
 from runmanager.queries.catalog.index_reader import read_indexes, read_references, read_trigram
 from runmanager.queries.catalog.sizes import read_relation_names, read_sizes
@@ -39,7 +40,11 @@ def read_catalog(connection: sa.Connection, host: Host) -> Catalog:
     """All that the advice depends on."""
     references = read_references(connection, host)
     traces = (*run_tables(host), *host.left_behind)
-    tables = [host.users, *(trace.table for trace in traces), *(one.table for one in references)]
+    people = [host.users] if host.workspaces is None else [host.users, host.workspaces]
+    tables = [
+        *tables_behind(*people, *(trace.table for trace in traces)),
+        *(one.table for one in references),
+    ]
     return Catalog(
         hints=read_hints(connection, host),
         indexes=read_indexes(connection, tables),

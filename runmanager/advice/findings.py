@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runmanager.advice.catalog import SMALL_ROWS, Catalog, about_rows, is_small, why_not_advised
+from runmanager.host.values import stored_column
 from runmanager.queries.catalog.indexes import (
     Reference,
     begins_with,
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     from runmanager.host.values import Host, TraceTable
 
 
+# The columns that runs and their traces are found by.
+_ASKED_FOR = {"thread_id", "created_at", "user_id", "workspace_id", "id", "parent_thread_id"}
+
+
 class Benefit(Enum):
     """What an index is for, and how much it matters."""
 
@@ -52,22 +57,21 @@ class Form(Enum):
 class WantedIndex:
     """An index that would help, without a name yet.
 
-    ``columns`` are what it is searched by; one that is NEWEST_FIRST has the order of the list
-    behind them. ``likely_bytes`` is None where the table's rows are not known.
+    ``columns`` are all of its columns; one that is NEWEST_FIRST ends with those of the list's
+    order, the time and the id. ``likely_bytes`` is None where the table's rows are not known.
     """
 
     benefit: Benefit
     table: sa.Table
-    columns: tuple[sa.Column[object], ...]
+    columns: tuple[sa.Column[Any], ...]
     form: Form
     why: str
     likely_bytes: int | None
 
     @property
     def column_names(self) -> tuple[str, ...]:
-        """The names of all its columns, those of the list's order included."""
-        names = tuple(column.name for column in self.columns)
-        return (*names, "created_at", "thread_id") if self.form is Form.NEWEST_FIRST else names
+        """The names of all its columns."""
+        return tuple(column.name for column in self.columns)
 
     def serves(self, other: WantedIndex) -> bool:
         """Whether it does what ``other`` would."""
@@ -108,34 +112,55 @@ def _look_over(host: Host, catalog: Catalog) -> Iterator[Finding | str]:
     """What a look at the host finds, in order; a str is a remark."""
     traces = (*run_tables(host), *host.left_behind)
     for trace in traces:
-        yield from _for_trace(host, catalog, trace)
-    keys = {(trace.table.fullname, trace.key.name) for trace in traces}
+        if trace.key is not None:
+            yield from _for_trace(host, catalog, trace, stored_column(trace.key))
+    yield from _for_casts(host)
+    keys = {
+        (key.table.fullname, key.name)
+        for key in (stored_column(trace.key) for trace in traces if trace.key is not None)
+    }
     for reference in catalog.references:
         # A key to its run was looked at above, with the table itself.
         if not any((reference.table.fullname, one.name) in keys for one in reference.columns):
             yield from _for_reference(catalog, reference)
-    if is_small(catalog, host.runs):
+    runs = host.own.stored
+    if is_small(catalog, runs):
         yield (
-            f"“{host.runs.name}” is small ({about_rows(catalog, host.runs)}): below "
+            f"“{runs.name}” is small ({about_rows(catalog, runs)}): below "
             f"{SMALL_ROWS:,} rows no further index would be noticed."
         )
-    elif (obstacle := why_not_advised(catalog, host.runs)) is not None:
+    elif (obstacle := why_not_advised(catalog, runs)) is not None:
         yield obstacle
     else:
         yield from _for_list(host, catalog)
         yield from _for_search(host, catalog)
 
 
-def _for_trace(host: Host, catalog: Catalog, trace: TraceTable) -> Iterator[WantedIndex | str]:
+def _for_casts(host: Host) -> Iterator[str]:
+    """A view that shows a column in another type keeps the column's index from being used."""
+    for table in (host.runs, host.users, *(trace.table for trace in host.traces)):
+        for column in table.c:
+            cast = column.info.get("cast")
+            if cast is not None and (column.name in _ASKED_FOR):
+                yield (
+                    f"The view “{table.name}” casts “{cast.table.name}.{cast.name}”, so no index "
+                    f"on it serves “{column.name}”: let the view show the column as it is."
+                )
+
+
+def _for_trace(
+    host: Host, catalog: Catalog, trace: TraceTable, key: sa.Column[Any]
+) -> Iterator[WantedIndex | str]:
     """Each table is asked for the rows of runs by one column, so it needs an index on that."""
-    obstacle = why_not_advised(catalog, trace.table, trace.key)
+    table = key.table
+    obstacle = why_not_advised(catalog, table, key)
     if obstacle is not None:
         yield obstacle
         return
-    if finds(catalog.indexes, trace.key):
+    if finds(catalog.indexes, key):
         return
-    of = f"“{trace.name}” ({about_rows(catalog, trace.table)})"
-    if trace.table is host.runs:
+    of = f"“{table.name}” ({about_rows(catalog, table)})"
+    if trace is host.own:
         why = f"each run that is opened or deleted is looked for in all of {of}."
     elif trace in host.left_behind:
         why = (
@@ -147,7 +172,7 @@ def _for_trace(host: Host, catalog: Catalog, trace: TraceTable) -> Iterator[Want
             f"each plan and each batch of a deletion looks for the rows of its runs in {of}; "
             "without an index it reads all of them."
         )
-    yield _btree(catalog, Benefit.NEEDED, trace.table, (trace.key,), why)
+    yield _btree(catalog, Benefit.NEEDED, table, (key,), why)
 
 
 def _for_reference(catalog: Catalog, reference: Reference) -> Iterator[WantedIndex | str]:
@@ -171,34 +196,40 @@ def _for_list(host: Host, catalog: Catalog) -> Iterator[WantedIndex | str]:
     runs, indexes = host.runs, catalog.indexes
     if not leads_with(indexes, runs.c.created_at):
         why = "no index begins with created_at, so each page of the list sorts all runs."
-        yield _newest(host, catalog, Benefit.NEEDED, (), why)
+        yield _newest(catalog, Benefit.NEEDED, _order(host), why)
     for column, whose in ((runs.c.user_id, "user"), (runs.c.workspace_id, "workspace")):
         if has_order(indexes, host, column, catalog.hints.nulls_last):
             continue
         why = f"for the runs of one {whose}, newest first, and for the {whose}s to choose from."
-        obstacle = why_not_advised(catalog, runs, column)
-        yield obstacle or _newest(host, catalog, Benefit.LISTING, (column,), why)
+        behind = stored_column(column)
+        obstacle = why_not_advised(catalog, behind.table, behind)
+        yield obstacle or _newest(catalog, Benefit.LISTING, (behind, *_order(host)), why)
     if "parent_thread_id" in runs.c and not finds(indexes, runs.c.parent_thread_id):
-        parent = runs.c.parent_thread_id
+        parent = stored_column(runs.c.parent_thread_id)
         why = "for a run's page, which looks for its reruns."
-        yield why_not_advised(catalog, runs, parent) or _btree(
-            catalog, Benefit.LISTING, runs, (parent,), why
+        yield why_not_advised(catalog, parent.table, parent) or _btree(
+            catalog, Benefit.LISTING, parent.table, (parent,), why
         )
-    users, username = host.users, host.users.c.username
-    if not is_small(catalog, users) and not finds(indexes, username):
+    username = stored_column(host.users.c.username)
+    if not is_small(catalog, username.table) and not finds(indexes, username):
         why = "a little, for the user of a name, looked up at each filter by user."
-        yield why_not_advised(catalog, users, username) or _btree(
-            catalog, Benefit.LISTING, users, (username,), why
+        yield why_not_advised(catalog, username.table, username) or _btree(
+            catalog, Benefit.LISTING, username.table, (username,), why
         )
+
+
+def _order(host: Host) -> tuple[sa.Column[Any], sa.Column[Any]]:
+    """The real columns of the list's order."""
+    return stored_column(host.runs.c.created_at), stored_column(host.runs.c.thread_id)
 
 
 def _for_search(host: Host, catalog: Catalog) -> Iterator[Finding | str]:
     """A search looks for a part of two columns' text at once, which takes an index on both."""
-    runs, trigram = host.runs, catalog.trigram
-    columns = (runs.c.thread_id, runs.c.run_name)
+    trigram, thread_id = catalog.trigram, stored_column(host.runs.c.thread_id)
+    columns = (thread_id, stored_column(host.runs.c.run_name))
     missing = [column for column in columns if not has_trigram(catalog.indexes, column)]
     obstacle = next(
-        filter(None, (why_not_advised(catalog, runs, column) for column in missing)), None
+        filter(None, (why_not_advised(catalog, one.table, one) for one in missing)), None
     )
     if obstacle is not None:
         yield obstacle
@@ -217,39 +248,32 @@ def _for_search(host: Host, catalog: Catalog) -> Iterator[Finding | str]:
                 "the database.",
             )
         for column in missing:
-            yield _trigram(catalog, runs, column, is_id=column is runs.c.thread_id)
+            yield _trigram(catalog, column, is_id=column is thread_id)
 
 
 def _newest(
-    host: Host,
-    catalog: Catalog,
-    benefit: Benefit,
-    behind: tuple[sa.Column[object], ...],
-    why: str,
+    catalog: Catalog, benefit: Benefit, columns: tuple[sa.Column[Any], ...], why: str
 ) -> WantedIndex:
-    runs = host.runs
-    columns = (*behind, runs.c.created_at, runs.c.thread_id)
-    likely = btree_bytes(catalog.sizes[runs.fullname], columns)
-    return WantedIndex(benefit, runs, behind, Form.NEWEST_FIRST, why, likely)
+    table = columns[0].table
+    likely = btree_bytes(catalog.sizes[table.fullname], columns)
+    return WantedIndex(benefit, table, columns, Form.NEWEST_FIRST, why, likely)
 
 
 def _btree(
     catalog: Catalog,
     benefit: Benefit,
     table: sa.Table,
-    columns: tuple[sa.Column[object], ...],
+    columns: tuple[sa.Column[Any], ...],
     why: str,
 ) -> WantedIndex:
     likely = btree_bytes(catalog.sizes[table.fullname], columns)
     return WantedIndex(benefit, table, columns, Form.COLUMNS, why, likely)
 
 
-def _trigram(
-    catalog: Catalog, runs: sa.Table, column: sa.Column[object], *, is_id: bool
-) -> WantedIndex:
+def _trigram(catalog: Catalog, column: sa.Column[Any], *, is_id: bool) -> WantedIndex:
     why = (
         f"a rare part of a {'thread id' if is_id else 'name'}, of three characters or more. A "
         "search looks into ids and names at once, so it takes the index on both."
     )
-    likely = trigram_bytes(catalog.sizes[runs.fullname], column, is_id=is_id)
-    return WantedIndex(Benefit.SEARCHING, runs, (column,), Form.TRIGRAMS, why, likely)
+    likely = trigram_bytes(catalog.sizes[column.table.fullname], column, is_id=is_id)
+    return WantedIndex(Benefit.SEARCHING, column.table, (column,), Form.TRIGRAMS, why, likely)

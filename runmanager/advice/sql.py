@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import textwrap
 from dataclasses import dataclass
 from itertools import count
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from runmanager.advice.asking import asked_database
 from runmanager.advice.catalog import Catalog, read_catalog, rounded
 from runmanager.advice.findings import (
     Benefit,
@@ -20,27 +20,13 @@ from runmanager.advice.findings import (
     WantedIndex,
     find_wanting,
 )
-from runmanager.database import Database
-from runmanager.errors import SettingsError
 from runmanager.host.catalog import read_host
-from runmanager.setting_values import KEY_BYTES
-from runmanager.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from runmanager.host.values import Host
 
-# What is read of the environment: whoever asks may not be allowed to read the service's secrets.
-_VARIABLES = {
-    "DATABASE_URL",
-    "DATABASE_URL_FILE",
-    "CREDENTIALS_DIRECTORY",
-    "RUNMANAGER_TRACE_TABLES",
-    "RUNMANAGER_STATEMENT_TIMEOUT",
-    "RUNMANAGER_LOCK_TIMEOUT",
-    "RUNMANAGER_POOL_SIZE",
-}
 _NAME_BYTES = 63
 _WIDTH = 97
 # The driver's own dialect doubles a % in a name, because its parameters begin with one.
@@ -78,21 +64,9 @@ def advice_for(environ: Mapping[str, str]) -> str:
 
     Raises SettingsError, HostError or DatabaseError, in one sentence each.
     """
-    # No cookie is signed here: any key will do.
-    key = {"RUNMANAGER_COOKIE_KEY": secrets.token_hex(KEY_BYTES)}
-    needed = {name: text for name, text in environ.items() if name in _VARIABLES}
-    settings = Settings.from_environment(needed | key)
-    if settings.database_url is None:
-        raise SettingsError(
-            "DATABASE_URL is needed: it names the database whose indexes are to be looked at."
-        )
-    database = Database(settings.database_url, settings)
-    try:
-        with database.read() as connection:
-            host = read_host(connection, settings.conventions)
-            catalog = read_catalog(connection, host)
-    finally:
-        database.close()
+    with asked_database(environ) as (connection, settings):
+        host = read_host(connection, settings.conventions)
+        catalog = read_catalog(connection, host)
     return as_sql(*advise(host, catalog))
 
 
@@ -160,7 +134,8 @@ def _keys(wanted: WantedIndex, catalog: Catalog) -> str:
     if wanted.form is Form.NEWEST_FIRST:
         # The list asks for its order in the form of the index on created_at that is there.
         nulls = " NULLS LAST" if catalog.hints.nulls_last else ""
-        columns += [f"created_at DESC{nulls}", "thread_id DESC"]
+        *behind, time, thread_id = columns
+        columns = [*behind, f"{time} DESC{nulls}", f"{thread_id} DESC"]
     return f"({', '.join(columns)})"
 
 

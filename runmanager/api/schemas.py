@@ -149,6 +149,11 @@ class Deleted(BaseModel):
         default=None,
         description="With `include_running` false only, and only where there are any",
     )
+    remarks: list[str] | None = Field(
+        default=None,
+        description="What else happened, in sentences: references that the database cleared, rows "
+        "that it took along, rows that a worker wrote meanwhile. Only where there is any",
+    )
 
     @classmethod
     def of(cls, plan: DeletionPlan, receipt: Receipt, still_running: str) -> Deleted:
@@ -163,6 +168,7 @@ class Deleted(BaseModel):
                 if thread_id in errors
             ],
             unknown_statuses=None if plan.include_running else _unknown(plan) or None,
+            remarks=list(receipt.remarks) or None,
         )
 
 
@@ -184,6 +190,23 @@ class TableLeft(OfRecord):
     )
 
 
+class HeldRun(OfRecord):
+    """A run that stays because a row which the host keeps refers to it."""
+
+    thread_id: str = Field(examples=[EXAMPLE_ID])
+    reason: str = Field(description="What holds it, and what would let it go")
+
+
+class TableKept(OfRecord):
+    """References that are cleared while their rows stay; null where they cannot be counted."""
+
+    table: str = Field(examples=["invoices"])
+    references: int | None = Field(examples=[5])
+    denied: str | None = Field(
+        description="Why the table may not be read, with the grant to make", examples=[None]
+    )
+
+
 class Plan(BaseModel):
     """What a deletion of these ids would do. Nothing has been changed."""
 
@@ -193,10 +216,13 @@ class Plan(BaseModel):
     )
     running_left_out: list[str] = Field(description="Still running, and not included")
     unknown_statuses: list[UnknownStatus]
+    held: list[HeldRun] = Field(description="They stay: a row that the host keeps refers to them")
     missing: list[str] = Field(description="Without a row anywhere")
     orphans: list[str] = Field(description="Without a row of their own, with traces that would go")
     tables: list[TableRows]
+    kept: list[TableKept]
     left_behind: list[TableLeft]
+    unseen: list[str] = Field(description="What may hold runs and cannot be looked at, each said")
 
     @classmethod
     def of(cls, plan: DeletionPlan) -> Plan:
@@ -210,13 +236,16 @@ class Plan(BaseModel):
             by_status=by_status,
             running_left_out=[run.thread_id for run in plan.excluded],
             unknown_statuses=_unknown(plan),
+            held=[HeldRun.model_validate(one) for one in plan.held],
             missing=list(plan.missing),
             orphans=[run.thread_id for run in plan.runs if run.is_orphan],
             tables=[
                 TableRows(table=one.table, rows=one.rows, bytes=one.stored_bytes)
                 for one in plan.tables
             ],
+            kept=[TableKept.model_validate(one) for one in plan.kept],
             left_behind=[TableLeft.model_validate(one) for one in plan.left_behind],
+            unseen=list(plan.unseen),
         )
 
 

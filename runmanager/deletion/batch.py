@@ -11,18 +11,22 @@ import sqlalchemy as sa
 
 from runmanager.accounts import require_admin
 from runmanager.batches import KeptRowsError, Outcome, RefusedError
+from runmanager.deletion.counters import names_of, rows_deleted
+from runmanager.deletion.keeping import count_cleared, find_held
 from runmanager.deletion.kind import DELETION
 from runmanager.deletion.reasons import (
     APPEARED,
-    HAS_RERUNS,
     NOT_FOUND,
     STILL_RUNNING,
     hopeless,
     may_pass,
     reason_for,
 )
+from runmanager.deletion.rows import delete_rows
+from runmanager.errors import HostError, OutdatedPlanError
+from runmanager.host.catalog import read_host
 from runmanager.host.ids import has_id
-from runmanager.host.values import TraceTable
+from runmanager.host.versions import read_version
 from runmanager.records import StatusKind
 
 if TYPE_CHECKING:
@@ -32,15 +36,27 @@ if TYPE_CHECKING:
 
 @dataclass
 class DeletedRows(Outcome):
-    """What became of some runs; ``orphans`` are those that had no row of their own."""
+    """What became of some runs.
+
+    ``orphans`` are those that had no row of their own, ``held`` those that a row which is kept
+    refers to. ``cleared`` counts references that the database cleared, by table and by the run that
+    the row with the reference goes with, if any; ``also_gone`` the rows that it deleted beside
+    those that are accounted for, by table.
+    """
 
     orphans: set[str] = field(default_factory=set)
+    held: set[str] = field(default_factory=set)
+    cleared: Counter[tuple[str, str | None]] = field(default_factory=Counter)
+    also_gone: Counter[str] = field(default_factory=Counter)
 
     def add(self, other: Outcome) -> None:
         """Take over what became of other runs."""
         super().add(other)
         if isinstance(other, DeletedRows):
             self.orphans |= other.orphans
+            self.held |= other.held
+            self.cleared += other.cleared
+            self.also_gone += other.also_gone
 
 
 @dataclass(frozen=True)
@@ -50,6 +66,7 @@ class DeletionStep:
     host: Host
     actor: Actor
     plan: DeletionPlan
+    _versions: set[str] = field(default_factory=set)
 
     @property
     def kind(self) -> OperationKind:
@@ -61,9 +78,15 @@ class DeletionStep:
         """The ids that had no row of their own when the plan was made."""
         return {run.thread_id for run in self.plan.runs if run.is_orphan}
 
+    @cached_property
+    def planned(self) -> list[str]:
+        """The ids of all runs that go."""
+        return [run.thread_id for run in self.plan.runs]
+
     def do(self, connection: sa.Connection, batch: list[str]) -> DeletedRows:
-        """Lock, ask again, set apart, delete children first, count."""
+        """Lock, ask again, set apart, delete what refers before what is referred to, count."""
         require_admin(connection, self.host, self.actor)
+        before = rows_deleted(connection)
         outcome = DeletedRows()
         locked = self._lock(connection, batch)
         kind = self.host.conventions.statuses.kind
@@ -73,22 +96,23 @@ class DeletionStep:
             elif thread_id in self.planned_orphans:
                 outcome.failed[thread_id] = APPEARED
         going = [thread_id for thread_id in locked if thread_id not in outcome.failed]
-        apart = self._parents_of_others(connection, going)
-        outcome.failed |= dict.fromkeys(apart, HAS_RERUNS)
-        going = [thread_id for thread_id in going if thread_id not in apart]
         # An id without a run row may still have traces: those go too.
         without_row = [thread_id for thread_id in batch if thread_id not in locked]
         self._require_no_row(connection, without_row)
-        rows: dict[str, Counter[str]] = {thread_id: Counter() for thread_id in going}
-        for trace in self.host.traces:
-            for thread_id, count in _delete_rows(connection, trace, going + without_row).items():
-                rows.setdefault(thread_id, Counter())[trace.name] += count
-        self._delete_runs(connection, going, rows)
-        outcome.done = rows
-        outcome.orphans = {thread_id for thread_id in rows if thread_id not in locked}
+        held = find_held(connection, self.host, going + without_row)
+        outcome.failed |= held
+        outcome.held |= held.keys()
+        going = [thread_id for thread_id in going if thread_id not in held]
+        without_row = [thread_id for thread_id in without_row if thread_id not in held]
+        outcome.cleared = count_cleared(connection, self.host, going + without_row, self.planned)
+        outcome.done = self._delete(connection, going, without_row)
+        outcome.orphans = {thread_id for thread_id in outcome.done if thread_id not in locked}
         for thread_id in without_row:
-            if thread_id not in rows:
+            if thread_id not in outcome.done:
                 outcome.failed[thread_id] = NOT_FOUND
+        outcome.also_gone = self._compare(connection, before, outcome)
+        # Last, because what a statement of ours has touched nobody can change the keys of any more.
+        self._require_same_schema(connection)
         return outcome
 
     def may_pass(self, error: Exception) -> bool:
@@ -132,69 +156,55 @@ class DeletionStep:
         if connection.scalar(there.limit(1)) is not None:
             raise KeptRowsError(runs.name)
 
-    def _parents_of_others(self, connection: sa.Connection, going: list[str]) -> set[str]:
-        """The runs of ``going`` that have a rerun which is not going.
+    def _delete(
+        self, connection: sa.Connection, going: list[str], without_row: list[str]
+    ) -> dict[str, Counter[str]]:
+        """Delete every row of these runs; how many went, by thread_id and table."""
+        rows: dict[str, Counter[str]] = {thread_id: Counter() for thread_id in going}
+        thread_ids = going + without_row
+        for unit in self.host.units if thread_ids else ():
+            for table, thread_id, count in delete_rows(connection, self.host, unit, thread_ids):
+                rows.setdefault(thread_id, Counter())[table] += count
+        own = self.host.own.name
+        if any(rows[thread_id][own] == 0 for thread_id in going):
+            raise KeptRowsError(own)
+        return rows
 
-        A foreign key with CASCADE would make the database delete the rerun's row as well.
+    def _compare(
+        self, connection: sa.Connection, before: dict[int, int] | None, outcome: DeletedRows
+    ) -> Counter[str]:
+        """The rows that went beside those that are accounted for, as PostgreSQL counts them.
+
+        Raises KeptRowsError where fewer went of those that the database was to take along.
         """
-        if not self.host.cascades or not going:
-            return set()
-        parents = self.host.runs
-        reruns = parents.alias("reruns")
-        pairs = connection.execute(
-            sa.select(sa.cast(parents.c.thread_id, sa.Text), sa.cast(reruns.c.thread_id, sa.Text))
-            .join(
-                reruns,
-                sa.or_(*(reruns.c[own] == parents.c[to] for own, to in self.host.cascades)),
-            )
-            .where(has_id(parents.c.thread_id, going))
-        ).all()
-        staying: set[str] = set()
-        while True:
-            # A parent set apart stays, so the one that it was itself started from stays as well.
-            found = {
-                parent
-                for parent, rerun in pairs
-                if parent not in staying and (rerun in staying or rerun not in going)
-            }
-            if not found:
-                return staying
-            staying |= found
+        after = rows_deleted(connection)
+        if before is None or after is None:
+            return Counter()
+        went = {oid: rows - before.get(oid, 0) for oid, rows in after.items()}
+        nodes = self.host.nodes
+        unknown = names_of(connection, {oid: n for oid, n in went.items() if oid not in nodes})
+        gone: Counter[str] = Counter()
+        for oid, rows in went.items():
+            gone[nodes[oid].name if oid in nodes else unknown.get(oid, "a table")] += rows
+        expected: Counter[str] = Counter()
+        for counts in outcome.done.values():
+            expected.update(counts)
+        for trace in self.host.traces:
+            if trace.name in self.host.privileges.undeletable and (
+                gone[trace.name] < expected[trace.name]
+            ):
+                raise KeptRowsError(trace.name)
+        return gone - expected
 
-    def _delete_runs(
-        self, connection: sa.Connection, going: list[str], rows: dict[str, Counter[str]]
-    ) -> None:
-        runs = TraceTable(self.host.runs.name, self.host.runs, self.host.runs.c.thread_id)
-        gone = _delete_rows(connection, runs, going)
-        if gone.keys() != set(going):
-            raise KeptRowsError(runs.name)
-        for thread_id, count in gone.items():
-            rows[thread_id][runs.name] += count
-
-
-def _delete_rows(
-    connection: sa.Connection, trace: TraceTable, thread_ids: list[str]
-) -> dict[str, int]:
-    """Delete the rows of ``thread_ids`` in one table; how many went, by thread_id.
-
-    Raises KeptRowsError when the database lets a row stay without a word: one statement counts
-    what is there and what goes, on one snapshot.
-    """
-    if not thread_ids:
-        return {}
-    table = trace.table
-    gone = sa.delete(table).where(trace.of(thread_ids)).returning(trace.thread_id.label("id"))
-    there = sa.select(trace.thread_id.label("id"), sa.literal(0).label("gone"))
-    both = sa.union_all(
-        there.where(trace.of(thread_ids)),
-        sa.select(gone.cte("gone").c.id, sa.literal(1)),
-    ).subquery()
-    went = sa.func.sum(both.c.gone)
-    statement = sa.select(both.c.id, went, sa.func.count() - went).group_by(both.c.id)
-    try:
-        rows = connection.execute(statement).all()
-    except sa.exc.SQLAlchemyError as error:
-        raise RefusedError(trace.name, error) from error
-    if any(gone != there for _thread_id, gone, there in rows):
-        raise KeptRowsError(trace.name)
-    return {thread_id: gone for thread_id, gone, _there in rows}
+    def _require_same_schema(self, connection: sa.Connection) -> None:
+        """Raises OutdatedPlanError where the plan was made of another schema than this one."""
+        version = read_version(connection)
+        if version in {self.host.version, *self._versions}:
+            return
+        try:
+            shape = read_host(connection, self.host.conventions).shape
+        except HostError:
+            shape = None
+        if shape != self.plan.shape:
+            raise OutdatedPlanError
+        self._versions.add(version)

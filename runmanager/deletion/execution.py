@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from runmanager.batches import Batches
 from runmanager.deletion.batch import DeletedRows, DeletionStep
+from runmanager.deletion.keeping import kept_rows
 from runmanager.deletion.kind import DELETION
-from runmanager.deletion.reasons import HAS_RERUNS, NOT_FOUND
+from runmanager.deletion.reasons import NOT_FOUND
 from runmanager.errors import RunManagerError
 from runmanager.queries.run.footprint import footprints, run_tables
 from runmanager.records import DeletionReceipt, DoneRun, FailedRun, Footprint
@@ -47,6 +48,8 @@ class Deletion:
             "asked": self.plan.asked,
             "include_running": self.plan.include_running,
             "left_out": [run.thread_id for run in self.plan.excluded],
+            "held": [run.thread_id for run in self.plan.held],
+            "left_behind": {one.table: one.rows for one in self.plan.left_behind},
             "unknown_statuses": [
                 {"status": one.status, "runs": one.runs} for one in self.plan.unknown_statuses
             ],
@@ -78,6 +81,8 @@ class Deletion:
         )
         # The plan showed these ids as missing. A run that has one by now was not confirmed.
         batches.fail(self.plan.missing, NOT_FOUND)
+        for run in self.plan.held:
+            batches.fail([run.thread_id], run.reason)
         batches.run(sorted(run.thread_id for run in self.plan.runs))
         _retry_held_by_each_other(batches, host)
         came_back = _look_again(database, host, batches.outcome)
@@ -94,30 +99,38 @@ class Deletion:
 
 def _retry_held_by_each_other(batches: Batches[DeletedRows], host: Host) -> None:
     """Try again what another run of the same plan held, as long as that frees some."""
-    if not host.refers_to_itself or batches.was_stopped:
+    if batches.was_stopped:
         return
+    own = f"“{host.own.name}”"
     before = -1
     while len(batches.outcome.done) != before:
         before = len(batches.outcome.done)
         held = sorted(
             thread_id
             for thread_id, reason in batches.outcome.failed.items()
-            if reason == HAS_RERUNS or f"“{host.runs.name}”" in reason
+            if thread_id in batches.outcome.held or (host.refers_to_itself and own in reason)
         )
         if held:
             batches.run(held)
 
 
-def _look_again(database: Database, host: Host, outcome: DeletedRows) -> tuple[Footprint, ...]:
-    """Rows that a worker which was still writing has added to runs after they were deleted."""
+def _look_again(
+    database: Database, host: Host, outcome: DeletedRows
+) -> tuple[Footprint, ...] | None:
+    """Rows that a worker which was still writing has added to runs after they were deleted.
+
+    None where the database did not let us look.
+    """
     if not outcome.done:
         return ()
+    # What is found by foreign keys went with what it referred to.
+    by_id = [trace for trace in run_tables(host) if not trace.links]
     try:
         with database.read() as connection:
-            found = footprints(connection, run_tables(host), list(outcome.done))
+            found = footprints(connection, host, by_id, list(outcome.done))
     except RunManagerError:
         # The deletion is done and counted; that it cannot be looked at again changes nothing.
-        return ()
+        return None
     return tuple(table for table in found if table.rows)
 
 
@@ -129,7 +142,7 @@ def _receipt(
     *,
     started_at: datetime,
     seconds: float,
-    came_back: tuple[Footprint, ...],
+    came_back: tuple[Footprint, ...] | None,
 ) -> DeletionReceipt:
     outcome = batches.outcome
     titles = {run.thread_id: run.title for run in plan.runs}
@@ -157,6 +170,8 @@ def _receipt(
             if thread_id in outcome.failed
         ),
         tables=tuple((trace.name, totals[trace.name]) for trace in run_tables(host)),
+        kept=kept_rows(host, outcome.cleared, outcome.done) if outcome.done else (),
+        also_gone=tuple(sorted(outcome.also_gone.items())),
         came_back=came_back,
         was_stopped=batches.was_stopped,
     )

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from runmanager.clamped_times import utc
+from runmanager.deletion.keeping import count_cleared, find_held, kept_rows, may_look
 from runmanager.errors import InvalidRequestError
 from runmanager.host.ids import has_id
+from runmanager.host.values import Rule
 from runmanager.queries.listing.summaries import or_none
 from runmanager.queries.run.footprint import footprints, ids_with_traces, left_behind, run_tables
-from runmanager.records import DeletionPlan, PlannedRun, StatusKind
+from runmanager.records import DeletionPlan, HeldRun, PlannedRun, StatusKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +48,9 @@ def plan_deletion(
             (excluded if run.is_running and not include_running else runs).append(run)
         elif thread_id in orphans:
             runs.append(PlannedRun(thread_id, None, None, StatusKind.UNKNOWN, None, is_orphan=True))
+    reasons = find_held(connection, host, [run.thread_id for run in runs])
+    held = [run for run in runs if run.thread_id in reasons]
+    runs = [run for run in runs if run.thread_id not in reasons]
     going = [run.thread_id for run in runs]
     return DeletionPlan(
         asked=asked,
@@ -53,8 +58,25 @@ def plan_deletion(
         excluded=tuple(excluded),
         missing=tuple(one for one in without_row if one not in orphans),
         include_running=include_running,
-        tables=footprints(connection, run_tables(host), going),
+        tables=footprints(connection, host, run_tables(host), going),
         left_behind=left_behind(connection, host, going),
+        held=tuple(HeldRun(run.thread_id, run.title, reasons[run.thread_id]) for run in held),
+        kept=kept_rows(host, count_cleared(connection, host, going)) if going else (),
+        unseen=_unseen(host),
+        shape=host.shape,
+    )
+
+
+def _unseen(host: Host) -> tuple[str, ...]:
+    """That a table may hold runs and cannot be looked at: the database would refuse those."""
+    denied = {
+        host.name_of(link.child): host.privileges.unreadable[host.name_of(link.child)]
+        for link in host.links
+        if link.rule is Rule.HOLDS and not may_look(host, link)
+    }
+    return tuple(
+        f"Rows of “{table}” may hold runs, which would then stay. {sentence}"
+        for table, sentence in sorted(denied.items())
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from runmanager.batches import KeptRowsError, RefusedError
 from runmanager.database import (
     DEADLOCK_DETECTED,
@@ -17,6 +19,9 @@ from runmanager.database import (
 )
 from runmanager.text import shorten
 
+if TYPE_CHECKING:
+    from runmanager.host.values import Host, Link
+
 NOT_FOUND = "Run not found"
 STILL_RUNNING = "Run is still running"
 APPEARED = "This run has a row now that it had not when the plan was made. Look it over first."
@@ -30,6 +35,25 @@ HAS_RERUNS = (
     "Runs that were started from this one would be deleted by the database with it, and their "
     "traces left over. Select those runs too."
 )
+
+
+def held_by(host: Host, link: Link) -> str:
+    """That rows which the host keeps refer to a run, and what would let it go."""
+    child, parent = host.name_of(link.child), host.name_of(link.parent)
+    return (
+        f"Rows of “{child}” refer to its row of “{parent}” (constraint “{link.name}”), and the "
+        f"database keeps them. Remove those references; or name “{child}” in "
+        "RUNMANAGER_TRACE_TABLES, and such rows go with their run."
+    )
+
+
+def held_by_run(host: Host, link: Link) -> str:
+    """That another run, which stays, refers to this one."""
+    child, parent = host.name_of(link.child), host.name_of(link.parent)
+    return (
+        f"Another run's row of “{child}” refers to its row of “{parent}” (constraint "
+        f"“{link.name}”). Select that run too."
+    )
 
 
 def may_pass(error: Exception) -> bool:
@@ -71,8 +95,15 @@ def hopeless(error: Exception) -> str | None:
     said = diagnostic(cause)
     at = f", at table “{error.table}”" if isinstance(error, RefusedError) else ""
     why = f": {shorten(said.message_primary, 300)}" if said and said.message_primary else ""
-    # Whose right is missing is not known: it may be one of a trigger's, on a table of its own.
+    if said is not None and said.context:
+        # Only what runs inside a statement of ours, such as a trigger's function, has a context.
+        inside = shorten(said.context.splitlines()[-1], 200)
+        return (
+            f"A trigger of the host's was denied what it does when rows go{at}{why} (in {inside}). "
+            "Let the owner of that table grant it to the role, or let the function run as its "
+            "owner; then try again."
+        )
     return (
         f"The database denied the deletion{at}{why}. docs/own-database.md lists what the role "
-        "needs; triggers may need more. Grant it, then try again."
+        "needs. Grant it, then try again."
     )

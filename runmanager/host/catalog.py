@@ -1,55 +1,66 @@
 """The host's schema as PostgreSQL's catalog has it; what is missing is said in words.
 
 The catalog is read here, which is why SQL stands outside ``queries/`` and ``deletion/``. Tables are
-those that the connection's ``search_path`` finds.
+those that the connection's ``search_path`` finds, and those that foreign keys lead to from there.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from graphlib import CycleError, TopologicalSorter
-from typing import TYPE_CHECKING, Any
-
-import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
+from typing import TYPE_CHECKING
 
 from runmanager.conventions import Conventions
 from runmanager.errors import HostError
-from runmanager.host.ids import INTEGER_LIMITS
-from runmanager.host.keys import read_row_keys
+from runmanager.host.following import Followed, Node, follow
 from runmanager.host.privileges import read_privileges, require_usable_schemas
+from runmanager.host.relations import (
+    Families,
+    ForeignKey,
+    find_named,
+    find_places,
+    find_with_thread_id,
+    names_of,
+    read_families,
+    read_foreign_keys,
+    read_tables,
+)
 from runmanager.host.values import (
     LANGGRAPH_TABLES,
     LOG_TABLES,
     Host,
+    Link,
+    Rule,
     TraceTable,
     may_be_time,
+    shown_name,
+    stored_column,
+    stored_table,
 )
+from runmanager.host.versions import read_shape, read_version
+from runmanager.host.views import Behind, Use, look_behind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping
+
+    import sqlalchemy as sa
 
 REQUIRED = {
     "run_metadata": ("thread_id", "run_name", "status", "created_at", "user_id", "workspace_id"),
     "users": ("id", "username", "is_admin"),
 }
+_RULES = {"c": Rule.TAKES, "n": Rule.CLEARS, "d": Rule.CLEARS, "r": Rule.HOLDS, "a": Rule.HOLDS}
+_USUAL = Conventions()
 # What a host can do that lacks one, where that is not plain.
 _CURES = {"is_admin": "“My users have no admin flag” in docs/own-database.md makes one"}
 
-_USUAL = Conventions()
-
 
 @dataclass(frozen=True)
-class _ForeignKey:
-    table: int
-    columns: tuple[str, ...]
-    to_table: int
-    to_columns: tuple[str, ...]
-    on_delete: str
+class _Schema:
+    """What was read of the catalog: tables by oid, the foreign keys, and who inherits from whom."""
 
-    @property
-    def is_cascade(self) -> bool:
-        return self.on_delete == "c"
+    tables: dict[int, sa.Table]
+    keys: tuple[ForeignKey, ...]
+    families: Families
 
 
 def read_host(connection: sa.Connection, conventions: Conventions = _USUAL) -> Host:
@@ -58,174 +69,225 @@ def read_host(connection: sa.Connection, conventions: Conventions = _USUAL) -> H
     Raises HostError, in one sentence that names it, for a missing table or column, or for a GRANT
     without which nothing works.
     """
-    trace_tables = conventions.trace_tables
-    tables = _read_tables(connection)
-    found = {table.name: (oid, table) for oid, table in tables.items()}
-    known = {*REQUIRED, "workspaces", *LANGGRAPH_TABLES, *LOG_TABLES, *trace_tables}
+    # Before all else: what changes meanwhile is then seen as a change.
+    version = read_version(connection)
+    known = {*REQUIRED, "workspaces", *LANGGRAPH_TABLES, *LOG_TABLES, *conventions.trace_tables}
+    named = find_named(connection, known)
+    with_id = find_with_thread_id(connection)
+    schema = _Schema(
+        read_tables(connection, {*named.values(), *with_id.values()}),
+        read_foreign_keys(connection),
+        read_families(connection),
+    )
+    tables = schema.tables
+    found = {name: tables[oid] for name, oid in named.items() if oid in tables}
     require_usable_schemas(connection, known, found)
-    _require_columns({name: table for name, (_oid, table) in found.items()})
-    runs_oid, runs = found["run_metadata"]
-    keys = _read_foreign_keys(connection, tables)
-    to_runs: dict[int, list[_ForeignKey]] = {}
-    for key in keys:
-        if key.to_table == runs_oid:
-            to_runs.setdefault(key.table, []).append(key)
-    itself = to_runs.pop(runs_oid, [])
-    going: dict[int, TraceTable] = {}
-    staying: list[TraceTable] = []
-    for oid, table in tables.items():
-        trace = _as_trace(table, to_runs.get(oid, []), runs)
-        if trace is None or oid == runs_oid or table.info["kind"] not in {"r", "p"}:
-            continue
-        if _goes_with_a_run(table.name, oid in to_runs, trace_tables):
-            going[oid] = trace
-        else:
-            staying.append(trace)
-    _require_named(trace_tables, {trace.name for trace in going.values()})
+    _require_columns(found)
+    by_name = [
+        found[name]
+        for name in sorted({*LANGGRAPH_TABLES, *LOG_TABLES, *conventions.trace_tables})
+        if name in found and found[name] is not found["run_metadata"]
+    ]
+    refusals = _look_behind_views(connection, schema, found, by_name)
+    runs = found["run_metadata"]
+    by_name = [table for table in by_name if stored_table(table) is not stored_table(runs)]
+    followed = follow(
+        _node(runs),
+        [_node(table) for table in by_name],
+        schema.keys,
+        schema.families,
+        [oid for oid, table in tables.items() if table.info["has_heirs"]],
+    )
+    _read_further(connection, schema, followed)
+    traces = _traces(schema, followed, runs, by_name)
+    _require_named(conventions.trace_tables, traces)
+    order = [oid for unit in followed.units for oid in unit]
     host = Host(
         runs=runs,
-        users=found["users"][1],
+        users=found["users"],
         workspaces=_workspaces(found),
-        traces=_children_first(going, keys),
-        left_behind=tuple(sorted(staying, key=lambda trace: trace.name)),
-        logs=tuple(trace for trace in going.values() if trace.name in LOG_TABLES),
-        cascades=tuple(
-            (key.columns[0], key.to_columns[0])
-            for key in itself
-            if key.is_cascade and len(key.columns) == 1
+        traces=tuple(traces[oid] for oid in order if oid in traces),
+        left_behind=_left_behind(schema, followed, traces, with_id.values()),
+        logs=tuple(
+            TraceTable(table.name, table, table.c.thread_id)
+            for table in by_name
+            if table.name in LOG_TABLES and "thread_id" in table.c
         ),
-        refers_to_itself=bool(itself),
+        links=tuple(_link(schema, key) for key in followed.others),
         conventions=conventions,
+        version=version,
+        refusals=refusals,
     )
-    return replace(host, privileges=read_privileges(connection, host))
+    host = replace(host, units=_units(host, followed))
+    host = replace(host, privileges=read_privileges(connection, host))
+    return replace(host, shape=read_shape(connection, host))
 
 
-def _read_tables(connection: sa.Connection) -> dict[int, sa.Table]:
-    catalog = sa.table(
-        "pg_class",
-        *map(
-            sa.column,
-            ("oid", "relname", "relnamespace", "relkind", "relispartition", "relpersistence"),
-        ),
+def _node(table: sa.Table) -> Node:
+    """What is followed from a table that goes by its name, or from the one behind it."""
+    stored = stored_table(table)
+    key = stored_column(table.c.thread_id) if "thread_id" in table.c else None
+    is_its_own = key is not None and key.table is stored
+    return Node(
+        stored.info["oid"],
+        key.info["number"] if key is not None and is_its_own else None,
+        is_named=True,
     )
-    namespace = sa.table("pg_namespace", sa.column("oid"), sa.column("nspname"))
-    attribute = sa.table(
-        "pg_attribute",
-        *map(sa.column, ("attrelid", "attname", "atttypid", "attnum", "attisdropped")),
-    )
-    rows = connection.execute(
-        sa.select(
-            catalog.c.oid,
-            namespace.c.nspname,
-            catalog.c.relname,
-            catalog.c.relkind,
-            attribute.c.attname,
-            attribute.c.attnum,
-            sa.func.format_type(attribute.c.atttypid, sa.null()).label("type"),
-        )
-        .join(namespace, namespace.c.oid == catalog.c.relnamespace)
-        .join(attribute, attribute.c.attrelid == catalog.c.oid)
-        .where(
-            catalog.c.relkind.in_(["r", "p", "v", "m"]),
-            # A partition's rows are counted and deleted through its parent.
-            ~catalog.c.relispartition,
-            catalog.c.relpersistence != "t",
-            namespace.c.nspname.not_in(["pg_catalog", "information_schema"]),
-            sa.func.pg_table_is_visible(catalog.c.oid),
-            attribute.c.attnum > 0,
-            ~attribute.c.attisdropped,
-        )
-        .order_by(catalog.c.relname, attribute.c.attnum)
-    ).all()
-    columns: dict[int, list[sa.Column[Any]]] = {}
-    named: dict[int, tuple[str, str, str]] = {}
-    for row in rows:
-        named[row.oid] = (row.nspname, row.relname, row.relkind)
-        columns.setdefault(row.oid, []).append(
-            sa.Column(
-                row.attname,
-                _column_type(row.type),
-                info={"type": row.type, "number": row.attnum},
-            )
-        )
-    metadata = sa.MetaData()
-    keys = read_row_keys(connection, (*LANGGRAPH_TABLES, *LOG_TABLES))
-    return {
-        oid: sa.Table(
-            name,
-            metadata,
-            *columns[oid],
-            schema=schema,
-            info={"kind": kind, "oid": oid, "key": keys.get(oid, ())},
-        )
-        for oid, (schema, name, kind) in named.items()
+
+
+def _look_behind_views(
+    connection: sa.Connection,
+    schema: _Schema,
+    found: Mapping[str, sa.Table],
+    going: Iterable[sa.Table],
+) -> dict[str, str]:
+    """Note in ``info`` what is behind each view; why some cannot be deleted through, by name."""
+    others = [found[name] for name in ("users", "workspaces") if name in found]
+    uses = {
+        **dict.fromkeys(others, Use.READ),
+        **dict.fromkeys(going, Use.DELETE),
+        found["run_metadata"]: Use.LOCK,
+    }
+    behind = {
+        table: look_behind(connection, table, use)
+        for table, use in uses.items()
+        if table.info["kind"] == "v"
+    }
+    places = {
+        (place.schema, place.table)
+        for one in behind.values()
+        for place in (*one.columns.values(), *one.casts.values())
+    } | {one.deletes_from for one in behind.values() if one.deletes_from is not None}
+    oids = find_places(connection, places)
+    schema.tables.update(read_tables(connection, set(oids.values()) - schema.tables.keys()))
+    for view, one in behind.items():
+        _attach(view, one, {place: schema.tables[oid] for place, oid in oids.items()})
+    refusals = {view.name: one.refusal for view, one in behind.items() if one.refusal is not None}
+    return refusals | {
+        table.name: "a materialized view is a copy"
+        for table, use in uses.items()
+        if table.info["kind"] == "m" and use is not Use.READ
     }
 
 
-def _column_type(name: str) -> sa.types.TypeEngine[Any]:
-    if name == "uuid":
-        return sa.Uuid()
-    if name in INTEGER_LIMITS:
-        return sa.BigInteger()
-    if name in {"text", "character varying"}:
-        return sa.Text()
-    if name in {"json", "jsonb"}:
-        return JSONB()
-    if name == "boolean":
-        return sa.Boolean()
-    return sa.types.NullType()
+def _attach(view: sa.Table, behind: Behind, tables: Mapping[tuple[str, str], sa.Table]) -> None:
+    if behind.deletes_from is not None and behind.deletes_from in tables:
+        view.info["stored"] = tables[behind.deletes_from]
+    for of, places in (("stored", behind.columns), ("cast", behind.casts)):
+        for name, place in places.items():
+            table = tables.get((place.schema, place.table))
+            if table is not None and place.column in table.c:
+                view.c[name].info[of] = table.c[place.column]
+    stored = view.info.get("stored")
+    if stored is None:
+        return
+    shown = {
+        stored_column(column).name: column.name
+        for column in view.c
+        if stored_column(column).table is stored
+    }
+    if stored.info["key"] and all(name in shown for name in stored.info["key"]):
+        view.info["key"] = tuple(shown[name] for name in stored.info["key"])
 
 
-def _read_foreign_keys(
-    connection: sa.Connection, tables: Mapping[int, sa.Table]
-) -> list[_ForeignKey]:
-    """The foreign keys between these tables."""
-    constraint = sa.table(
-        "pg_constraint",
-        *map(sa.column, ("conrelid", "confrelid", "contype", "conkey", "confkey", "confdeltype")),
+def _read_further(connection: sa.Connection, schema: _Schema, followed: Followed) -> None:
+    """Read the tables that foreign keys led to, and note who counts for which heirs."""
+    links = [key for node in followed.nodes.values() for key in node.links]
+    wanted = set(followed.nodes)
+    for key in (*links, *followed.others):
+        wanted |= {key.table, key.to_table}
+    schema.tables.update(read_tables(connection, wanted - schema.tables.keys()))
+    for oid, home in followed.homes.items():
+        if oid != home and home in followed.nodes and home in schema.tables:
+            schema.tables[home].info.setdefault("family", set()).add(oid)
+
+
+def _traces(
+    schema: _Schema, followed: Followed, runs: sa.Table, by_name: Iterable[sa.Table]
+) -> dict[int, TraceTable]:
+    """What goes with a run beside its own row, by the oid of the real table."""
+    named = {stored_table(table).info["oid"]: table for table in by_name}
+    own = stored_table(runs).info["oid"]
+    found: dict[int, TraceTable] = {}
+    for oid, node in followed.nodes.items():
+        if oid == own or oid not in schema.tables:
+            continue
+        stored, table = schema.tables[oid], named.get(oid)
+        links = tuple(_link(schema, key, is_override=True) for key in node.links)
+        if table is None or (table is not stored and _empties_itself(schema, followed, node, own)):
+            key = None if node.key is None else stored.c[names_of(stored, [node.key])[0]]
+            found[oid] = TraceTable(shown_name(stored), stored, key, links, is_named=False)
+        else:
+            key = table.c.thread_id if "thread_id" in table.c else None
+            found[oid] = TraceTable(shown_name(table), table, key, links)
+    return found
+
+
+def _empties_itself(schema: _Schema, followed: Followed, node: Node, runs: int) -> bool:
+    """Whether the database takes each row with a run's id along, also what a view leaves out."""
+    own = followed.nodes[runs].key
+    return any(
+        key.on_delete == "c"
+        and key.table == node.oid
+        and key.to_table == runs
+        and (key.columns, key.to_columns) == ((node.key,), (own,))
+        for key in schema.keys
     )
-    rows = connection.execute(
-        sa.select(
-            constraint.c.conrelid,
-            constraint.c.conkey,
-            constraint.c.confrelid,
-            constraint.c.confkey,
-            constraint.c.confdeltype,
-        ).where(constraint.c.contype == "f")
-    ).all()
-
-    def names(oid: int, numbers: Sequence[int]) -> tuple[str, ...]:
-        by_number = {column.info["number"]: column.name for column in tables[oid].c}
-        return tuple(by_number[number] for number in numbers)
-
-    return [
-        _ForeignKey(
-            row.conrelid,
-            names(row.conrelid, row.conkey),
-            row.confrelid,
-            names(row.confrelid, row.confkey),
-            row.confdeltype,
-        )
-        for row in rows
-        if row.conrelid in tables and row.confrelid in tables
-    ]
 
 
-def _as_trace(table: sa.Table, to_runs: Sequence[_ForeignKey], runs: sa.Table) -> TraceTable | None:
-    """How the table's rows belong to runs, if they do."""
-    if any("thread_id" in key.columns for key in to_runs):
-        return TraceTable(table.name, table, table.c.thread_id)
-    # A table that the database would empty by itself is deleted and counted by name instead: a
-    # receipt that left it out would be wrong.
-    for key in to_runs:
-        if key.is_cascade and len(key.columns) == 1:
-            through = None if key.to_columns == ("thread_id",) else runs.c[key.to_columns[0]]
-            return TraceTable(table.name, table, table.c[key.columns[0]], through)
-    return TraceTable(table.name, table, table.c.thread_id) if "thread_id" in table.c else None
+def _link(schema: _Schema, key: ForeignKey, *, is_override: bool = False) -> Link:
+    child, parent = schema.tables[key.table], schema.tables[key.to_table]
+    rule = _RULES[key.on_delete]
+    cleared = names_of(child, key.cleared) if rule is Rule.CLEARS else ()
+    if any(child.c[name].info["not_null"] for name in cleared):
+        # The database would refuse to clear it.
+        rule = Rule.HOLDS
+    return Link(
+        name=key.name,
+        child=child,
+        columns=names_of(child, key.columns),
+        parent=parent,
+        to_columns=names_of(parent, key.to_columns),
+        rule=rule,
+        is_override=is_override and key.on_delete != "c",
+    )
 
 
-def _goes_with_a_run(name: str, refers_to_runs: bool, trace_tables: Sequence[str]) -> bool:
-    return name in (*LANGGRAPH_TABLES, *LOG_TABLES, *trace_tables) or refers_to_runs
+def _left_behind(
+    schema: _Schema,
+    followed: Followed,
+    traces: Mapping[int, TraceTable],
+    with_id: Iterable[int],
+) -> tuple[TraceTable, ...]:
+    """The visible tables that hold ids of runs in rows which do not go, or not all of them."""
+    candidates = {oid: schema.tables[oid] for oid in with_id if oid in schema.tables}
+    referring = {
+        (link.child.info["oid"], name)
+        for link in (_link(schema, key) for key in followed.others)
+        for name in link.columns
+        if link.parent.info["oid"] in followed.nodes
+    }
+    found = []
+    for oid, table in candidates.items():
+        heirs_of = schema.families.ancestors(oid)
+        home = followed.homes.get(oid, oid)
+        going = traces.get(home)
+        if (
+            any(one in followed.nodes or one in candidates for one in heirs_of)
+            or (home in followed.nodes and going is None)
+            or (going is not None and going.key is not None and going.key.name == "thread_id")
+            or (going is not None and going.is_named)
+            or (oid, "thread_id") in referring
+        ):
+            continue
+        found.append(TraceTable(shown_name(table), table, table.c.thread_id, is_named=False))
+    return tuple(sorted(found, key=lambda trace: trace.name))
+
+
+def _units(host: Host, followed: Followed) -> tuple[tuple[TraceTable, ...], ...]:
+    return tuple(
+        tuple(host.nodes[oid] for oid in unit if oid in host.nodes) for unit in followed.units
+    )
 
 
 def _require_columns(tables: Mapping[str, sa.Table]) -> None:
@@ -233,7 +295,8 @@ def _require_columns(tables: Mapping[str, sa.Table]) -> None:
         if name not in tables:
             raise HostError(
                 f"The database has no table “{name}” on its search_path: is this the "
-                "LangGraph application's database?"
+                "LangGraph application's database? `python -m runmanager check` says what was "
+                "found; docs/hosts describes hosts whose tables have other names."
             )
         for column in columns:
             if column not in tables[name].c:
@@ -249,29 +312,16 @@ def _require_columns(tables: Mapping[str, sa.Table]) -> None:
         )
 
 
-def _require_named(trace_tables: Sequence[str], found: set[str]) -> None:
+def _require_named(trace_tables: Iterable[str], traces: Mapping[int, TraceTable]) -> None:
+    found = {trace.name: trace for trace in traces.values() if trace.is_named}
     for name in trace_tables:
-        if name not in found:
+        if name not in found or (found[name].key is None and not found[name].links):
             raise HostError(
                 f"RUNMANAGER_TRACE_TABLES names “{name}”, but the database has no such table with "
-                "a column “thread_id”."
+                "a column “thread_id” or a foreign key to what goes with a run."
             )
 
 
-def _workspaces(found: Mapping[str, tuple[int, sa.Table]]) -> sa.Table | None:
-    table = found["workspaces"][1] if "workspaces" in found else None
+def _workspaces(found: Mapping[str, sa.Table]) -> sa.Table | None:
+    table = found.get("workspaces")
     return table if table is not None and {"id", "name"} <= set(table.c.keys()) else None
-
-
-def _children_first(
-    going: dict[int, TraceTable], keys: list[_ForeignKey]
-) -> tuple[TraceTable, ...]:
-    order: TopologicalSorter[int] = TopologicalSorter(dict.fromkeys(going, ()))
-    for key in keys:
-        if key.table in going and key.to_table in going and key.table != key.to_table:
-            order.add(key.to_table, key.table)
-    try:
-        return tuple(going[oid] for oid in order.static_order())
-    except CycleError:
-        # Tables that refer to each other need deferred constraints anyway: any order serves.
-        return tuple(going.values())

@@ -25,13 +25,16 @@ def native_ids(column: sa.Column[Any], texts: Iterable[str]) -> list[Any]:
     return [value for value in values if value is not None]
 
 
-def has_id(column: sa.Column[Any], texts: Iterable[str]) -> sa.ColumnElement[bool]:
-    """The condition that ``column`` is one of the ids ``texts``."""
+def has_id(
+    column: sa.Column[Any], texts: Iterable[str], seen: sa.ColumnElement[Any] | None = None
+) -> sa.ColumnElement[bool]:
+    """The condition that ``column``, or ``seen`` in its place, is one of the ids ``texts``."""
     values = native_ids(column, texts)
     if not values:
         return sa.false()
     kind = column.type if isinstance(column.type, (sa.Uuid, sa.BigInteger, sa.Text)) else sa.Text()
-    compared = column if kind is column.type else sa.cast(column, sa.Text)
+    own = column if seen is None else seen
+    compared = own if kind is column.type else sa.cast(own, sa.Text)
     if len(values) == 1:
         # An index on (this column, a time) gives its rows in order only where it is one value.
         return compared == sa.literal(values[0], kind)

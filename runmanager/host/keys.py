@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def read_row_keys(connection: sa.Connection, tables: Iterable[str]) -> dict[int, tuple[str, ...]]:
+def read_row_keys(connection: sa.Connection, tables: Iterable[int]) -> dict[int, tuple[str, ...]]:
     """The columns that together differ in any two rows, by the oid of the table.
 
-    Tables are given by name. The primary key comes first, then the unique index with the fewest
-    columns. An index counts only if it holds for every row: it is finished, not partial, has plain
-    columns that are never NULL, and compares as they do. A table that others inherit from has
-    none, because its indexes do not cover the rows of its children.
+    Tables are given by their oids too. The primary key comes first, then the unique index with the
+    fewest columns. An index counts only if it holds for every row: it is finished, not partial, has
+    plain columns that are never NULL, and compares as they do. A table that others inherit from
+    has none, because its indexes do not cover the rows of its children.
     """
     index = sa.table(
         "pg_index",
@@ -28,9 +28,7 @@ def read_row_keys(connection: sa.Connection, tables: Iterable[str]) -> dict[int,
         *map(sa.column, ("indisvalid", "indisready", "indislive", "indpred")),
         *(sa.column(name, sa.ARRAY(sa.Integer)) for name in ("indkey", "indcollation")),
     )
-    relation = sa.table(
-        "pg_class", *map(sa.column, ("oid", "relname", "relkind", "relhassubclass"))
-    )
+    relation = sa.table("pg_class", *map(sa.column, ("oid", "relkind", "relhassubclass")))
     attribute = sa.table(
         "pg_attribute",
         *map(sa.column, ("attrelid", "attnum", "attname", "attnotnull", "attcollation")),
@@ -54,7 +52,7 @@ def read_row_keys(connection: sa.Connection, tables: Iterable[str]) -> dict[int,
             (attribute.c.attrelid == index.c.indrelid) & (attribute.c.attnum == index.c.indkey[at]),
         )
         .where(
-            relation.c.relname.in_(list(tables)),
+            relation.c.oid.in_(list(tables)),
             sa.or_(relation.c.relkind == "p", ~relation.c.relhassubclass),
             index.c.indisunique,
             index.c.indisvalid,

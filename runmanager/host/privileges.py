@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from runmanager.errors import HostError
-from runmanager.host.values import Privileges
+from runmanager.host.row_security import Deed, read_hidden
+from runmanager.host.values import Lack, Privileges, Rule, TraceTable, shown_name
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from runmanager.host.values import Host
 
@@ -33,7 +34,9 @@ class _Rights:
     """What the role may do with one table. Its name and the role's are quoted as SQL needs them."""
 
     table: str
+    schema: str
     role: str
+    uses_schema: bool
     reads: bool
     deletes: bool
     locks: bool
@@ -48,18 +51,114 @@ def read_privileges(connection: sa.Connection, host: Host) -> Privileges:
 
     Raises HostError, with the GRANT to make, where it may not read what nothing works without.
     """
-    traces = {trace.name: trace.table for trace in (*host.traces, *host.left_behind)}
-    others = (host.runs, host.users, host.workspaces)
-    tables = [*(table for table in others if table is not None), *traces.values()]
+    others = [table for table in (host.runs, host.users, host.workspaces) if table is not None]
+    traces = {trace.name: trace for trace in (*host.traces, *host.left_behind)}
+    # What holds or loses a reference is looked at too, beside what goes.
+    kept = {
+        shown_name(link.child): TraceTable(shown_name(link.child), link.child, None, is_named=False)
+        for link in host.links
+        if link.child.info["oid"] not in host.nodes
+    }
+    looked_at = kept | traces | {log.name: log for log in host.logs}
+    tables = [*others, *(trace.table for trace in looked_at.values())]
     rights = _read_rights(connection, tables)
     _require_readable(host, rights)
-    unreadable = {
-        name: f"The database role may not read “{name}”; let its owner run: "
-        + rights[table.info["oid"]].grant(["SELECT"])
-        for name, table in traces.items()
-        if not _may_read_rows(table, rights[table.info["oid"]])
+    unread = {
+        name: _unread_table(name, rights[trace.table.info["oid"]])
+        for name, trace in looked_at.items()
+        if not _may_read_rows(trace, rights[trace.table.info["oid"]])
     }
-    return Privileges(unreadable, _deleting(host, rights))
+    obstacles = [
+        *_views_in_the_way(host),
+        *_lacking(host, rights),
+        *_on_other_servers(connection, host),
+        *read_hidden(connection, *_deeds(host, unread, rights)),
+    ]
+    cures = [statement for lack in (*unread.values(), *obstacles) for statement in lack.sql]
+    return Privileges(
+        unreadable={name: lack.sentence for name, lack in unread.items()},
+        obstacles=tuple(lack.sentence for lack in obstacles),
+        cures=tuple(dict.fromkeys(cures)),
+        undeletable=frozenset(
+            trace.name for trace in host.traces if not rights[trace.table.info["oid"]].deletes
+        ),
+    )
+
+
+def _unread_table(name: str, rights: _Rights) -> Lack:
+    grant = rights.grant(["SELECT"])
+    if rights.uses_schema:
+        return Lack(
+            f"The database role may not read “{name}”; let its owner run: {grant}", (grant,)
+        )
+    usage = f"GRANT USAGE ON SCHEMA {rights.schema} TO {rights.role};"
+    return Lack(
+        f"The database role may not read “{name}”; let the owners of its schema and of it run: "
+        f"{usage} {grant}",
+        (usage, grant),
+    )
+
+
+def _views_in_the_way(host: Host) -> Iterator[Lack]:
+    deleted = [trace for trace in (host.own, *host.traces) if trace.is_named]
+    for trace in deleted:
+        if trace.table.name in host.refusals:
+            yield Lack(
+                "No run can be deleted: PostgreSQL does not delete through the view "
+                f"“{trace.name}” ({host.refusals[trace.table.name]}). Let it show plain columns "
+                "of one table, as docs/hosts says, or give it an INSTEAD OF DELETE trigger."
+            )
+
+
+def _on_other_servers(connection: sa.Connection, host: Host) -> Iterator[Lack]:
+    """What is kept on another server, where nobody can ask whether rows are hidden from us."""
+    relation = sa.table("pg_class", *map(sa.column, ("oid", "relkind")))
+    traces = {
+        oid: trace
+        for trace in (host.own, *host.traces)
+        for oid in (trace.stored.info["oid"], *_partitions(connection, trace.stored))
+    }
+    foreign = connection.scalars(
+        sa.select(relation.c.oid).where(relation.c.oid.in_(list(traces)), relation.c.relkind == "f")
+    )
+    for name in sorted({traces[oid].name for oid in foreign}):
+        yield Lack(
+            f"No run can be deleted: rows of “{name}” are on another server, whose row security "
+            "cannot be asked about. Delete them there, and take that foreign table off the "
+            "search_path."
+        )
+
+
+def _partitions(connection: sa.Connection, table: sa.Table) -> list[int]:
+    if table.info["kind"] != "p":
+        return []
+    tree = sa.func.pg_partition_tree(table.info["oid"]).table_valued("relid")
+    return list(connection.scalars(sa.select(sa.cast(tree.c.relid, sa.BigInteger))))
+
+
+def _deeds(
+    host: Host, unreadable: Collection[str], rights: Mapping[int, _Rights]
+) -> tuple[dict[int, frozenset[Deed]], dict[int, frozenset[Deed]]]:
+    """What is done to the rows of which table, and of which view, by oid."""
+    found: tuple[dict[int, frozenset[Deed]], dict[int, frozenset[Deed]]] = ({}, {})
+
+    def add(table: sa.Table, *deeds: Deed) -> None:
+        of = found[1] if table.info["kind"] == "v" else found[0]
+        of[table.info["oid"]] = of.get(table.info["oid"], frozenset()) | set(deeds)
+
+    add(host.runs, Deed.READ, Deed.LOCK, Deed.DELETE)
+    for trace in host.traces:
+        deletes = _needs_delete(host, trace) or rights[trace.table.info["oid"]].deletes
+        add(trace.table, Deed.READ, *([Deed.DELETE] if deletes else []))
+        if trace.links and trace.stored is not trace.table:
+            add(trace.stored, Deed.READ)
+    for trace in host.left_behind:
+        if trace.name not in unreadable:
+            add(trace.table, Deed.READ)
+    for link in host.links:
+        if shown_name(link.child) not in unreadable and link.child.info["oid"] not in host.nodes:
+            add(link.child, Deed.READ)
+    return found
 
 
 def require_usable_schemas(
@@ -84,7 +183,7 @@ def require_usable_schemas(
         .join(namespace, namespace.c.oid == relation.c.relnamespace)
         .where(
             relation.c.relname.in_(sorted(set(wanted) - set(visible))),
-            relation.c.relkind.in_(["r", "p", "v", "m"]),
+            relation.c.relkind.in_(["r", "p", "v", "m", "f"]),
             ~sa.func.has_schema_privilege(namespace.c.oid, "USAGE"),
         )
         .order_by(relation.c.relname, namespace.c.nspname)
@@ -124,7 +223,9 @@ def _read_rights(connection: sa.Connection, tables: Iterable[sa.Table]) -> dict[
         sa.select(
             relation.c.oid,
             sa.func.format("%I.%I", namespace.c.nspname, relation.c.relname).label("table"),
+            sa.func.quote_ident(namespace.c.nspname).label("schema"),
             sa.func.quote_ident(_current_user()).label("role"),
+            sa.func.has_schema_privilege(namespace.c.oid, "USAGE").label("uses_schema"),
             sa.func.has_table_privilege(relation.c.oid, "SELECT").label("reads"),
             sa.func.has_table_privilege(relation.c.oid, "DELETE").label("deletes"),
             sa.func.has_any_column_privilege(relation.c.oid, "UPDATE").label("locks"),
@@ -133,16 +234,23 @@ def _read_rights(connection: sa.Connection, tables: Iterable[sa.Table]) -> dict[
         .join(namespace, namespace.c.oid == relation.c.relnamespace)
         .join(attribute, attribute.c.attrelid == relation.c.oid)
         .where(relation.c.oid.in_(oids), attribute.c.attnum > 0, ~attribute.c.attisdropped)
-        .group_by(relation.c.oid, namespace.c.nspname, relation.c.relname)
+        .group_by(relation.c.oid, namespace.c.oid, namespace.c.nspname, relation.c.relname)
     )
     found = {
         row.oid: _Rights(
-            row.table, row.role, row.reads, row.deletes, row.locks, tuple(row.unread or ())
+            table=row.table,
+            schema=row.schema,
+            role=row.role,
+            uses_schema=row.uses_schema,
+            reads=row.reads and row.uses_schema,
+            deletes=row.deletes and row.uses_schema,
+            locks=row.locks,
+            unread=tuple(row.unread or ()),
         )
         for row in rows
     }
     # A table that was dropped a moment ago is met as such by whoever reads it.
-    gone = _Rights("", "", reads=True, deletes=True, locks=True, unread=())
+    gone = _Rights("", "", "", uses_schema=True, reads=True, deletes=True, locks=True, unread=())
     return {oid: found.get(oid, gone) for oid in oids}
 
 
@@ -174,34 +282,48 @@ def _unread(table: sa.Table, columns: Collection[str], grant: str) -> str:
     return f"The database role may not read {which}“{table.name}”; let its owner run: {grant}"
 
 
-def _may_read_rows(table: sa.Table, rights: _Rights) -> bool:
+def _may_read_rows(trace: TraceTable, rights: _Rights) -> bool:
     # Without a key a row is told apart by its place in the file, which the right to each single
-    # column does not cover.
-    return rights.reads or (not rights.unread and bool(table.info["key"]))
+    # column does not cover; nor is it where rows are found by foreign keys.
+    by_place = trace.links or not trace.table.info["key"]
+    by_columns = rights.uses_schema and not rights.unread and not by_place
+    return rights.reads or by_columns
 
 
-def _deleting(host: Host, rights: Mapping[int, _Rights]) -> str | None:
-    """Why the role cannot delete runs with every trace; None where it can."""
+def _needs_delete(host: Host, trace: TraceTable) -> bool:
+    """Whether the role must delete the rows itself, before what they refer to."""
+    # What would hold another row in place holds it until it is gone.
+    return trace.needs_delete or any(
+        link.rule is Rule.HOLDS and host.nodes.get(link.child.info["oid"]) is trace
+        for link in host.links
+    )
+
+
+def _lacking(host: Host, rights: Mapping[int, _Rights]) -> Iterator[Lack]:
+    """The grants without which the role cannot delete runs with every trace."""
     lacking: dict[tuple[str, ...], list[str]] = {}
     role = ""
-    for table in (host.runs, *(trace.table for trace in host.traces)):
-        is_runs = table is host.runs
-        of_table = rights[table.info["oid"]]
+    for trace in (host.own, *host.traces):
+        is_runs = trace is host.own
+        of_table = rights[trace.table.info["oid"]]
         needs = {
-            "SELECT": is_runs or _may_read_rows(table, of_table),
-            "DELETE": of_table.deletes,
+            "SELECT": is_runs or _may_read_rows(trace, of_table),
+            "DELETE": of_table.deletes or not _needs_delete(host, trace),
             _LOCKING: not is_runs or of_table.locks,
         }
         privileges = tuple(name for name, is_there in needs.items() if not is_there)
         if privileges:
             role = of_table.role
             lacking.setdefault(privileges, []).append(of_table.table)
-    if not lacking:
-        return None
-    grants = " ".join(
-        _grant(privileges, sorted(tables), role) for privileges, tables in lacking.items()
-    )
-    return f"The database role may not delete runs; let an owner of the tables run: {grants}"
+    if lacking:
+        grants = tuple(
+            _grant(privileges, sorted(tables), role) for privileges, tables in lacking.items()
+        )
+        yield Lack(
+            "The database role may not delete runs; let an owner of the tables run: "
+            + " ".join(grants),
+            grants,
+        )
 
 
 def _grant(privileges: Iterable[str], tables: Iterable[str], role: str) -> str:

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -21,61 +23,129 @@ LANGGRAPH_TABLES = ("checkpoint_writes", "checkpoint_blobs", "checkpoints")
 LOG_TABLES = ("logs", "thread_logs")
 
 
+class Rule(Enum):
+    """What the database does to the rows that refer to one that goes."""
+
+    TAKES = "goes"
+    CLEARS = "is kept, its reference cleared"
+    HOLDS = "is kept, and holds what it refers to"
+
+
+@dataclass(frozen=True)
+class Link:
+    """A foreign key: ``columns`` of ``child`` refer to ``to_columns`` of ``parent``.
+
+    Both are real tables, never views. ``is_override`` says that the settings let the child's rows
+    go, where the key itself would keep them.
+    """
+
+    name: str
+    child: sa.Table
+    columns: tuple[str, ...]
+    parent: sa.Table
+    to_columns: tuple[str, ...]
+    rule: Rule
+    is_override: bool = False
+
+
 @dataclass(frozen=True)
 class TraceTable:
-    """A table with rows that belong to a run.
+    """A table or view with rows that belong to runs.
 
-    ``key`` is the column that holds its thread_id; or, where ``through`` is set, the value of that
-    column of ``run_metadata``.
+    ``key`` is the column that holds a row's thread_id. ``links`` are the foreign keys by which
+    rows belong to a run though they do not hold its id: they go with a row of another table that
+    does. ``name`` is how it is shown. ``is_named``: it is one of LangGraph's, a log, or the
+    settings name it, so its rows are deleted whatever its foreign keys say; of another the database
+    takes them along by itself.
     """
 
     name: str
     table: sa.Table
-    key: sa.Column[Any]
-    through: sa.Column[Any] | None = None
+    key: sa.Column[Any] | None
+    links: tuple[Link, ...] = ()
+    is_named: bool = True
 
     def of(self, thread_ids: Iterable[str]) -> sa.ColumnElement[bool]:
-        """The condition that a row belongs to one of these runs."""
-        if self.through is None:
-            return has_id(self.key, thread_ids)
-        runs = self.through.table
-        return self.key.in_(sa.select(self.through).where(has_id(runs.c.thread_id, thread_ids)))
+        """The condition that a row holds the id of one of these runs."""
+        return sa.false() if self.key is None else has_id(self.key, thread_ids)
 
     @property
     def thread_id(self) -> sa.ColumnElement[str]:
-        """The thread_id, as text, of the run that a row belongs to."""
-        if self.through is None:
-            return sa.cast(self.key, sa.Text)
-        runs = self.through.table
-        found = sa.select(sa.cast(runs.c.thread_id, sa.Text)).where(self.through == self.key)
-        return found.scalar_subquery()
+        """The thread_id, as text, that a row holds."""
+        return sa.cast(sa.null() if self.key is None else self.key, sa.Text)
+
+    @property
+    def stored(self) -> sa.Table:
+        """The real table that the rows are kept in: itself, or the one behind a view."""
+        return stored_table(self.table)
+
+    def shown(self, link: Link) -> list[sa.Column[Any]] | None:
+        """The columns that ``link`` refers to as this table or view has them; None where not all.
+
+        A partition or an heir that is referred to by itself is never shown by a view.
+        """
+        if link.parent is not self.stored:
+            return None
+        own = {
+            stored_column(column).name: column
+            for column in self.table.c
+            if stored_column(column).table is self.stored
+        }
+        if not all(name in own for name in link.to_columns):
+            return None
+        return [own[name] for name in link.to_columns]
+
+    @property
+    def needs_delete(self) -> bool:
+        """Whether its rows stay where the role may not delete them itself."""
+        return self.is_named or any(link.is_override for link in self.links)
+
+
+@dataclass(frozen=True)
+class Lack:
+    """Something that the role may not do or see, in a sentence, and the SQL that would mend it."""
+
+    sentence: str
+    sql: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Privileges:
-    """What the database role lacks, in sentences that have the GRANT to make.
+    """What the database role lacks, in sentences that say what to do.
 
     ``unreadable`` has one for each table that holds rows of runs and may not be read, by its name;
-    ``deleting`` says why runs cannot be deleted, None where they can.
+    ``obstacles`` say why runs cannot be deleted, with every trace or without an untrue word; ()
+    where they can. ``cures`` are the statements that would mend all of it. ``undeletable`` are the
+    tables whose rows the role may not delete itself.
     """
 
     unreadable: Mapping[str, str] = field(default_factory=dict)
-    deleting: str | None = None
+    obstacles: tuple[str, ...] = ()
+    cures: tuple[str, ...] = ()
+    undeletable: frozenset[str] = frozenset()
+
+    @property
+    def deleting(self) -> str | None:
+        """Why runs cannot be deleted; None where they can."""
+        return " ".join(self.obstacles) or None
 
     @property
     def sentences(self) -> tuple[str, ...]:
         """All of them; () where the role lacks nothing."""
-        return (*self.unreadable.values(), *filter(None, [self.deleting]))
+        return (*self.unreadable.values(), *self.obstacles)
 
 
 @dataclass(frozen=True)
 class Host:
     """The tables of the host that Run Manager works with.
 
-    ``traces`` go with a run, in the order in which they can be deleted; ``left_behind`` hold rows
-    of runs too and are never touched. ``refers_to_itself`` says that a run's row can hold another's
-    in place; ``cascades`` are the pairs of columns, a rerun's and its parent's, by which deleting a
-    parent's row would make the database delete the rerun's as well.
+    ``traces`` go with a run, in the order in which they can be deleted; ``units`` are the same with
+    ``own`` among them, those that refer to each other together. ``left_behind`` hold ids of runs
+    and are never touched. ``links`` are the foreign keys, of whichever table, that refer to a row
+    that goes and do not make their own row go: they clear, or hold; and those of ``runs`` itself,
+    by which another run would be taken along. ``refusals`` say why PostgreSQL does not delete
+    through some of the views, by name. ``version`` tells one state of the catalog from
+    another, ``shape`` one state of what a deletion depends on.
     """
 
     runs: sa.Table
@@ -84,10 +154,41 @@ class Host:
     traces: tuple[TraceTable, ...]
     left_behind: tuple[TraceTable, ...]
     logs: tuple[TraceTable, ...]
-    cascades: tuple[tuple[str, str], ...] = ()
-    refers_to_itself: bool = False
-    privileges: Privileges = field(default_factory=Privileges)
+    units: tuple[tuple[TraceTable, ...], ...] = ()
+    links: tuple[Link, ...] = ()
     conventions: Conventions = field(default_factory=Conventions)
+    version: str = ""
+    shape: str = ""
+    refusals: Mapping[str, str] = field(default_factory=dict)
+    privileges: Privileges = field(default_factory=Privileges)
+
+    @cached_property
+    def own(self) -> TraceTable:
+        """The runs' own rows, as a table whose rows go with a run."""
+        return TraceTable(self.runs.info["name"], self.runs, self.runs.c.thread_id)
+
+    @property
+    def refers_to_itself(self) -> bool:
+        """Whether a run's row can hold another run's in place."""
+        return any(self.is_of_runs(link.child) for link in self.links)
+
+    def is_of_runs(self, table: sa.Table) -> bool:
+        """Whether ``table`` is the one in which the runs' own rows are kept."""
+        return bool(table.info["oid"] in self.nodes and self.nodes[table.info["oid"]] is self.own)
+
+    @cached_property
+    def nodes(self) -> Mapping[int, TraceTable]:
+        """What goes with a run, by the oid of each real table, heir or partition of it."""
+        return {
+            oid: trace
+            for trace in (self.own, *self.traces)
+            for oid in (trace.stored.info["oid"], *trace.stored.info.get("family", ()))
+        }
+
+    def name_of(self, table: sa.Table) -> str:
+        """What a table is called: as what goes with a run where it does, else by its own name."""
+        node = self.nodes.get(table.info["oid"])
+        return shown_name(table) if node is None else node.name
 
     def trace(self, name: str) -> sa.Table | None:
         """The trace table called ``name``, or None where the host has none.
@@ -152,3 +253,30 @@ def is_surely_time(column: sa.Column[Any]) -> bool:
 def may_be_time(column: sa.Column[Any]) -> bool:
     """Whether the column holds timestamps, days, or texts that may say a time in ISO 8601."""
     return is_surely_time(column) or isinstance(column.type, sa.Text)
+
+
+def stored_table(table: sa.Table) -> sa.Table:
+    """The real table whose rows are deleted through ``table``: itself, or the one behind a view."""
+    found: sa.Table = table.info.get("stored", table)
+    return found
+
+
+def tables_behind(*tables: sa.Table) -> list[sa.Table]:
+    """The real tables whose columns these show, each once; a view's own name is not among them."""
+    found = [
+        behind
+        for table in tables
+        for behind in (stored_table(table), *(stored_column(column).table for column in table.c))
+    ]
+    return list(dict.fromkeys(found))
+
+
+def stored_column(column: sa.Column[Any]) -> sa.Column[Any]:
+    """The real column behind a view's, whose indexes and statistics are its own; else itself."""
+    found: sa.Column[Any] = column.info.get("stored", column)
+    return found
+
+
+def shown_name(table: sa.Table) -> str:
+    """What a table is called: with its schema where the search_path does not find it."""
+    return str(table.info["name"])

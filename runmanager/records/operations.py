@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runmanager.records.statuses import StatusKind
 from runmanager.text import count
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from runmanager.records.people import Actor
-    from runmanager.records.reviewing import Footprint, LeftBehind
+    from runmanager.records.reviewing import Footprint, KeptRows, LeftBehind
 
 
 @dataclass(frozen=True)
@@ -62,12 +63,24 @@ class UnknownStatus:
 
 
 @dataclass(frozen=True)
+class HeldRun:
+    """A run that the database would refuse to delete, with the reason and the cure."""
+
+    thread_id: str
+    title: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class DeletionPlan:
     """What a deletion would do, frozen.
 
-    ``runs`` go; ``excluded`` are still running and stay; ``missing`` have no row anywhere and will
-    be reported as failed. ``tables`` counts the rows that go, ``left_behind`` those that belong to
-    the same runs and stay. ``asked`` are the ids as they were given, each once.
+    ``runs`` go; ``excluded`` are still running and stay; ``held`` stay because a row that is kept
+    refers to them, and ``missing`` have no row anywhere: both will be reported as failed.
+    ``tables`` counts the rows that go, also those that the database takes along by itself;
+    ``kept`` the references that it clears; ``left_behind`` the rows that belong to the same runs
+    and stay. ``unseen`` says what may hold runs and cannot be looked at. ``asked`` are the ids as
+    they were given, each once. ``shape`` is the schema that all this is true of.
     """
 
     asked: tuple[str, ...]
@@ -77,11 +90,16 @@ class DeletionPlan:
     include_running: bool
     tables: tuple[Footprint, ...]
     left_behind: tuple[LeftBehind, ...]
+    held: tuple[HeldRun, ...] = ()
+    kept: tuple[KeptRows, ...] = ()
+    unseen: tuple[str, ...] = ()
+    shape: str = ""
 
     @property
     def thread_ids(self) -> tuple[str, ...]:
-        """The exact ids that execution will take: what goes and what is already missing."""
-        return (*(run.thread_id for run in self.runs), *self.missing)
+        """The exact ids that execution accounts for: what goes, what is held, what is missing."""
+        held = (run.thread_id for run in self.held)
+        return (*(run.thread_id for run in self.runs), *held, *self.missing)
 
     @property
     def rows(self) -> int:
@@ -150,6 +168,11 @@ class Receipt:
         """What else there is to say of it, each a sentence."""
         return ()
 
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """The same for programs, and for the audit log."""
+        return {}
+
     def removed(self, thread_id: str) -> bool:
         """Whether this run is gone by it."""
         return self.kind.removes_runs and any(run.thread_id == thread_id for run in self.done)
@@ -157,21 +180,48 @@ class Receipt:
 
 @dataclass(frozen=True, kw_only=True)
 class DeletionReceipt(Receipt):
-    """What a deletion did. ``came_back`` counts rows that some writer added to deleted runs."""
+    """What a deletion did.
 
-    came_back: tuple[Footprint, ...]
+    ``kept`` counts the references that the database cleared, by table; ``also_gone`` rows that it
+    deleted beside those that were planned. ``came_back`` counts rows that some writer added to
+    deleted runs, None where nobody could look.
+    """
+
+    kept: tuple[KeptRows, ...] = ()
+    also_gone: tuple[tuple[str, int], ...] = ()
+    came_back: tuple[Footprint, ...] | None
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """Rows by table that were kept, taken along, or written since; None for those not seen."""
+        came_back = self.came_back
+        return {
+            "kept": {table.table: table.references for table in self.kept},
+            "also_gone": dict(self.also_gone),
+            "came_back": None
+            if came_back is None
+            else {table.table: table.rows for table in came_back},
+        }
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """That orphan rows were cleaned up, and that a worker is still writing."""
+        """What was cleaned up, cleared and taken along; and whether a worker is still writing."""
         orphans = sum(run.was_orphan for run in self.done)
         cleaned = (f"{count(orphans, 'run')} had orphan rows only: they were cleaned up.",)
+        unseen = ("Whether a worker has written more since then could not be looked at.",)
         return (
             *(cleaned if orphans else ()),
+            *(table.sentence for table in self.kept),
+            *(
+                f"{count(rows, 'more row')} of “{table}” went: a trigger of the host deleted them, "
+                "or they were added at that moment."
+                for table, rows in self.also_gone
+            ),
+            *(unseen if self.came_back is None else ()),
             *(
                 f"A worker is still writing: {count(table.rows, 'new row')} in {table.table}. "
                 "Stop it, then delete the same runs again."
-                for table in self.came_back
+                for table in self.came_back or ()
             ),
         )
 

@@ -185,3 +185,24 @@ class LeftBehind:
     table: str
     rows: int | None
     denied: str | None = None
+
+
+@dataclass(frozen=True)
+class KeptRows:
+    """References to runs that the database clears: the rows of ``table`` that hold them stay.
+
+    ``references`` is None where they cannot be counted; ``denied`` says why, with the GRANT to
+    make.
+    """
+
+    table: str
+    references: int | None
+    denied: str | None = None
+
+    @property
+    def sentence(self) -> str:
+        """That rows are kept and their references cleared, or that nobody could count them."""
+        if self.references is None:
+            return f"References in “{self.table}” are cleared, how many could not be counted."
+        what = "reference is" if self.references == 1 else "references are"
+        return f"{self.references:,} {what} cleared in “{self.table}”, whose rows are kept."

@@ -7,7 +7,6 @@ replica lags.
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from runmanager import accounts
@@ -23,6 +22,7 @@ from runmanager.errors import (
 from runmanager.host.catalog import read_host
 from runmanager.host.privileges import read_privileges
 from runmanager.host.values import Host, Reading
+from runmanager.host.versions import read_version
 from runmanager.queries.catalog.hints import read_hints
 
 if TYPE_CHECKING:
@@ -68,15 +68,20 @@ class Access:
         thread_id: str | None = None,
         seconds: float | None = None,
         reader: str | None = None,
+        of_all_tables: bool = False,
     ) -> T:
         """What ``question`` finds about runs, on the replica where there is one.
 
         ``seconds`` is a statement's time limit where it is not the settings', ``reader`` whose
-        share of the connections it takes, by default the actor's. Raises RunNotFoundError where
-        ``thread_id`` is that of a run deleted a moment ago.
+        share of the connections it takes, by default the actor's. ``of_all_tables``: the question
+        is about tables that may have been added by now. Raises RunNotFoundError where ``thread_id``
+        is that of a run deleted a moment ago.
         """
 
         def ask() -> T:
+            if of_all_tables:
+                with self.database.read(reader or actor.user_id) as connection, translated():
+                    self._renewed(connection, *self._schema)
             hidden = self._hidden(actor)
             if self._replica is None or hidden is None:
                 return self._on_primary(actor, question, seconds, reader)
@@ -144,21 +149,30 @@ class Access:
         with self.database.read(reader or actor.user_id, seconds=seconds) as connection:
             accounts.require_admin(connection, host, actor)
             with translated():
+                if deleting:
+                    host, hints = self._renewed(connection, host, hints)
                 if deleting or host.privileges.sentences:
                     host = self._with_privileges(connection, host)
                 if deleting and host.privileges.deleting is not None:
                     raise MissingGrantError(host.privileges.deleting)
                 return question(Reading(connection, host, hints))
 
+    def _renewed(self, connection: sa.Connection, host: Host, hints: Hints) -> tuple[Host, Hints]:
+        """The schema as it is now, read again and kept where it has changed."""
+        if read_version(connection) == host.version:
+            return host, hints
+        host = read_host(connection, self._conventions)
+        self._schema = (host, read_hints(connection, host))
+        return self._schema
+
     def _with_privileges(self, connection: sa.Connection, host: Host) -> Host:
         """``host`` with what the role lacks at this moment, which is kept."""
-        privileges = read_privileges(connection, host)
-        if privileges == host.privileges:
+        renewed = read_privileges(connection, host)
+        if renewed == host.privileges:
             return host
-        current = replace(host, privileges=privileges)
-        if self._schema[0] is host:
-            self._schema = (current, self._schema[1])
-        return current
+        host = read_host(connection, self._conventions)
+        self._schema = (host, read_hints(connection, host))
+        return host
 
     def _on_current_schema(self, ask: Callable[[], T]) -> T:
         try:

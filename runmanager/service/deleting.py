@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from runmanager.audit import Origin
 from runmanager.deletion import Deletion, plan_deletion
+from runmanager.errors import OutdatedPlanError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -47,9 +48,12 @@ class Deleting:
     def start(self, actor: Actor, plan: DeletionPlan) -> OperationView:
         """Start deleting exactly what ``plan`` says; it goes on without the caller.
 
-        Raises MissingGrantError where the role may not delete any more.
+        Raises MissingGrantError where the role may not delete any more, and OutdatedPlanError where
+        the plan was made of another schema than the host has now.
         """
-        self._access.read_to_delete(actor, lambda _reading: None)
+        shape = self._access.read_to_delete(actor, lambda reading: reading.host.shape)
+        if shape != plan.shape:
+            raise OutdatedPlanError
         return self._operations.start(actor, Deletion(plan, self._on_deleted))
 
     def delete(

@@ -64,10 +64,10 @@ class Reviewing:
         ) -> tuple[tuple[Footprint, ...], tuple[LeftBehind, ...]]:
             connection, host = reading.connection, reading.host
             tables = footprint.readable_tables(host)
-            going = footprint.footprints(connection, tables, [thread_id])
+            going = footprint.footprints(connection, host, tables, [thread_id])
             return going, footprint.left_behind(connection, host, [thread_id])
 
-        return self._access.read(actor, count, thread_id=thread_id)
+        return self._access.read(actor, count, thread_id=thread_id, of_all_tables=True)
 
     @property
     def unreadable(self) -> Mapping[str, str]:

@@ -57,6 +57,8 @@ def test_a_deletion_by_the_api(
         "asked": ["none", "r-1", "busy"],
         "include_running": False,
         "left_out": ["busy"],
+        "held": [],
+        "left_behind": {},
         "unknown_statuses": [{"status": "frobnicating", "runs": 1}],
         "deleted": 1,
         "failed": [{"thread_id": "none", "error": "Run not found"}],
@@ -64,6 +66,9 @@ def test_a_deletion_by_the_api(
             "run_metadata": 1, "checkpoint_blobs": 1, "checkpoint_writes": 1, "checkpoints": 1,
             "logs": 2,
         },
+        "kept": {},
+        "also_gone": {},
+        "came_back": {},
         "stopped": False,
     }  # fmt: skip
 

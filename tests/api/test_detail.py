@@ -260,13 +260,39 @@ def test_a_plan_says_what_would_go_and_changes_nothing(
         "unknown_statuses": [{"status": None, "runs": 1}],
         "missing": ["none"],
         "orphans": [],
+        "held": [],
+        "kept": [],
         "left_behind": [{"table": "billing", "rows": 1, "denied": None}],
+        "unseen": [],
     }
     assert {one["table"]: one["rows"] for one in tables} == dict.fromkeys(host.shape.tables, 2)
     whole = caller.send("POST", "/deletion-plan", body)
     assert whole["by_status"] == {"": 1, "Running": 1, "completed": 1}
     assert (whole["total"], whole["running_left_out"]) == (3, [])
     assert host.contents() == before
+
+
+def test_a_plan_says_what_the_hosts_keys_keep_and_the_answer_what_they_cleared(
+    host: HostWriter, caller: Caller
+) -> None:
+    host.execute(
+        "CREATE TABLE bills (run text REFERENCES run_metadata);"
+        "CREATE TABLE invoices (run text REFERENCES run_metadata ON DELETE SET NULL);"
+        "CREATE TABLE notes (run text REFERENCES run_metadata ON DELETE CASCADE)"
+    )
+    free, held = host.add_runs(2)
+    host.execute("INSERT INTO bills VALUES (%s)", held)
+    host.execute("INSERT INTO invoices VALUES (%s), (%s)", free, free)
+    host.execute("INSERT INTO notes VALUES (%s)", free)
+    plan = caller.send("POST", "/deletion-plan", {"thread_ids": [free, held]})
+    assert plan["total"] == 1
+    assert [one["thread_id"] for one in plan["held"]] == [held]
+    assert "RUNMANAGER_TRACE_TABLES" in plan["held"][0]["reason"]
+    assert plan["kept"] == [{"table": "invoices", "references": 2, "denied": None}]
+    assert {one["table"]: one["rows"] for one in plan["tables"]}["notes"] == 1
+    answer = caller.delete(free, held)
+    assert answer["failed"] == [{"thread_id": held, "error": plan["held"][0]["reason"]}]
+    assert answer["remarks"] == ["2 references are cleared in “invoices”, whose rows are kept."]
 
 
 def test_health_needs_no_token_and_says_nothing_else(caller: Caller) -> None:

@@ -248,15 +248,47 @@ def test_a_partitioned_table_of_runs_is_indexed_part_by_part(host: HostWriter) -
     assert [line for (line,) in plan if "rest_created_at_thread_id_idx" in line], plan
 
 
-def test_views_are_left_to_their_owner(host: HostWriter) -> None:
+def test_behind_a_view_the_tables_get_the_advice(host: HostWriter) -> None:
+    fill(host, ENOUGH)
     host.execute(
-        "ALTER TABLE run_metadata RENAME TO stored; CREATE VIEW run_metadata AS TABLE stored"
+        "ALTER TABLE run_metadata RENAME TO stored; ALTER TABLE stored RENAME thread_id TO id;"
+        "ALTER TABLE stored RENAME created_at TO made;"
+        "CREATE VIEW run_metadata AS SELECT id AS thread_id, run_name, status, made AS created_at,"
+        " user_id, workspace_id, parent_thread_id FROM stored"
     )
     host.execute("ALTER TABLE users RENAME TO people; CREATE VIEW users AS TABLE people")
+    host.execute("ANALYZE")
     advised, notes = looked_at(host)
+    assert notes == ()
+    assert "stored" in tables(advised)
     assert "run_metadata" not in tables(advised)
-    assert notes == (
-        "“run_metadata” is a view: look at the indexes of the tables behind it yourself.",
+    statements = [one.statements[-1] for one in advised]
+    assert any("ON stored (user_id, made DESC, id DESC)" in one for one in statements)
+    follow(host, advised)
+    assert advice(host) == ()
+
+
+def test_a_view_that_is_no_plain_one_is_left_to_its_owner(host: HostWriter) -> None:
+    host.execute(
+        "ALTER TABLE run_metadata RENAME TO stored;"
+        "CREATE VIEW run_metadata AS TABLE stored UNION ALL TABLE stored"
+    )
+    _advised, notes = looked_at(host)
+    assert (
+        "“run_metadata” is a view: look at the indexes of the tables behind it yourself." in notes
+    )
+
+
+def test_a_view_that_casts_an_id_forfeits_its_index_and_is_named(host: HostWriter) -> None:
+    host.execute(
+        "ALTER TABLE run_metadata RENAME TO stored; CREATE VIEW run_metadata AS SELECT"
+        " thread_id::varchar(99)::uuid::text AS thread_id, run_name, status, created_at,"
+        " user_id::varchar AS user_id, workspace_id FROM stored"
+    )
+    _advised, notes = looked_at(host)
+    assert (
+        "The view “run_metadata” casts “stored.user_id”, so no index on it serves “user_id”: let "
+        "the view show the column as it is." in notes
     )
 
 
@@ -323,7 +355,7 @@ def test_the_command_says_when_there_is_nothing_to_do(host: HostWriter) -> None:
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({}, "DATABASE_URL is needed: it names the database whose indexes are to be looked at."),
+        ({}, "DATABASE_URL is needed: it names the database that is to be looked at."),
         (
             {"DATABASE_URL": f"nonsense://kate:{SECRET}@db/host"},
             "DATABASE_URL is not the address of a PostgreSQL database",

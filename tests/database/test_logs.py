@@ -10,8 +10,7 @@ import pytest
 
 from runmanager.database import Database
 from runmanager.errors import InvalidRequestError, RunNotFoundError, UnknownNameError
-from runmanager.host import catalog
-from runmanager.host.values import TraceTable
+from runmanager.host.catalog import read_host
 from runmanager.paging import PageRequest
 from runmanager.queries.run.logs import list_logs, read_log_line
 from runmanager.records import Excerpt
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
+    from runmanager.host.values import TraceTable
     from runmanager.records import Actor, LogEntry
     from runmanager.service import RunManager
     from tests.conftest import OpenManager
@@ -113,9 +113,8 @@ def reading(host: HostWriter) -> Iterator[tuple[sa.Connection, TraceTable]]:
     database = Database(host.url, Settings(pool_size=2))
     try:
         with database.read() as connection:
-            tables = catalog._read_tables(connection).values()
-            (view,) = (table for table in tables if table.name == "logs")
-            yield connection, TraceTable("logs", view, view.c.thread_id)
+            (logs,) = read_host(connection).logs
+            yield connection, logs
     finally:
         database.close()
 

@@ -78,6 +78,7 @@ def test_letters_composed_or_not_are_the_same_by_every_scheme(
         (None, BY_SCHEME["argon2"](PASSWORD)),
         (BY_SCHEME["argon2"](PASSWORD), None),
     ],
+    ids=["unknown", "unknown to none", "none to unknown", "none to argon2", "argon2 to none"],
 )
 def test_a_changed_hash_ends_a_single_sign_on_too_whatever_it_is(
     host: HostWriter, manager: RunManager, admin: Actor, before: str | None, after: str | None

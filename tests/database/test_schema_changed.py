@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runmanager.deletion import DELETION
-from runmanager.errors import HostError, RunNotFoundError, SchemaChangedError, UnknownNameError
+from runmanager.errors import (
+    HostError,
+    OutdatedPlanError,
+    RunNotFoundError,
+    SchemaChangedError,
+    UnknownNameError,
+)
 from runmanager.filters import RunFilter
 from runmanager.paging import PageRequest
 from runmanager.queries.listing.limits import Limits, SearchBudget
@@ -25,8 +31,8 @@ ALL = RunFilter()
 # So small that each path to a page is taken: walk, jump, search in slices, gather.
 SMALL = Limits(exact_to=3, count_seconds=5, search=SearchBudget(first=2, growth=2, seconds=60))
 OPTIONAL = ("completed_at", "error_message", "parent_thread_id", "llm_model", "sop", "metadata")
-# The statement that reads the names of the host's tables and columns.
-READS_SCHEMA = "relispartition"
+# The statement that reads who inherits from whom, sent whenever the host's schema is read.
+READS_SCHEMA = "pg_inherits"
 
 
 def ids(manager: RunManager, admin: Actor, run_filter: RunFilter = ALL) -> list[str]:
@@ -185,3 +191,109 @@ def test_a_deletion_ends_at_once_where_a_table_is_renamed_meanwhile(
     assert not any(host.is_gone(run) for run in runs[2:])
     with pytest.raises(RunNotFoundError):
         manager.reviewing.run(admin, runs[0])
+
+
+ADDED = {
+    "a table that hangs on runs": (
+        "CREATE TABLE notes (run text REFERENCES run_metadata ON DELETE CASCADE)"
+    ),
+    "a table that holds runs": "CREATE TABLE notes (run text REFERENCES run_metadata)",
+    "a table with ids of runs": "CREATE TABLE notes (thread_id text)",
+    "a table deeper down": (
+        "CREATE TABLE notes (line bigint REFERENCES logs (id) ON DELETE CASCADE)"
+    ),
+    "a key": "ALTER TABLE events ADD FOREIGN KEY (run) REFERENCES run_metadata ON DELETE CASCADE",
+    "a trigger": "CREATE TRIGGER look AFTER DELETE ON logs EXECUTE FUNCTION look()",
+    "a policy": "CREATE POLICY everybody ON logs USING (true)",
+    "a rule": "CREATE RULE more AS ON DELETE TO logs DO ALSO SELECT 1",
+    "a column": "ALTER TABLE logs ADD organization_id int",
+}
+
+
+@pytest.fixture
+def changing(host: HostWriter) -> HostWriter:
+    """The host, with what some of the changes need."""
+    host.execute(
+        "CREATE TABLE events (run text);"
+        "CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'"
+    )
+    return host
+
+
+@pytest.mark.parametrize("change", ADDED)
+def test_what_is_added_outdates_a_plan_and_is_part_of_the_next(
+    changing: HostWriter, open_manager: OpenManager, admin: Actor, change: str
+) -> None:
+    (run,) = changing.add_runs(1)
+    manager = open_manager()
+    plan = manager.deleting.plan(admin, [run])
+    changing.execute(ADDED[change])
+    with pytest.raises(OutdatedPlanError, match="changed since the plan"):
+        manager.deleting.start(admin, plan)
+    assert not changing.is_gone(run)
+    again = manager.deleting.plan(admin, [run])
+    assert again.shape != plan.shape
+    if "notes" in ADDED[change] and "CASCADE" in ADDED[change]:
+        assert "notes" in [table.table for table in again.tables]
+    if change != "a rule":
+        # PostgreSQL returns no rows from a DELETE that does something else as well.
+        assert deleted(delete(manager, admin, [], plan=again)) == {run}
+
+
+@pytest.mark.parametrize("change", ["a table that hangs on runs", "a key", "a trigger"])
+def test_what_is_added_in_the_middle_ends_the_deletion(
+    changing: HostWriter,
+    open_manager: OpenManager,
+    admin: Actor,
+    monkeypatch: pytest.MonkeyPatch,
+    change: str,
+) -> None:
+    in_batches_of(1, monkeypatch)
+    runs = changing.add_runs(3)
+    manager = open_manager()
+    plan = manager.deleting.plan(admin, runs)
+
+    def add(done: int, _failed: int) -> None:
+        if done == 1:
+            changing.execute(ADDED[change])
+
+    receipt = execute_here(manager, admin, plan, on_progress=add)
+    assert deleted(receipt) == {runs[0]}
+    assert set(errors(receipt).values()) == {OutdatedPlanError().message}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "CREATE TABLE colours (id int PRIMARY KEY)",
+        "CREATE TABLE members (id text PRIMARY KEY REFERENCES users ON DELETE CASCADE)",
+        "CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (1) TO (2)",
+        "CREATE VIEW recent AS TABLE run_metadata",
+        "CREATE INDEX ON run_metadata (status)",
+        "CREATE ROLE somebody; DROP ROLE somebody",
+        "ANALYZE",
+    ],
+)
+def test_what_changes_nothing_of_a_deletion_outdates_no_plan(
+    changing: HostWriter, open_manager: OpenManager, admin: Actor, change: str
+) -> None:
+    changing.execute(
+        "CREATE TABLE parts (run text REFERENCES run_metadata ON DELETE CASCADE, at int)"
+        " PARTITION BY RANGE (at)"
+    )
+    (run,) = changing.add_runs(1)
+    manager = open_manager()
+    plan = manager.deleting.plan(admin, [run])
+    changing.execute(change)
+    assert deleted(delete(manager, admin, [], plan=plan)) == {run}
+
+
+def test_the_page_of_a_run_counts_what_was_added_while_it_runs(
+    changing: HostWriter, open_manager: OpenManager, admin: Actor
+) -> None:
+    (run,) = changing.add_runs(1)
+    manager = open_manager()
+    changing.execute(ADDED["a table that hangs on runs"])
+    changing.execute("INSERT INTO notes VALUES (%s)", run)
+    counted = {one.table: one.rows for one in manager.reviewing.footprint(admin, run)[0]}
+    assert counted["notes"] == 1

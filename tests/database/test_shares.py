@@ -57,8 +57,8 @@ def test_one_slow_admin_and_their_deletions_leave_connections_to_others(
 ) -> None:
     manager = open_manager(pool_size=pool_size, statement_timeout=20, lock_timeout=20)
     going = host.add_run(user="kate")
-    plans = [manager.deleting.plan(admin, [going]) for _ in range(deleting + 1)]
     with ThreadPoolExecutor(pool_size) as threads, deletions_wait_at(host, going):
+        plans = [manager.deleting.plan(admin, [going]) for _ in range(deleting + 1)]
         for plan in plans:
             manager.deleting.start(admin, plan)
         wait_until(lambda: waiting(host) == deleting)

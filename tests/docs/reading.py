@@ -11,7 +11,7 @@ DOCUMENTS = (
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
-    *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
+    *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md")),
 )
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 
@@ -32,9 +32,10 @@ class Document:
         """What stands outside its code blocks."""
         return _BLOCK.sub("", self.text)
 
-    def blocks(self, language: str) -> list[str]:
-        """Its code blocks in one language, "" for those without any."""
-        return [found for named, found in _BLOCK.findall(self.text) if named == language]
+    def blocks(self, language: str, below: str | None = None) -> list[str]:
+        """Its code blocks in one language, "" for those without any; those below one heading."""
+        text = self.text if below is None else self.section(below)
+        return [found for named, found in _BLOCK.findall(text) if named == language]
 
     def block(self, language: str, holding: str) -> str:
         """The one code block in a language that has this text."""

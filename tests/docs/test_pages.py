@@ -25,6 +25,14 @@ def test_the_readme_is_short() -> None:
 def test_the_readme_leads_to_every_page() -> None:
     text = Document("README.md").text
     pages = (*DOCUMENTS, "docs/screenshot.png")
+    others = [name for name in pages if name != "README.md" and not name.startswith("docs/hosts/")]
+    assert [name for name in others if f"]({name})" not in text] == []
+
+
+def test_the_page_on_own_databases_leads_to_every_page_on_a_host() -> None:
+    assert "](hosts/README.md)" in Document("docs/own-database.md").text
+    text = Document("docs/hosts/README.md").text
+    pages = [name.removeprefix("docs/hosts/") for name in DOCUMENTS if "docs/hosts/" in name]
     assert [name for name in pages if name != "README.md" and f"]({name})" not in text] == []
 
 

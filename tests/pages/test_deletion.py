@@ -20,8 +20,9 @@ HOLD = """
     INSERT INTO invoices VALUES (1, '{}');
 """
 HELD = (
-    "A row of “run_metadata” is still referenced from table “invoices” (constraint "
-    "“invoices_run_fkey”). Remove that reference, then delete again."
+    "Rows of “invoices” refer to its row of “run_metadata” (constraint “invoices_run_fkey”), and "
+    "the database keeps them. Remove those references; or name “invoices” in "
+    "RUNMANAGER_TRACE_TABLES, and such rows go with their run."
 )
 
 
@@ -114,6 +115,56 @@ def test_the_box_for_running_runs_is_never_ticked_from_last_time(
     ada.look().press("cancel_deletion").press("delete_selected")
     assert ada.app.checkbox(key="include_running").value is False
     assert ada.app.button(key="confirm_deletion").disabled
+
+
+def test_the_dialog_says_what_the_hosts_keys_hold_keep_and_take(
+    ada: Visitor, host: HostWriter
+) -> None:
+    host.execute(
+        "CREATE TABLE bills (run text REFERENCES run_metadata);"
+        "CREATE TABLE invoices (run text REFERENCES run_metadata ON DELETE SET NULL);"
+        "CREATE TABLE notes (run text REFERENCES run_metadata ON DELETE CASCADE)"
+    )
+    free, held = host.add_runs(2, name="An *order*")
+    host.execute("INSERT INTO bills VALUES (%s)", held)
+    host.execute("INSERT INTO invoices VALUES (%s)", free)
+    host.execute("INSERT INTO notes VALUES (%s), (%s)", free, free)
+    ada.at().press("select_page").press("delete_selected")
+    assert "**1 run is held by rows that the application keeps, and stays.**" in said(ada)
+    assert any(one.startswith("Rows of “bills” refer to its row") for one in ada.texts)
+    assert "1 reference is cleared in “invoices”, whose rows are kept." in ada.texts
+    tables = ada.tables("Table", "Rows")[0]
+    assert dict(zip(tables["Table"], tables["Rows"], strict=True))["notes"] == 2
+    assert ada.app.button(key="confirm_deletion").label == "Delete 1 run"
+    ada.press("confirm_deletion").finish_deletion()
+    assert "**1 run deleted, 1 failed**" in said(ada)
+    assert host.count("run_metadata", held) == 1
+    assert host.execute("SELECT run FROM invoices") == [(None,)]
+
+
+def test_a_dialog_with_nothing_but_held_runs_deletes_nothing(
+    ada: Visitor, host: HostWriter
+) -> None:
+    host.execute("CREATE TABLE bills (run text REFERENCES run_metadata)")
+    for run in host.add_runs(2):
+        host.execute("INSERT INTO bills VALUES (%s)", run)
+    ada.at().press("select_page").press("delete_selected")
+    assert "**2 runs are held by rows that the application keeps, and stay.**" in said(ada)
+    assert ada.app.button(key="confirm_deletion").disabled
+
+
+def test_a_plan_that_is_out_of_date_is_said_and_made_again(ada: Visitor, host: HostWriter) -> None:
+    (run,) = host.add_runs(1)
+    ada.at().press("select_page").press("delete_selected")
+    host.execute("CREATE TABLE notes (run text REFERENCES run_metadata ON DELETE CASCADE)")
+    ada.press("confirm_deletion")
+    assert any("changed since the plan. Plan it again." in one for one in ada.texts)
+    assert not host.is_gone(run)
+    ada.press("try_again")
+    tables = ada.tables("Table", "Rows")[0]
+    assert "notes" in list(tables["Table"])
+    ada.press("confirm_deletion").finish_deletion()
+    assert host.is_gone(run)
 
 
 def unknown(visitor: Visitor) -> list[str]:

@@ -110,7 +110,7 @@ def read_references(connection: sa.Connection, host: Host) -> tuple[Reference, .
     )
     table, its = relation.alias("t"), namespace.alias("tn")
     to, to_its = relation.alias("f"), namespace.alias("fn")
-    going = [host.runs, *(trace.table for trace in host.traces)]
+    going = [host.own.stored, *(trace.stored for trace in host.traces)]
     number = (
         sa.func.generate_subscripts(constraint.c.conkey, 1)
         .table_valued("n", name="key")

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from runmanager.host.values import stored_column
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -100,7 +102,7 @@ def leading(
     They find rows by the first and hold them in the order of what follows, upwards or downwards:
     where the NULLs are then, ``IndexKey.nulls_last_from_the_top`` says.
     """
-    wanted = (column,) if then is None else (column, then)
+    wanted = [stored_column(one) for one in (column, then) if one is not None]
     return tuple(
         index
         for index in _usable(indexes, column)
@@ -125,7 +127,8 @@ def finds(indexes: Iterable[Index], column: sa.Column[Any]) -> bool:
     """Whether an index finds the rows with one value of ``column``, in whatever order."""
     indexes = tuple(indexes)
     return leads_with(indexes, column) or any(
-        index.method == "hash" and index.keys[0].holds(column) for index in _usable(indexes, column)
+        index.method == "hash" and index.keys[0].holds(stored_column(column))
+        for index in _usable(indexes, column)
     )
 
 
@@ -144,14 +147,15 @@ def begins_with(
 def has_trigram(indexes: Iterable[Index], column: sa.Column[Any]) -> bool:
     """Whether a trigram index finds a part of the column's text."""
     return any(
-        key.column == column.name and key.operator_class in _TRIGRAM_CLASSES
+        key.column == stored_column(column).name and key.operator_class in _TRIGRAM_CLASSES
         for index in _usable(indexes, column)
         for key in index.keys
     )
 
 
 def _usable(indexes: Iterable[Index], column: sa.Column[Any]) -> tuple[Index, ...]:
-    return tuple(index for index in indexes if _is_on(index, column.table))
+    table = stored_column(column).table
+    return tuple(index for index in indexes if _is_on(index, table))
 
 
 def _is_on(index: Index, table: Any) -> bool:

@@ -8,21 +8,20 @@ import sqlalchemy as sa
 
 from runmanager.database import stopped_after
 from runmanager.errors import DatabaseAwayError, DatabaseError, SchemaChangedError
-from runmanager.host.values import TraceTable
+from runmanager.queries.run.belonging import Belonging
 from runmanager.records import Footprint, LeftBehind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from runmanager.host.values import Host
+    from runmanager.host.values import Host, TraceTable
 
 LEFT_BEHIND_SECONDS = 1.0
 
 
 def run_tables(host: Host) -> tuple[TraceTable, ...]:
     """Every table whose rows go with a run: ``run_metadata``, then its trace tables by name."""
-    runs = TraceTable(host.runs.name, host.runs, host.runs.c.thread_id)
-    return (runs, *sorted(host.traces, key=lambda trace: trace.name))
+    return (host.own, *sorted(host.traces, key=lambda trace: trace.name))
 
 
 def readable_tables(host: Host) -> tuple[TraceTable, ...]:
@@ -32,25 +31,39 @@ def readable_tables(host: Host) -> tuple[TraceTable, ...]:
 
 
 def footprints(
-    connection: sa.Connection, tables: Iterable[TraceTable], thread_ids: Sequence[str]
+    connection: sa.Connection,
+    host: Host,
+    tables: Iterable[TraceTable],
+    thread_ids: Sequence[str],
 ) -> tuple[Footprint, ...]:
     """Rows of ``thread_ids`` in each of ``tables``, and their bytes as stored (compressed).
 
     Bytes are summed column by column: ``pg_column_size`` of a whole row would read every large
     value back, where a column's is known from its pointer.
     """
-    parts = [
-        sa.select(
-            sa.literal(trace.name).label("name"),
-            sa.func.count().label("rows"),
-            sa.func.coalesce(sa.func.sum(_stored_bytes(trace.table)), 0).label("bytes"),
-        ).where(trace.of(thread_ids))
-        for trace in tables
-    ]
+    belonging = Belonging(host, thread_ids)
+    parts = [_footprint(belonging, trace) for trace in tables]
     if not parts:
         return ()
     rows = connection.execute(sa.union_all(*parts)).all()
     return tuple(Footprint(row.name, row.rows, int(row.bytes)) for row in rows)
+
+
+def _footprint(belonging: Belonging, trace: TraceTable) -> sa.Select[Any]:
+    table = trace.stored if trace.links else trace.table
+    statement = sa.select(
+        sa.literal(trace.name).label("name"),
+        sa.func.count().label("rows"),
+        sa.func.coalesce(sa.func.sum(_stored_bytes(table)), 0).label("bytes"),
+    ).select_from(table)
+    if not trace.links:
+        return statement.where(belonging.held(trace))
+    places = belonging.places(trace)
+    # Alone among the tables of the FROM it has these columns: the places call them otherwise.
+    is_there = sa.and_(
+        sa.literal_column("tableoid") == places.c.rel, sa.literal_column("ctid") == places.c.tid
+    )
+    return statement.select_from(sa.join(table, places, is_there))
 
 
 def left_behind(
@@ -68,16 +81,21 @@ def left_behind(
     counted = (
         LeftBehind(trace.name, None, unreadable[trace.name])
         if trace.name in unreadable
-        else LeftBehind(trace.name, _count_or_none(connection, trace, thread_ids))
+        else LeftBehind(trace.name, _count_or_none(connection, _staying(host, trace, thread_ids)))
         for trace in host.left_behind
     )
     return tuple(table for table in counted if table.rows != 0)
 
 
-def _count_or_none(
-    connection: sa.Connection, trace: TraceTable, thread_ids: Sequence[str]
-) -> int | None:
-    statement = sa.select(sa.func.count()).where(trace.of(thread_ids))
+def _staying(host: Host, trace: TraceTable, thread_ids: Sequence[str]) -> sa.Select[Any]:
+    return (
+        sa.select(sa.func.count())
+        .select_from(trace.table)
+        .where(Belonging(host, thread_ids).stays(trace))
+    )
+
+
+def _count_or_none(connection: sa.Connection, statement: sa.Select[Any]) -> int | None:
     try:
         with stopped_after(connection, LEFT_BEHIND_SECONDS):
             return connection.scalar(statement) or 0
@@ -92,6 +110,7 @@ def ids_with_traces(connection: sa.Connection, host: Host, thread_ids: Sequence[
     parts = [
         sa.select(trace.thread_id.label("id")).where(trace.of(thread_ids))
         for trace in host.readable_traces
+        if trace.key is not None
     ]
     if not parts or not thread_ids:
         return set()

@@ -72,7 +72,7 @@ def read_host(connection: sa.Connection, conventions: Conventions = _USUAL) -> H
     # Before all else: what changes meanwhile is then seen as a change.
     version = read_version(connection)
     known = {*REQUIRED, "workspaces", *LANGGRAPH_TABLES, *LOG_TABLES, *conventions.trace_tables}
-    named = find_named(connection, known)
+    named = _find_with_schema(connection, conventions) | find_named(connection, known)
     with_id = find_with_thread_id(connection)
     schema = _Schema(
         read_tables(connection, {*named.values(), *with_id.values()}),
@@ -96,11 +96,10 @@ def read_host(connection: sa.Connection, conventions: Conventions = _USUAL) -> H
         [_node(table) for table in by_name],
         schema.keys,
         schema.families,
-        [oid for oid, table in tables.items() if table.info["has_heirs"]],
     )
     _read_further(connection, schema, followed)
     traces = _traces(schema, followed, runs, by_name)
-    _require_named(conventions.trace_tables, traces)
+    _require_named(conventions.trace_tables, found, traces)
     order = [oid for unit in followed.units for oid in unit]
     host = Host(
         runs=runs,
@@ -121,6 +120,18 @@ def read_host(connection: sa.Connection, conventions: Conventions = _USUAL) -> H
     host = replace(host, units=_units(host, followed))
     host = replace(host, privileges=read_privileges(connection, host))
     return replace(host, shape=read_shape(connection, host))
+
+
+def _find_with_schema(connection: sa.Connection, conventions: Conventions) -> dict[str, int]:
+    """The tables that the settings name with their schemas, which need not be on the path."""
+    named = {name: tuple(name.split(".", 1)) for name in conventions.trace_tables if "." in name}
+    places = {(schema, table) for schema, table in named.values()}
+    oids = find_places(connection, places)
+    return {
+        name: oids[schema, table]
+        for name, (schema, table) in named.items()
+        if (schema, table) in oids
+    }
 
 
 def _node(table: sa.Table) -> Node:
@@ -312,10 +323,15 @@ def _require_columns(tables: Mapping[str, sa.Table]) -> None:
         )
 
 
-def _require_named(trace_tables: Iterable[str], traces: Mapping[int, TraceTable]) -> None:
-    found = {trace.name: trace for trace in traces.values() if trace.is_named}
+def _require_named(
+    trace_tables: Iterable[str],
+    found: Mapping[str, sa.Table],
+    traces: Mapping[int, TraceTable],
+) -> None:
     for name in trace_tables:
-        if name not in found or (found[name].key is None and not found[name].links):
+        oid = stored_table(found[name]).info["oid"] if name in found else None
+        trace = None if oid is None else traces.get(oid)
+        if trace is None or (trace.key is None and not trace.links):
             raise HostError(
                 f"RUNMANAGER_TRACE_TABLES names “{name}”, but the database has no such table with "
                 "a column “thread_id” or a foreign key to what goes with a run."

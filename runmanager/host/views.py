@@ -24,7 +24,8 @@ _make_dialect: Callable[..., sa.Dialect] = postgresql.dialect
 _DIALECT = _make_dialect(paramstyle="named")
 _NAME = r'(?:"(?:[^"]|"")+"|[a-z_\x80-\uffff][\w$]*)'
 _PLAIN = re.compile(rf"({_NAME})\.({_NAME})")
-_CAST = re.compile(rf"\(?\(?({_NAME})\.({_NAME})\)?::.+")
+_TYPE = r'(?:"(?:[^"]|"")+"|[\w.]+)(?: \w+)*(?:\(\d+(?:,\d+)?\))?(?:\[\])*'
+_CAST = re.compile(rf"\(*({_NAME})\.({_NAME})\)*(?:::{_TYPE}\)*)+")
 
 
 @dataclass(frozen=True)

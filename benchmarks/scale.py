@@ -81,7 +81,8 @@ def main() -> int:
     _print_lines(f"Memory, one admin, {memory.VIEWS} pages of {memory.ROWS} rows", held.lines)
     _print_lines(f"Sessions, {sessions.SECONDS:.0f} s", load.lines)
     _print_lines(f"Sessions beside {sessions.API_CLIENTS} API clients", with_clients.lines)
-    wrong = [one.wrong for one in (*rows, *pairs) if one.wrong]
+    wrong = [row.wrong for row in rows if row.wrong]
+    wrong += [pair.wrong for pair in pairs if pair.wrong]
     _print_lines("WRONG ANSWERS", wrong) if wrong else None
     return 1 if wrong or load.wrong or with_clients.wrong else 0
 

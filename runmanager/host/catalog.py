@@ -335,8 +335,8 @@ def _require_columns(tables: Mapping[str, sa.Table]) -> None:
         if name not in tables:
             raise HostError(
                 f"The database has no table “{name}” on its search_path: is this the "
-                "LangGraph application's database? `python -m runmanager check` says what was "
-                "found; docs/hosts describes hosts whose tables have other names."
+                "LangGraph application's database? docs/hosts describes hosts whose tables have "
+                "other names."
             )
         for column in columns:
             if column not in tables[name].c:

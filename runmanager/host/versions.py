@@ -8,6 +8,7 @@ schema read again, and what a deletion depends on compared.
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -35,6 +36,30 @@ def read_version(connection: sa.Connection) -> str:
     Partitions come and go every hour and change nothing of what their parent's rows are: they are
     left out. Temporary tables too.
     """
+    return str(connection.scalar(_version()))
+
+
+def read_shape(connection: sa.Connection, host: Host) -> str:
+    """A text that differs where what becomes of a run's rows may: what a plan depends on."""
+    real = {
+        table.info["oid"]: table
+        for trace in (host.own, *host.traces, *host.left_behind)
+        for table in (trace.table, trace.stored)
+    } | {link.child.info["oid"]: link.child for link in host.links}
+    facts = [
+        *(_of_trace(trace) for trace in (host.own, *host.traces)),
+        *(f"left {trace.name} {trace.key}" for trace in host.left_behind),
+        *(_of_link(link) for link in host.links),
+        *host.privileges.sentences,
+        *sorted(host.privileges.undeletable),
+        *_rules(connection, real),
+    ]
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()
+
+
+@cache
+def _version() -> sa.Select[tuple[str]]:
+    # Made once: making it takes longer than asking it, and every batch of a deletion asks.
     relation = sa.table(
         "pg_class", *map(sa.column, (*_RELATION, "relispartition", "relpersistence"))
     )
@@ -74,25 +99,7 @@ def read_version(connection: sa.Connection) -> str:
         _digest(member, ("roleid", "member"), sa.true()),
     ]
     both = sa.func.concat_ws(" ", sa.func.current_setting("search_path"), *parts)
-    return str(connection.scalar(sa.select(sa.func.md5(both))))
-
-
-def read_shape(connection: sa.Connection, host: Host) -> str:
-    """A text that differs where what becomes of a run's rows may: what a plan depends on."""
-    real = {
-        table.info["oid"]: table
-        for trace in (host.own, *host.traces, *host.left_behind)
-        for table in (trace.table, trace.stored)
-    } | {link.child.info["oid"]: link.child for link in host.links}
-    facts = [
-        *(_of_trace(trace) for trace in (host.own, *host.traces)),
-        *(f"left {trace.name} {trace.key}" for trace in host.left_behind),
-        *(_of_link(link) for link in host.links),
-        *host.privileges.sentences,
-        *sorted(host.privileges.undeletable),
-        *_rules(connection, real),
-    ]
-    return hashlib.sha256("\n".join(facts).encode()).hexdigest()
+    return sa.select(sa.func.md5(both))
 
 
 def _of_trace(trace: Any) -> str:

@@ -157,6 +157,9 @@ def _named(variable: str) -> Iterator[None]:
             f"It is the one that {variable} names."
         ) from None
     except HostError as error:
-        if variable == "DATABASE_URL":
-            raise
-        raise HostError(f"{error.message} It is the database that {variable} names.") from None
+        further = (
+            "`python -m runmanager check` says what was found there."
+            if variable == "DATABASE_URL"
+            else f"It is the database that {variable} names."
+        )
+        raise HostError(f"{error.message} {further}") from None

@@ -12,7 +12,13 @@ from runmanager.advice.catalog import about_rows, read_catalog
 from runmanager.advice.sql import Advice, advise
 from runmanager.errors import HostError
 from runmanager.host.catalog import read_host
-from runmanager.host.values import Rule, shown_name, stored_column, tables_behind
+from runmanager.host.values import (
+    Rule,
+    settings_name,
+    shown_name,
+    stored_column,
+    tables_behind,
+)
 from runmanager.queries.catalog.server import read_server, read_table_names
 
 if TYPE_CHECKING:
@@ -151,13 +157,13 @@ def _cure(host: Host, link: Link) -> str:
         return ""
     if host.is_of_runs(link.child):
         return ": a run goes only together with those that refer to it"
-    return f": RUNMANAGER_TRACE_TABLES={host.name_of(link.child)} would let such rows go"
+    return f": RUNMANAGER_TRACE_TABLES={settings_name(link.child)} would let such rows go"
 
 
 def _left_behind(host: Host) -> Iterable[str]:
     for trace in host.left_behind:
         yield (
-            f"{trace.name} has a column thread_id and no foreign key: "
+            f"{trace.name} has a column thread_id, but no foreign key by which its rows go: "
             f"RUNMANAGER_TRACE_TABLES={trace.name} would let its rows go"
         )
 

@@ -76,7 +76,7 @@ def read_host(connection: sa.Connection, conventions: Conventions = _USUAL) -> H
     named = find_named(connection, known)
     with_id = find_with_thread_id(connection)
     schema = _Schema(
-        read_tables(connection, {*named.values(), *with_id.values()}),
+        read_tables(connection, {*named.values(), *with_id}),
         read_foreign_keys(connection),
         read_families(connection),
     )
@@ -97,20 +97,20 @@ def read_host(connection: sa.Connection, conventions: Conventions = _USUAL) -> H
     if unfindable:
         for view in unfindable:
             refusals[view.name] = (
-                "it computes the id of a run, so what belongs to it by foreign keys of "
-                f"{shown_name(view.info.pop('stored'))} cannot be found"
+                f"which plain column of {shown_name(view.info.pop('stored'))} is a run's id cannot "
+                "be told, so what belongs to a run by foreign keys cannot be found"
             )
         followed = _follow(schema, runs, by_name)
     _read_further(connection, schema, followed)
     traces = _traces(schema, followed, runs, by_name)
-    _require_named(conventions.trace_tables, traces)
+    _require_named(conventions.trace_tables, found, traces)
     order = [oid for unit in followed.units for oid in unit]
     host = Host(
         runs=runs,
         users=found["users"],
         workspaces=_workspaces(found),
         traces=tuple(traces[oid] for oid in order if oid in traces),
-        left_behind=_left_behind(schema, followed, traces, with_id.values()),
+        left_behind=_left_behind(schema, followed, traces, with_id),
         logs=tuple(
             TraceTable(table.name, table, table.c.thread_id)
             for table in by_name
@@ -170,7 +170,10 @@ def _look_behind_views(
     found: Mapping[str, sa.Table],
     going: Iterable[sa.Table],
 ) -> dict[str, str]:
-    """Note in ``info`` what is behind each view; why some cannot be deleted through, by name."""
+    """Note in ``info`` what is behind each view, or table with rules.
+
+    Why some cannot be deleted through is returned, by name.
+    """
     others = [found[name] for name in ("users", "workspaces") if name in found]
     uses = {
         **dict.fromkeys(others, Use.READ),
@@ -180,7 +183,7 @@ def _look_behind_views(
     behind = {
         table: look_behind(connection, table, use)
         for table, use in uses.items()
-        if table.info["kind"] == "v"
+        if table.info["kind"] == "v" or (table.info["has_rules"] and use is not Use.READ)
     }
     places = {
         (place.schema, place.table)
@@ -288,7 +291,7 @@ def _left_behind(
     traces: Mapping[int, TraceTable],
     with_id: Iterable[int],
 ) -> tuple[TraceTable, ...]:
-    """The visible tables that hold ids of runs in rows which do not go, or not all of them."""
+    """The tables that hold ids of runs in rows which do not go, or not all of them."""
     candidates = {oid: schema.tables[oid] for oid in with_id if oid in schema.tables}
     referring = {
         (link.child.info["oid"], name)
@@ -341,10 +344,12 @@ def _require_columns(tables: Mapping[str, sa.Table]) -> None:
         )
 
 
-def _require_named(trace_tables: Iterable[str], traces: Mapping[int, TraceTable]) -> None:
-    found = {trace.name: trace for trace in traces.values() if trace.is_named}
+def _require_named(
+    trace_tables: Iterable[str], found: Mapping[str, sa.Table], traces: Mapping[int, TraceTable]
+) -> None:
+    hanging = {trace.table for trace in traces.values() if trace.key is not None or trace.links}
     for name in trace_tables:
-        if name not in found or (found[name].key is None and not found[name].links):
+        if found.get(name) not in hanging:
             raise HostError(
                 f"RUNMANAGER_TRACE_TABLES names “{name}”, but the database has no such table with "
                 "a column “thread_id” or a foreign key to what goes with a run."

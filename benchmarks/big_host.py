@@ -126,12 +126,12 @@ def open_host(directory: Path, runs: int) -> tuple[EmbeddedPostgres, sa.URL]:
 
 
 @contextmanager
-def cloned(server: EmbeddedPostgres, runs: int) -> Iterator[sa.URL]:
+def cloned(server: EmbeddedPostgres, runs: int, name: str = "clone") -> Iterator[sa.URL]:
     """A copy of the database with so many runs, which is gone after the block.
 
     PostgreSQL copies only what nobody is connected to: it is waited for.
     """
-    name, source = f"clone_{runs}", f"host_{runs}"
+    name, source = f"{name}_{runs}", f"host_{runs}"
     with _connect(server.url()) as connection:
         connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         deadline = time.monotonic() + CLONE_SECONDS

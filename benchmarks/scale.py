@@ -18,11 +18,11 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from benchmarks import cases, deleting, memory, over_http, reading, sessions
+from benchmarks import behind_views, cases, deleting, memory, over_http, reading, sessions
 from benchmarks.big_host import SERVER, cloned, open_host
 from benchmarks.big_process import BENCH_DIR, RUNS
 from benchmarks.reading import Reader
-from benchmarks.verdicts import Figures, Row, Target, table
+from benchmarks.verdicts import Figures, Row, Target, table, table_of_pairs
 from runmanager.advice.catalog import read_catalog
 from runmanager.advice.findings import Benefit
 from runmanager.advice.sql import advise
@@ -74,11 +74,15 @@ def main() -> int:
         rows += _rows(held, load, with_clients)
         changed, notes = _changed(server)
         rows += changed
+        _tell("views")
+        pairs = behind_views.measure(server)
     print(table(rows), _LEGEND, *notes, sep="\n")
+    print("", behind_views.LEGEND, table_of_pairs(pairs), sep="\n")
     _print_lines(f"Memory, one admin, {memory.VIEWS} pages of {memory.ROWS} rows", held.lines)
     _print_lines(f"Sessions, {sessions.SECONDS:.0f} s", load.lines)
     _print_lines(f"Sessions beside {sessions.API_CLIENTS} API clients", with_clients.lines)
     wrong = [row.wrong for row in rows if row.wrong]
+    wrong += [pair.wrong for pair in pairs if pair.wrong]
     _print_lines("WRONG ANSWERS", wrong) if wrong else None
     return 1 if wrong or load.wrong or with_clients.wrong else 0
 

@@ -106,11 +106,50 @@ class Row:
 _HEAD = """\
 | what | ours (ms) | floor (ms) | ours ÷ floor | naive (ms) | naive ÷ ours | target | verdict |
 |---|---:|---:|---:|---:|---:|---|---|"""
+_HEAD_OF_PAIRS = """\
+| what | tables (ms) | views (ms) | views ÷ tables | target | verdict |
+|---|---:|---:|---:|---|---|"""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The same thing done on a host's tables and through views of them, in milliseconds.
+
+    ``ratio`` is how many times as long the views take, ``at_most`` what it may be. ``wrong`` says
+    how their answers differ.
+    """
+
+    what: str
+    on_tables: float
+    through_views: float
+    ratio: float
+    at_most: float | None = None
+    wrong: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """In a word."""
+        if self.wrong:
+            return WRONG
+        if self.at_most is None:
+            return "–"  # noqa: RUF001
+        return "met" if self.ratio <= self.at_most else "**MISSED**"
+
+    def markdown(self) -> str:
+        """The line."""
+        target = "none set" if self.at_most is None else f"≤ {self.at_most:g} × tables"  # noqa: RUF001
+        times = (_time(self.on_tables), _time(self.through_views), f"{self.ratio:.2f}")
+        return f"| {' | '.join((self.what, *times, target, self.verdict))} |"
 
 
 def table(rows: Iterable[Row]) -> str:
     """All lines under their head."""
     return "\n".join([_HEAD, *(row.markdown() for row in rows)])
+
+
+def table_of_pairs(pairs: Iterable[Pair]) -> str:
+    """All pairs under their head."""
+    return "\n".join([_HEAD_OF_PAIRS, *(pair.markdown() for pair in pairs)])
 
 
 def _time(milliseconds: float | None) -> str:

@@ -56,6 +56,11 @@ class SettingsError(StartError):
 class HostError(StartError):
     """The database lacks a table, a column or a grant that Run Manager needs."""
 
+    def __init__(self, message: str | None = None, sql: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        # What would mend this, and all else that the role lacks.
+        self.sql = sql
+
 
 class DemoError(StartError):
     """The demo's own PostgreSQL cannot run here: set DATABASE_URL to use yours."""

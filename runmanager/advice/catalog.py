@@ -82,7 +82,7 @@ def is_small(catalog: Catalog, table: sa.Table) -> bool:
 
 def about_rows(catalog: Catalog, table: sa.Table) -> str:
     rows = catalog.sizes[table.fullname].rows
-    return "never analysed" if rows is None else f"about {rounded(rows)} rows"
+    return "never analysed" if rows is None else f"about {rounded(rows)} row{'s' * (rows != 1)}"
 
 
 def rounded(number: float) -> str:

@@ -89,6 +89,8 @@ def read_host(connection: sa.Connection, conventions: Conventions = _USUAL) -> H
         for name in sorted({*LANGGRAPH_TABLES, *LOG_TABLES, *conventions.trace_tables})
         if name in found and found[name] is not found["run_metadata"]
     ]
+    # With its schema and without it is one table.
+    by_name = list(dict.fromkeys(by_name))
     refusals = _look_behind_views(connection, schema, found, by_name)
     runs = found["run_metadata"]
     by_name = [table for table in by_name if stored_table(table) is not stored_table(runs)]
@@ -127,9 +129,8 @@ def read_host(connection: sa.Connection, conventions: Conventions = _USUAL) -> H
 
 
 def _follow(schema: _Schema, runs: sa.Table, by_name: Iterable[sa.Table]) -> Followed:
-    with_heirs = [oid for oid, table in schema.tables.items() if table.info["has_heirs"]]
     named = [_node(table) for table in by_name]
-    return follow(_node(runs), named, schema.keys, schema.families, with_heirs)
+    return follow(_node(runs), named, schema.keys, schema.families)
 
 
 def _unfindable(schema: _Schema, followed: Followed, views: Iterable[sa.Table]) -> list[sa.Table]:
@@ -327,8 +328,8 @@ def _require_columns(tables: Mapping[str, sa.Table]) -> None:
         if name not in tables:
             raise HostError(
                 f"The database has no table “{name}” on its search_path: is this the "
-                "LangGraph application's database? `python -m runmanager check` says what was "
-                "found; docs/hosts describes hosts whose tables have other names."
+                "LangGraph application's database? docs/hosts describes hosts whose tables have "
+                "other names."
             )
         for column in columns:
             if column not in tables[name].c:
@@ -345,11 +346,14 @@ def _require_columns(tables: Mapping[str, sa.Table]) -> None:
 
 
 def _require_named(
-    trace_tables: Iterable[str], found: Mapping[str, sa.Table], traces: Mapping[int, TraceTable]
+    trace_tables: Iterable[str],
+    found: Mapping[str, sa.Table],
+    traces: Mapping[int, TraceTable],
 ) -> None:
-    hanging = {trace.table for trace in traces.values() if trace.key is not None or trace.links}
     for name in trace_tables:
-        if found.get(name) not in hanging:
+        oid = stored_table(found[name]).info["oid"] if name in found else None
+        trace = None if oid is None else traces.get(oid)
+        if trace is None or (trace.key is None and not trace.links):
             raise HostError(
                 f"RUNMANAGER_TRACE_TABLES names “{name}”, but the database has no such table with "
                 "a column “thread_id” or a foreign key to what goes with a run."

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from runmanager.errors import HostError
 from runmanager.host.row_security import Deed, read_hidden
-from runmanager.host.values import Lack, Privileges, Rule, TraceTable, shown_name
+from runmanager.host.values import SUPERUSER, Lack, Privileges, Rule, TraceTable, shown_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -72,7 +72,6 @@ def read_privileges(connection: sa.Connection, host: Host) -> Privileges:
         *(table for _link, table, _columns in _followed_through(host)),
     ]
     rights = _read_rights(connection, tables)
-    _require_readable(host, rights)
     unread = {
         name: _unread_table(name, rights[trace.table.info["oid"]])
         for name, trace in looked_at.items()
@@ -85,11 +84,12 @@ def read_privileges(connection: sa.Connection, host: Host) -> Privileges:
         *_on_other_servers(connection, host),
         *read_hidden(connection, *_deeds(host, unread, rights)),
     ]
-    cures = [statement for lack in (*unread.values(), *obstacles) for statement in lack.sql]
+    lacks = (*unread.values(), *obstacles)
+    _require_readable(host, rights, lacks)
     return Privileges(
         unreadable={name: lack.sentence for name, lack in unread.items()},
         obstacles=tuple(lack.sentence for lack in obstacles),
-        cures=tuple(dict.fromkeys(cures)),
+        lacks=lacks,
         undeletable=frozenset(
             trace.name for trace in host.traces if not rights[trace.worked.info["oid"]].deletes
         ),
@@ -121,13 +121,11 @@ def _unread_on_the_way(
 def _unread_table(name: str, rights: _Rights) -> Lack:
     grant = rights.grant(["SELECT"])
     if rights.uses_schema:
-        return Lack(
-            f"The database role may not read “{name}”; let its owner run: {grant}", (grant,)
-        )
+        return Lack(f"The database role may not read “{name}”", "its owner", (grant,))
     usage = f"GRANT USAGE ON SCHEMA {rights.schema} TO {rights.role};"
     return Lack(
-        f"The database role may not read “{name}”; let the owners of its schema and of it run: "
-        f"{usage} {grant}",
+        f"The database role may not read “{name}”",
+        "the owners of its schema and of it",
         (usage, grant),
     )
 
@@ -249,13 +247,18 @@ def require_usable_schemas(
         )
         .order_by(relation.c.relname, namespace.c.nspname)
     )
-    for row in rows:
-        if row.nspname in _schemas_of(row.path, row.role):
-            raise HostError(
-                f"The database role may not use the schema “{row.nspname}”, which holds "
-                f"“{row.relname}”; let its owner run: "
-                f"GRANT USAGE ON SCHEMA {row.quoted} TO {row.quoted_role};"
-            )
+    lacks = [
+        Lack(
+            f"The database role may not use the schema “{row.nspname}”, which holds "
+            f"“{row.relname}”",
+            "its owner",
+            (f"GRANT USAGE ON SCHEMA {row.quoted} TO {row.quoted_role};",),
+        )
+        for row in rows
+        if row.nspname in _schemas_of(row.path, row.role)
+    ]
+    if lacks:
+        raise HostError(lacks[0].sentence, statements_of(lacks))
 
 
 def _schemas_of(path: str, role: str) -> set[str]:
@@ -319,28 +322,47 @@ def _current_user() -> sa.ColumnElement[str]:
     return sa.cast(sa.func.current_user(), sa.Text)
 
 
-def _require_readable(host: Host, rights: Mapping[int, _Rights]) -> None:
+def _require_readable(host: Host, rights: Mapping[int, _Rights], further: Collection[Lack]) -> None:
+    """Raises HostError for what nothing works without; its SQL mends what else is lacking too."""
     runs = rights[host.runs.info["oid"]]
+    lacks = []
     if runs.unread:
-        raise HostError(_unread(host.runs, runs.unread, runs.grant(["SELECT"])))
-    _require_columns(host.users, USED_OF_USERS, rights)
+        lacks.append(_unread(host.runs, runs.unread, runs.grant(["SELECT"])))
+    lacks += _unread_columns(host.users, USED_OF_USERS, rights)
     if host.workspaces is not None:
-        _require_columns(host.workspaces, USED_OF_WORKSPACES, rights)
+        lacks += _unread_columns(host.workspaces, USED_OF_WORKSPACES, rights)
+    if lacks:
+        raise HostError(lacks[0].sentence, statements_of([*lacks, *further]))
 
 
-def _require_columns(table: sa.Table, used: Collection[str], rights: Mapping[int, _Rights]) -> None:
+def _unread_columns(
+    table: sa.Table, used: Collection[str], rights: Mapping[int, _Rights]
+) -> list[Lack]:
     of_table = rights[table.info["oid"]]
     lacking = [column for column in used if column in of_table.unread]
-    if lacking:
-        grant = of_table.grant([f"SELECT ({', '.join(lacking)})"])
-        raise HostError(_unread(table, lacking, grant))
+    grant = of_table.grant([f"SELECT ({', '.join(lacking)})"])
+    return [_unread(table, lacking, grant)] if lacking else []
 
 
-def _unread(table: sa.Table, columns: Collection[str], grant: str) -> str:
+def _unread(table: sa.Table, columns: Collection[str], grant: str) -> Lack:
     # With no column at all it is the table that is denied.
     several = f"the columns {', '.join(f'“{column}”' for column in columns)} of "
     which = "" if len(columns) == len(table.c) else several
-    return f"The database role may not read {which}“{table.name}”; let its owner run: {grant}"
+    return Lack(f"The database role may not read {which}“{table.name}”", "its owner", (grant,))
+
+
+def statements_of(lacks: Iterable[Lack]) -> tuple[str, ...]:
+    """The statements that would mend these, each once, below a comment on who may run them."""
+    found: list[str] = []
+    by: str | None = None
+    for lack in lacks:
+        wanted = [one for one in lack.sql if one not in found]
+        who = "-- As a superuser:" if lack.who == SUPERUSER else "-- As the owner:"
+        if wanted and by != who:
+            found.append(who)
+            by = who
+        found += wanted
+    return tuple(found)
 
 
 def _may_read_rows(trace: TraceTable, rights: _Rights) -> bool:
@@ -386,11 +408,7 @@ def _lacking(host: Host, rights: Mapping[int, _Rights]) -> Iterator[Lack]:
         grants = tuple(
             _grant(privileges, sorted(tables), role) for privileges, tables in lacking.items()
         )
-        yield Lack(
-            "The database role may not delete runs; let an owner of the tables run: "
-            + " ".join(grants),
-            grants,
-        )
+        yield Lack("The database role may not delete runs", "an owner of the tables", grants)
 
 
 def _grant(privileges: Iterable[str], tables: Iterable[str], role: str) -> str:

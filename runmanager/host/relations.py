@@ -7,6 +7,8 @@ of many applications: of those that have nothing to do with runs only the foreig
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -47,6 +49,12 @@ class Families:
 
     parents: Mapping[int, frozenset[int]]
     roots: Mapping[int, int]
+
+    @cached_property
+    def with_heirs(self) -> frozenset[int]:
+        """The plain tables that others inherit from."""
+        heirs = (of for child, of in self.parents.items() if child not in self.roots)
+        return frozenset(chain(*heirs))
 
     def root(self, oid: int) -> int:
         """The table that stands for this one: a partition's topmost parent, else itself."""
@@ -131,25 +139,29 @@ def read_families(connection: sa.Connection) -> Families:
 
 
 def find_named(connection: sa.Connection, names: Collection[str]) -> dict[str, int]:
-    """The oids of the tables and views that the search_path finds by these names.
+    """The oids of the tables and views of these names: as the search_path finds them.
 
-    Others are found as they are shown: with their schema.
+    Others, and those too, are found by a name with their schema, and as they are shown.
     """
     if not names:
         return {}
     relation, namespace = _relation(), _namespace()
     shown = shown_as(relation, namespace)
+    whole = sa.func.concat(namespace.c.nspname, ".", relation.c.relname)
+    with_dots = [name for name in sorted(names) if "." in name]
     rows = connection.execute(
-        _visible(relation, namespace, shown.label("shown")).where(
+        _visible(relation, namespace, shown.label("shown"), whole.label("whole")).where(
             relation.c.relkind.in_(_KINDS),
             sa.or_(
                 relation.c.relname.in_(sorted(names)) & _is_visible(relation),
-                shown.in_([name for name in sorted(names) if "." in name]),
+                shown.in_(with_dots),
+                whole.in_(with_dots),
             ),
         )
     ).all()
-    found = {row.shown: row.oid for row in rows if row.shown in names}
-    return found | {row.relname: row.oid for row in rows if row.relname in names and row.is_visible}
+    visible = {row.relname: row.oid for row in rows if row.is_visible}
+    found = {row.whole: row.oid for row in rows} | {row.shown: row.oid for row in rows} | visible
+    return {name: oid for name, oid in found.items() if name in names}
 
 
 def find_with_thread_id(connection: sa.Connection) -> list[int]:

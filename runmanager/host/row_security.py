@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from runmanager.host.values import Lack
+from runmanager.host.values import SUPERUSER, Lack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -212,12 +212,13 @@ def _read_seen(
 def _lack(seen: _Seen, deeds: frozenset[Deed], *, is_owner: bool) -> Lack:
     whose = "the owner of the view before it" if is_owner else "the database role"
     if any(map(seen.is_restricted, deeds)):
-        who, cure = "a superuser", f"ALTER ROLE {seen.role} BYPASSRLS;"
+        who, cure = SUPERUSER, f"ALTER ROLE {seen.role} BYPASSRLS;"
     else:
         who = "its owner"
         cure = f"CREATE POLICY run_manager ON {seen.table} TO {seen.role} USING (true);"
     return Lack(
         f"Row security on “{seen.shown}” may hide rows from {whose}, which would stay and not be "
-        f"counted, so no run can be deleted; let {who} run: {cure}",
+        "counted, so no run can be deleted",
+        who,
         (cure,),
     )

@@ -111,12 +111,24 @@ class TraceTable:
         return self.is_named or any(link.is_override for link in self.links)
 
 
+SUPERUSER = "a superuser"
+
+
 @dataclass(frozen=True)
 class Lack:
-    """Something that the role may not do or see, in a sentence, and the SQL that would mend it."""
+    """Something that the role may not do or see, and the SQL by which somebody can mend it.
 
-    sentence: str
+    Where no SQL can, ``fact`` says what to do.
+    """
+
+    fact: str
+    who: str = ""
     sql: tuple[str, ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """All of it."""
+        return f"{self.fact}; let {self.who} run: {' '.join(self.sql)}" if self.sql else self.fact
 
 
 @dataclass(frozen=True)
@@ -125,13 +137,13 @@ class Privileges:
 
     ``unreadable`` has one for each table that holds rows of runs and may not be read, by its name;
     ``obstacles`` say why runs cannot be deleted, with every trace or without an untrue word; ()
-    where they can. ``cures`` are the statements that would mend all of it. ``undeletable`` are the
-    tables whose rows the role may not delete itself.
+    where they can. ``lacks`` has all of these as values. ``undeletable`` are the tables whose rows
+    the role may not delete itself.
     """
 
     unreadable: Mapping[str, str] = field(default_factory=dict)
     obstacles: tuple[str, ...] = ()
-    cures: tuple[str, ...] = ()
+    lacks: tuple[Lack, ...] = ()
     undeletable: frozenset[str] = frozenset()
 
     @property

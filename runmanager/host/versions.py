@@ -8,6 +8,7 @@ schema read again, and what a deletion depends on compared.
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -25,57 +26,18 @@ _ATTRIBUTE = ("attrelid", "attnum", "attname", "atttypid", "attnotnull", "attisd
 _CONSTRAINT = ("oid", "conname", "conrelid", "confrelid", "conkey", "confkey", "confdeltype")
 _TRIGGER = ("oid", "tgrelid", "tgname", "tgfoid", "tgtype", "tgenabled")
 _POLICY = ("polrelid", "polname", "polcmd", "polpermissive", "polroles", "polqual")
+_ROLE = ("oid", "rolname", "rolsuper", "rolinherit", "rolbypassrls")
 _REWRITE = ("oid", "ev_class", "rulename", "ev_enabled", "ev_action")
 
 
 def read_version(connection: sa.Connection) -> str:
-    """A text that differs where any table, column, key, trigger, rule, policy or right does.
+    """A text that differs where any table, column, key, trigger, rule, policy, role or right does.
 
     Partitions come and go every hour and change nothing of what their parent's rows are: they are
-    left out. Temporary tables too.
+    left out, but for those that have a foreign key of their own or are referred to by themselves.
+    Temporary tables too.
     """
-    relation = sa.table(
-        "pg_class", *map(sa.column, (*_RELATION, "relispartition", "relpersistence"))
-    )
-    namespace = sa.table("pg_namespace", *map(sa.column, ("oid", "nspname", "nspacl")))
-    own = (
-        sa.select(relation.c.oid)
-        .join(namespace, namespace.c.oid == relation.c.relnamespace)
-        .where(
-            relation.c.relkind.in_(["r", "p", "v", "m", "f"]),
-            ~relation.c.relispartition,
-            relation.c.relpersistence != "t",
-            namespace.c.nspname.not_like("pg\\_%"),
-            namespace.c.nspname != "information_schema",
-        )
-        .cte("own")
-        .prefix_with("MATERIALIZED")
-    )
-    attribute = _table("pg_attribute", _ATTRIBUTE)
-    constraint = _table("pg_constraint", (*_CONSTRAINT, "contype", "conparentid"))
-    trigger = _table("pg_trigger", (*_TRIGGER, "tgisinternal", "tgparentid"))
-    policy = _table("pg_policy", _POLICY)
-    rewrite = _table("pg_rewrite", _REWRITE)
-    mine = sa.select(own.c.oid)
-    role = sa.table("pg_roles", *map(sa.column, ("rolname", "rolsuper", "rolbypassrls")))
-    parts = [
-        _digest(relation, _RELATION, relation.c.oid.in_(mine)),
-        _digest(namespace, ("nspname", "nspacl"), sa.true()),
-        _digest(attribute, _ATTRIBUTE, attribute.c.attrelid.in_(mine), attribute.c.attnum > 0),
-        _digest(
-            constraint, _CONSTRAINT, constraint.c.contype == "f", constraint.c.conparentid == 0
-        ),
-        _digest(trigger, _TRIGGER, ~trigger.c.tgisinternal, trigger.c.tgparentid == 0),
-        _digest(policy, _POLICY, sa.true()),
-        _digest(rewrite, _REWRITE, rewrite.c.ev_class.in_(mine)),
-        _digest(
-            role,
-            ("rolname", "rolsuper", "rolbypassrls"),
-            role.c.rolname == sa.cast(sa.func.current_user(), sa.Text),
-        ),
-    ]
-    both = sa.func.concat_ws(" ", sa.func.current_setting("search_path"), *parts)
-    return str(connection.scalar(sa.select(sa.func.md5(both))))
+    return str(connection.scalar(_version()))
 
 
 def read_shape(connection: sa.Connection, host: Host) -> str:
@@ -94,6 +56,56 @@ def read_shape(connection: sa.Connection, host: Host) -> str:
         *_rules(connection, real),
     ]
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()
+
+
+@cache
+def _version() -> sa.Select[tuple[str]]:
+    # Made once: making it takes longer than asking it, and every batch of a deletion asks.
+    relation = sa.table(
+        "pg_class", *map(sa.column, (*_RELATION, "relispartition", "relpersistence"))
+    )
+    namespace = sa.table("pg_namespace", *map(sa.column, ("oid", "nspname", "nspacl")))
+    constraint = _table("pg_constraint", (*_CONSTRAINT, "contype", "conparentid"))
+    keys = (constraint.c.contype == "f") & (constraint.c.conparentid == 0)
+    own = (
+        sa.select(relation.c.oid)
+        .join(namespace, namespace.c.oid == relation.c.relnamespace)
+        .where(
+            relation.c.relkind.in_(["r", "p", "v", "m", "f"]),
+            sa.or_(
+                ~relation.c.relispartition,
+                relation.c.oid.in_(sa.select(constraint.c.conrelid).where(keys)),
+                relation.c.oid.in_(sa.select(constraint.c.confrelid).where(keys)),
+            ),
+            relation.c.relpersistence != "t",
+            namespace.c.nspname.not_like("pg\\_%"),
+            namespace.c.nspname != "information_schema",
+        )
+        .cte("own")
+        .prefix_with("MATERIALIZED")
+    )
+    attribute = _table("pg_attribute", _ATTRIBUTE)
+    trigger = _table("pg_trigger", (*_TRIGGER, "tgisinternal", "tgparentid"))
+    policy = _table("pg_policy", _POLICY)
+    rewrite = _table("pg_rewrite", _REWRITE)
+    mine = sa.select(own.c.oid)
+    role = _table("pg_roles", _ROLE)
+    member = _table("pg_auth_members", ("roleid", "member"))
+    parts = [
+        _digest(relation, _RELATION, relation.c.oid.in_(mine)),
+        _digest(namespace, ("nspname", "nspacl"), sa.true()),
+        _digest(attribute, _ATTRIBUTE, attribute.c.attrelid.in_(mine), attribute.c.attnum > 0),
+        _digest(
+            constraint, _CONSTRAINT, constraint.c.contype == "f", constraint.c.conparentid == 0
+        ),
+        _digest(trigger, _TRIGGER, ~trigger.c.tgisinternal, trigger.c.tgparentid == 0),
+        _digest(policy, _POLICY, sa.true()),
+        _digest(rewrite, _REWRITE, rewrite.c.ev_class.in_(mine)),
+        _digest(role, _ROLE, sa.true()),
+        _digest(member, ("roleid", "member"), sa.true()),
+    ]
+    both = sa.func.concat_ws(" ", sa.func.current_setting("search_path"), *parts)
+    return sa.select(sa.func.md5(both))
 
 
 def _of_trace(trace: Any) -> str:

@@ -25,7 +25,7 @@ _DIALECT = _make_dialect(paramstyle="named")
 _NAME = r'(?:"(?:[^"]|"")+"|[a-z_\x80-\uffff][\w$]*)'
 _PLAIN = re.compile(rf"({_NAME})\.({_NAME})")
 # A cast, or several; with a length, or an operator beside it, a value may print otherwise.
-_CAST = re.compile(rf"\(*({_NAME})\.({_NAME})\)?(?:::[\w\" ]+\)?)+")
+_CAST = re.compile(rf"\(*({_NAME})\.({_NAME})\)?(?:::[\w\". ]+\)?)+")
 
 
 @dataclass(frozen=True)
@@ -198,7 +198,7 @@ def _nodes(plan: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 def _refusal(error: sa.exc.DBAPIError) -> str:
     said = diagnostic(error)
     words = [said.message_primary, said.message_detail] if said else []
-    reason = shorten(" ".join(filter(None, words)), 300) or "it gives no reason"
+    reason = shorten(": ".join(filter(None, words)), 300).rstrip(".") or "it gives no reason"
     is_denied = sqlstate(error) == INSUFFICIENT_PRIVILEGE
     return f"a right is lacking behind it: {reason}" if is_denied else reason
 

@@ -89,6 +89,8 @@ class RunManager:
             opened.pop_all()
         for sentence in access.host.privileges.sentences:
             logger.warning("%s", sentence)
+        if access.host.privileges.sentences:
+            logger.warning("`python -m runmanager check` prints all of it, with the SQL to paste.")
         # Whoever cannot be asked about now is told of when they sign in.
         with suppress(DatabaseError):
             for sentence in access.read_accounts(partial(said_at_the_start, settings)):
@@ -155,6 +157,9 @@ def _named(variable: str) -> Iterator[None]:
             f"It is the one that {variable} names."
         ) from None
     except HostError as error:
-        if variable == "DATABASE_URL":
-            raise
-        raise HostError(f"{error.message} It is the database that {variable} names.") from None
+        further = (
+            "`python -m runmanager check` says what was found there."
+            if variable == "DATABASE_URL"
+            else f"It is the database that {variable} names."
+        )
+        raise HostError(f"{error.message} {further}") from None

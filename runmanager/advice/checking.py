@@ -210,8 +210,8 @@ def _left_behind(host: Host) -> Iterable[str]:
     runs = tables_behind(host.runs) if host.runs.name in host.refusals else []
     for trace in (one for one in host.left_behind if one.table not in runs):
         yield (
-            f"{trace.name}: has a thread_id and no foreign key; named in RUNMANAGER_TRACE_TABLES, "
-            "its rows would go"
+            f"{trace.name}: has a thread_id and no foreign key by which its rows go; named in "
+            "RUNMANAGER_TRACE_TABLES, they would"
         )
 
 

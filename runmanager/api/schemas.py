@@ -222,7 +222,7 @@ class Plan(BaseModel):
     tables: list[TableRows]
     kept: list[TableKept]
     left_behind: list[TableLeft]
-    unseen: list[str] = Field(description="What may hold runs and cannot be looked at, each said")
+    unseen: list[str] = Field(description="What cannot be known beforehand, each said in words")
 
     @classmethod
     def of(cls, plan: DeletionPlan) -> Plan:

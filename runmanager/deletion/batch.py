@@ -12,10 +12,11 @@ import sqlalchemy as sa
 from runmanager.accounts import require_admin
 from runmanager.batches import KeptRowsError, Outcome, RefusedError
 from runmanager.deletion.counters import names_of, rows_deleted
-from runmanager.deletion.keeping import count_cleared, find_held
+from runmanager.deletion.keeping import count_cleared, find_held, find_left_out
 from runmanager.deletion.kind import DELETION
 from runmanager.deletion.reasons import (
     APPEARED,
+    LEFT_OUT,
     NOT_FOUND,
     STILL_RUNNING,
     hopeless,
@@ -99,6 +100,9 @@ class DeletionStep:
         # An id without a run row may still have traces: those go too.
         without_row = [thread_id for thread_id in batch if thread_id not in locked]
         self._require_no_row(connection, without_row)
+        left_out = find_left_out(connection, self.host, without_row)
+        outcome.failed |= dict.fromkeys(left_out, LEFT_OUT)
+        without_row = [thread_id for thread_id in without_row if thread_id not in left_out]
         held = find_held(connection, self.host, going + without_row)
         outcome.failed |= held
         outcome.held |= held.keys()

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from runmanager.host.relations import shown_as
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -38,17 +40,10 @@ def names_of(connection: sa.Connection, oids: Mapping[int, int]) -> dict[int, st
     relation = sa.table("pg_class", *map(sa.column, ("oid", "relname", "relnamespace")))
     namespace = sa.table("pg_namespace", sa.column("oid"), sa.column("nspname"))
     root = relation.alias("root")
-    is_visible = sa.func.pg_table_is_visible(root.c.oid)
     # A partition's rows are its parent's.
     above = sa.func.coalesce(sa.func.pg_partition_root(relation.c.oid), relation.c.oid)
     rows = connection.execute(
-        sa.select(
-            relation.c.oid,
-            sa.case(
-                (is_visible, root.c.relname),
-                else_=sa.func.concat(namespace.c.nspname, ".", root.c.relname),
-            ).label("name"),
-        )
+        sa.select(relation.c.oid, shown_as(root, namespace).label("name"))
         .join(root, root.c.oid == above)
         .join(namespace, namespace.c.oid == root.c.relnamespace)
         .where(relation.c.oid.in_(list(oids)))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from runmanager.deletion.reasons import HAS_RERUNS, held_by, held_by_run
+from runmanager.host.ids import has_id
 from runmanager.host.values import Rule
 from runmanager.queries.run.belonging import Belonging
 from runmanager.records import KeptRows
@@ -44,6 +45,26 @@ def find_held(connection: sa.Connection, host: Host, thread_ids: Sequence[str]) 
         held |= found
         going = [thread_id for thread_id in going if thread_id not in found]
     return held
+
+
+def find_left_out(connection: sa.Connection, host: Host, thread_ids: Sequence[str]) -> set[str]:
+    """Those of ``thread_ids`` that have a row behind the view of runs, which does not show it.
+
+    Such a run is no orphan, whose traces may go alone. It is looked for where the role may read
+    the table behind the view.
+    """
+    stored, key = host.own.stored, host.own.stored_key
+    if not thread_ids or stored is host.runs or key is None:
+        return set()
+    may_read = sa.and_(
+        sa.func.has_schema_privilege(str(stored.schema), "USAGE"),
+        sa.func.has_column_privilege(stored.info["oid"], key.name, "SELECT"),
+    )
+    if not connection.scalar(sa.select(may_read)):
+        return set()
+    shown = sa.select(sa.cast(host.runs.c.thread_id, sa.Text)).where(host.own.of(thread_ids))
+    rows = sa.select(sa.cast(key, sa.Text)).where(has_id(key, thread_ids))
+    return set(connection.scalars(rows.except_(shown)))
 
 
 def count_cleared(

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from runmanager.clamped_times import utc
-from runmanager.deletion.keeping import count_cleared, find_held, kept_rows, may_look
+from runmanager.deletion.keeping import (
+    count_cleared,
+    find_held,
+    find_left_out,
+    kept_rows,
+    may_look,
+)
+from runmanager.deletion.reasons import LEFT_OUT
 from runmanager.errors import InvalidRequestError
 from runmanager.host.ids import has_id
 from runmanager.host.values import Rule
@@ -48,7 +55,11 @@ def plan_deletion(
             (excluded if run.is_running and not include_running else runs).append(run)
         elif thread_id in orphans:
             runs.append(PlannedRun(thread_id, None, None, StatusKind.UNKNOWN, None, is_orphan=True))
-    reasons = find_held(connection, host, [run.thread_id for run in runs])
+    left_out = find_left_out(connection, host, [run.thread_id for run in runs if run.is_orphan])
+    reasons = dict.fromkeys(left_out, LEFT_OUT)
+    reasons |= find_held(
+        connection, host, [run.thread_id for run in runs if run.thread_id not in left_out]
+    )
     held = [run for run in runs if run.thread_id in reasons]
     runs = [run for run in runs if run.thread_id not in reasons]
     going = [run.thread_id for run in runs]
@@ -68,15 +79,23 @@ def plan_deletion(
 
 
 def _unseen(host: Host) -> tuple[str, ...]:
-    """That a table may hold runs and cannot be looked at: the database would refuse those."""
+    """What cannot be known beforehand, of tables that may not be read, and of triggers' deeds."""
     denied = {
         host.name_of(link.child): host.privileges.unreadable[host.name_of(link.child)]
         for link in host.links
         if link.rule is Rule.HOLDS and not may_look(host, link)
     }
-    return tuple(
-        f"Rows of “{table}” may hold runs, which would then stay. {sentence}"
-        for table, sentence in sorted(denied.items())
+    return (
+        *(
+            f"Rows of “{table}” may hold runs, which would then stay. {sentence}"
+            for table, sentence in sorted(denied.items())
+        ),
+        *(
+            f"A trigger or rule of the view “{trace.name}” decides what becomes of its rows, and "
+            "may delete more than is counted here. What goes is counted then."
+            for trace in run_tables(host)
+            if trace.stored.info["kind"] == "v"
+        ),
     )
 
 

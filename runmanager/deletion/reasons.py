@@ -17,6 +17,7 @@ from runmanager.database import (
     sqlstate,
     translate,
 )
+from runmanager.host.values import settings_name
 from runmanager.text import shorten
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 NOT_FOUND = "Run not found"
 STILL_RUNNING = "Run is still running"
 APPEARED = "This run has a row now that it had not when the plan was made. Look it over first."
+LEFT_OUT = (
+    "Its row is there, though the view “run_metadata” leaves it out, so nothing of this run is "
+    "deleted."
+)
 LOCKED = "Another session is working on this run. Try again in a moment."
 TOO_SLOW = "Deleting this run took too long and was undone. Try again, or at a quieter time."
 KEPT = (
@@ -42,8 +47,9 @@ def held_by(host: Host, link: Link) -> str:
     child, parent = host.name_of(link.child), host.name_of(link.parent)
     return (
         f"Rows of “{child}” refer to its row of “{parent}” (constraint “{link.name}”), and the "
-        f"database keeps them. Remove those references; or name “{child}” in "
-        "RUNMANAGER_TRACE_TABLES, and such rows go with their run."
+        "database keeps them. Remove those references; or name "
+        f"“{settings_name(link.child)}” in RUNMANAGER_TRACE_TABLES, and such rows go with their "
+        "run."
     )
 
 

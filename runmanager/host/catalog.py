@@ -73,10 +73,10 @@ def read_host(connection: sa.Connection, conventions: Conventions = _USUAL) -> H
     # Before all else: what changes meanwhile is then seen as a change.
     version = read_version(connection)
     known = {*REQUIRED, "workspaces", *LANGGRAPH_TABLES, *LOG_TABLES, *conventions.trace_tables}
-    named = _find_with_schema(connection, conventions) | find_named(connection, known)
+    named = find_named(connection, known)
     with_id = find_with_thread_id(connection)
     schema = _Schema(
-        read_tables(connection, {*named.values(), *with_id.values()}),
+        read_tables(connection, {*named.values(), *with_id}),
         read_foreign_keys(connection),
         read_families(connection),
     )
@@ -89,6 +89,8 @@ def read_host(connection: sa.Connection, conventions: Conventions = _USUAL) -> H
         for name in sorted({*LANGGRAPH_TABLES, *LOG_TABLES, *conventions.trace_tables})
         if name in found and found[name] is not found["run_metadata"]
     ]
+    # With its schema and without it is one table.
+    by_name = list(dict.fromkeys(by_name))
     refusals = _look_behind_views(connection, schema, found, by_name)
     runs = found["run_metadata"]
     by_name = [table for table in by_name if stored_table(table) is not stored_table(runs)]
@@ -97,8 +99,8 @@ def read_host(connection: sa.Connection, conventions: Conventions = _USUAL) -> H
     if unfindable:
         for view in unfindable:
             refusals[view.name] = (
-                "it computes the id of a run, so what belongs to it by foreign keys of "
-                f"{shown_name(view.info.pop('stored'))} cannot be found"
+                f"which plain column of {shown_name(view.info.pop('stored'))} is a run's id cannot "
+                "be told, so what belongs to a run by foreign keys cannot be found"
             )
         followed = _follow(schema, runs, by_name)
     _read_further(connection, schema, followed)
@@ -110,7 +112,7 @@ def read_host(connection: sa.Connection, conventions: Conventions = _USUAL) -> H
         users=found["users"],
         workspaces=_workspaces(found),
         traces=tuple(traces[oid] for oid in order if oid in traces),
-        left_behind=_left_behind(schema, followed, traces, with_id.values()),
+        left_behind=_left_behind(schema, followed, traces, with_id),
         logs=tuple(
             TraceTable(table.name, table, table.c.thread_id)
             for table in by_name
@@ -124,18 +126,6 @@ def read_host(connection: sa.Connection, conventions: Conventions = _USUAL) -> H
     host = replace(host, units=_units(host, followed))
     host = replace(host, privileges=read_privileges(connection, host))
     return replace(host, shape=read_shape(connection, host))
-
-
-def _find_with_schema(connection: sa.Connection, conventions: Conventions) -> dict[str, int]:
-    """The tables that the settings name with their schemas, which need not be on the path."""
-    named = {name: tuple(name.split(".", 1)) for name in conventions.trace_tables if "." in name}
-    places = {(schema, table) for schema, table in named.values()}
-    oids = find_places(connection, places)
-    return {
-        name: oids[schema, table]
-        for name, (schema, table) in named.items()
-        if (schema, table) in oids
-    }
 
 
 def _follow(schema: _Schema, runs: sa.Table, by_name: Iterable[sa.Table]) -> Followed:
@@ -181,7 +171,10 @@ def _look_behind_views(
     found: Mapping[str, sa.Table],
     going: Iterable[sa.Table],
 ) -> dict[str, str]:
-    """Note in ``info`` what is behind each view; why some cannot be deleted through, by name."""
+    """Note in ``info`` what is behind each view, or table with rules.
+
+    Why some cannot be deleted through is returned, by name.
+    """
     others = [found[name] for name in ("users", "workspaces") if name in found]
     uses = {
         **dict.fromkeys(others, Use.READ),
@@ -191,7 +184,7 @@ def _look_behind_views(
     behind = {
         table: look_behind(connection, table, use)
         for table, use in uses.items()
-        if table.info["kind"] == "v"
+        if table.info["kind"] == "v" or (table.info["has_rules"] and use is not Use.READ)
     }
     places = {
         (place.schema, place.table)
@@ -299,7 +292,7 @@ def _left_behind(
     traces: Mapping[int, TraceTable],
     with_id: Iterable[int],
 ) -> tuple[TraceTable, ...]:
-    """The visible tables that hold ids of runs in rows which do not go, or not all of them."""
+    """The tables that hold ids of runs in rows which do not go, or not all of them."""
     candidates = {oid: schema.tables[oid] for oid in with_id if oid in schema.tables}
     referring = {
         (link.child.info["oid"], name)

@@ -133,7 +133,15 @@ def _unread_table(name: str, rights: _Rights) -> Lack:
 def _views_in_the_way(host: Host) -> Iterator[Lack]:
     deleted = [trace for trace in (host.own, *host.traces) if trace.is_named]
     for trace in deleted:
-        if trace.table.name in host.refusals:
+        if trace.table.name not in host.refusals:
+            continue
+        if trace.table.info["has_rules"]:
+            yield Lack(
+                f"No run can be deleted: a rule ON DELETE of “{trace.name}” keeps its rows from "
+                f"being counted as they go ({host.refusals[trace.table.name]}). Let a trigger do "
+                "what the rule does."
+            )
+        else:
             yield Lack(
                 f"No run can be deleted through the view “{trace.name}” "
                 f"({host.refusals[trace.table.name]}). Let it show plain columns of one table, as "

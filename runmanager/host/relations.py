@@ -138,24 +138,60 @@ def read_families(connection: sa.Connection) -> Families:
     )
 
 
-def find_named(connection: sa.Connection, names: Iterable[str]) -> dict[str, int]:
-    """The oids of the tables and views that the search_path finds by these names."""
-    relation = sa.table("pg_class", *map(sa.column, ("oid", "relname", "relkind")))
-    wanted = relation.c.relname.in_(sorted(set(names)))
-    return _visible(connection, relation, wanted)
+def find_named(connection: sa.Connection, names: Collection[str]) -> dict[str, int]:
+    """The oids of the tables and views of these names: as the search_path finds them.
+
+    Others, and those too, are found by a name with their schema, and as they are shown.
+    """
+    if not names:
+        return {}
+    relation, namespace = _relation(), _namespace()
+    shown = shown_as(relation, namespace)
+    whole = sa.func.concat(namespace.c.nspname, ".", relation.c.relname)
+    with_dots = [name for name in sorted(names) if "." in name]
+    rows = connection.execute(
+        _visible(relation, namespace, shown.label("shown"), whole.label("whole")).where(
+            relation.c.relkind.in_(_KINDS),
+            sa.or_(
+                relation.c.relname.in_(sorted(names)) & _is_visible(relation),
+                shown.in_(with_dots),
+                whole.in_(with_dots),
+            ),
+        )
+    ).all()
+    visible = {row.relname: row.oid for row in rows if row.is_visible}
+    found = {row.whole: row.oid for row in rows} | {row.shown: row.oid for row in rows} | visible
+    return {name: oid for name, oid in found.items() if name in names}
 
 
-def find_with_thread_id(connection: sa.Connection) -> dict[str, int]:
-    """The oids of the visible tables, other servers' too, that have a column ``thread_id``."""
-    relation = sa.table("pg_class", *map(sa.column, ("oid", "relname", "relkind")))
+def find_with_thread_id(connection: sa.Connection) -> list[int]:
+    """The oids of the tables, other servers' too, that have a column ``thread_id``.
+
+    Those in the schemas of the search_path, also where another of the same name comes before.
+    """
+    relation, namespace = _relation(), _namespace()
     attribute = sa.table(
         "pg_attribute", *map(sa.column, ("attrelid", "attname", "attnum", "attisdropped"))
     )
     having = sa.select(attribute.c.attrelid).where(
         attribute.c.attname == "thread_id", attribute.c.attnum > 0, ~attribute.c.attisdropped
     )
-    is_table = relation.c.relkind.in_([*TABLE_KINDS, "f"])
-    return _visible(connection, relation, sa.and_(relation.c.oid.in_(having), is_table))
+    rows = connection.execute(
+        _visible(relation, namespace)
+        .where(
+            relation.c.oid.in_(having),
+            relation.c.relkind.in_([*TABLE_KINDS, "f"]),
+            namespace.c.nspname == sa.any_(sa.func.current_schemas(sa.false())),
+        )
+        .order_by(relation.c.relname, namespace.c.nspname)
+    )
+    return [row.oid for row in rows]
+
+
+def shown_as(relation: sa.FromClause, namespace: sa.FromClause) -> sa.ColumnElement[str]:
+    """What a table is called: with its schema where the search_path does not find it."""
+    own, its = _unmistakable(relation.c.relname), _unmistakable(namespace.c.nspname)
+    return sa.case((_is_visible(relation), own), else_=sa.func.concat(its, ".", own))
 
 
 def find_places(
@@ -174,44 +210,60 @@ def find_places(
     return {(schema, name): oid for schema, name, oid in rows}
 
 
-def _visible(
-    connection: sa.Connection, relation: sa.TableClause, wanted: sa.ColumnElement[bool]
-) -> dict[str, int]:
-    own = sa.table(
-        "pg_class", *map(sa.column, ("oid", "relnamespace", "relispartition", "relpersistence"))
-    ).alias("own")
-    namespace = sa.table("pg_namespace", sa.column("oid"), sa.column("nspname"))
-    rows = connection.execute(
-        sa.select(relation.c.relname, relation.c.oid)
-        .join(own, own.c.oid == relation.c.oid)
-        .join(namespace, namespace.c.oid == own.c.relnamespace)
-        .where(
-            wanted,
-            relation.c.relkind.in_(_KINDS),
-            # A partition's rows are counted and deleted through its parent.
-            ~own.c.relispartition,
-            own.c.relpersistence != "t",
-            namespace.c.nspname.not_in(_SYSTEM),
-            sa.func.pg_table_is_visible(relation.c.oid),
-        )
-        .order_by(relation.c.relname)
+def _relation() -> sa.TableClause:
+    return sa.table(
+        "pg_class",
+        *map(sa.column, ("oid", "relname", "relnamespace", "relkind", "relhassubclass")),
+        *map(sa.column, ("relispartition", "relpersistence", "relhasrules")),
     )
-    return {row.relname: row.oid for row in rows}
+
+
+def _namespace() -> sa.TableClause:
+    return sa.table("pg_namespace", sa.column("oid"), sa.column("nspname"))
+
+
+def _is_visible(relation: sa.FromClause) -> sa.ColumnElement[bool]:
+    return sa.func.pg_table_is_visible(relation.c.oid, type_=sa.Boolean)
+
+
+def _unmistakable(name: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:
+    """A name in quotes where it has a dot, which else would seem to part a schema from a table."""
+    quoted = sa.func.concat('"', sa.func.replace(name, '"', '""'), '"')
+    return sa.case((name.regexp_match('[."]'), quoted), else_=sa.cast(name, sa.Text))
+
+
+def _visible(
+    relation: sa.TableClause, namespace: sa.TableClause, *columns: sa.ColumnElement[Any]
+) -> sa.Select[Any]:
+    """The tables and views that are a host's own; a partition's rows are its parent's."""
+    return (
+        sa.select(
+            relation.c.relname,
+            relation.c.oid,
+            _is_visible(relation).label("is_visible"),
+            *columns,
+        )
+        .join(namespace, namespace.c.oid == relation.c.relnamespace)
+        .where(
+            ~relation.c.relispartition,
+            relation.c.relpersistence != "t",
+            namespace.c.nspname.not_in(_SYSTEM),
+        )
+    )
 
 
 def read_tables(connection: sa.Connection, oids: Collection[int]) -> dict[int, sa.Table]:
     """These tables and views with their columns, by oid; those that are gone are left out.
 
     ``info`` of each has its oid, kind, row key and ``name``, as it is shown: with its schema where
-    the search_path does not find it.
+    the search_path does not find it. The ``root`` of a partition is the name of the table that its
+    rows are of, of another table its own.
     """
     if not oids:
         return {}
-    relation = sa.table(
-        "pg_class",
-        *map(sa.column, ("oid", "relname", "relnamespace", "relkind", "relhassubclass")),
-    )
-    namespace = sa.table("pg_namespace", sa.column("oid"), sa.column("nspname"))
+    relation, namespace = _relation(), _namespace()
+    root, its = relation.alias("root"), namespace.alias("root_namespace")
+    above = sa.func.coalesce(sa.func.pg_partition_root(relation.c.oid), relation.c.oid)
     attribute = sa.table(
         "pg_attribute",
         *map(sa.column, ("attrelid", "attname", "atttypid", "attnum", "attisdropped")),
@@ -224,13 +276,17 @@ def read_tables(connection: sa.Connection, oids: Collection[int]) -> dict[int, s
             relation.c.relname,
             relation.c.relkind,
             relation.c.relhassubclass,
-            sa.func.pg_table_is_visible(relation.c.oid).label("is_visible"),
+            relation.c.relhasrules,
+            shown_as(relation, namespace).label("shown"),
+            shown_as(root, its).label("shown_root"),
             attribute.c.attname,
             attribute.c.attnum,
             attribute.c.attnotnull,
             sa.func.format_type(attribute.c.atttypid, sa.null()).label("type"),
         )
         .join(namespace, namespace.c.oid == relation.c.relnamespace)
+        .join(root, root.c.oid == above)
+        .join(its, its.c.oid == root.c.relnamespace)
         .join(attribute, attribute.c.attrelid == relation.c.oid)
         .where(
             relation.c.oid == sa.any_(sa.literal(sorted(oids), sa.ARRAY(sa.BigInteger))),
@@ -262,7 +318,9 @@ def read_tables(connection: sa.Connection, oids: Collection[int]) -> dict[int, s
                 "oid": oid,
                 "kind": head.relkind,
                 "key": keys.get(oid, ()),
-                "name": head.relname if head.is_visible else f"{head.nspname}.{head.relname}",
+                "name": head.shown,
+                "root": head.shown_root,
+                "has_rules": head.relhasrules and head.relkind in TABLE_KINDS,
                 # A plain table that others inherit from: its foreign keys are not theirs.
                 "has_heirs": head.relkind == "r" and head.relhassubclass,
             },

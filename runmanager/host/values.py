@@ -316,3 +316,8 @@ def stored_id(column: sa.Column[Any]) -> sa.Column[Any] | None:
 def shown_name(table: sa.Table) -> str:
     """What a table is called: with its schema where the search_path does not find it."""
     return str(table.info["name"])
+
+
+def settings_name(table: sa.Table) -> str:
+    """What RUNMANAGER_TRACE_TABLES calls it: a partition goes with the table that it is of."""
+    return str(table.info["root"])

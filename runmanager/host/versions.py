@@ -34,7 +34,8 @@ def read_version(connection: sa.Connection) -> str:
     """A text that differs where any table, column, key, trigger, rule, policy, role or right does.
 
     Partitions come and go every hour and change nothing of what their parent's rows are: they are
-    left out. Temporary tables too.
+    left out, but for those that have a foreign key of their own or are referred to by themselves.
+    Temporary tables too.
     """
     return str(connection.scalar(_version()))
 
@@ -64,12 +65,18 @@ def _version() -> sa.Select[tuple[str]]:
         "pg_class", *map(sa.column, (*_RELATION, "relispartition", "relpersistence"))
     )
     namespace = sa.table("pg_namespace", *map(sa.column, ("oid", "nspname", "nspacl")))
+    constraint = _table("pg_constraint", (*_CONSTRAINT, "contype", "conparentid"))
+    keys = (constraint.c.contype == "f") & (constraint.c.conparentid == 0)
     own = (
         sa.select(relation.c.oid)
         .join(namespace, namespace.c.oid == relation.c.relnamespace)
         .where(
             relation.c.relkind.in_(["r", "p", "v", "m", "f"]),
-            ~relation.c.relispartition,
+            sa.or_(
+                ~relation.c.relispartition,
+                relation.c.oid.in_(sa.select(constraint.c.conrelid).where(keys)),
+                relation.c.oid.in_(sa.select(constraint.c.confrelid).where(keys)),
+            ),
             relation.c.relpersistence != "t",
             namespace.c.nspname.not_like("pg\\_%"),
             namespace.c.nspname != "information_schema",
@@ -78,7 +85,6 @@ def _version() -> sa.Select[tuple[str]]:
         .prefix_with("MATERIALIZED")
     )
     attribute = _table("pg_attribute", _ATTRIBUTE)
-    constraint = _table("pg_constraint", (*_CONSTRAINT, "contype", "conparentid"))
     trigger = _table("pg_trigger", (*_TRIGGER, "tgisinternal", "tgparentid"))
     policy = _table("pg_policy", _POLICY)
     rewrite = _table("pg_rewrite", _REWRITE)

@@ -75,7 +75,9 @@ def look_behind(connection: sa.Connection, view: sa.Table, use: Use) -> Behind:
     try:
         if use is Use.LOCK:
             _explain(connection, sa.select(key).with_for_update())
-        plans = _explain(connection, sa.delete(view).returning(key))
+        # As it is deleted: PostgreSQL refuses some rules in a WITH only.
+        gone = sa.delete(view).returning(key).cte("gone")
+        plans = _explain(connection, sa.select(sa.func.count()).select_from(gone))
     except sa.exc.DBAPIError as error:
         return Behind(columns, casts, None, _refusal(error))
     return Behind(columns, casts, _target(plans, view), None)
@@ -167,8 +169,13 @@ def _roots(
 
 def _target(plans: Any, view: sa.Table) -> tuple[str, str] | None:
     """The table that the plan deletes from, where it is one and not the view itself."""
-    modifying = [plan["Plan"] for plan in plans if plan["Plan"]["Node Type"] == "ModifyTable"]
-    if len(plans) != 1 or not modifying or modifying[0]["Operation"] != "Delete":
+    modifying: list[Any] = [
+        node
+        for plan in plans
+        for node in _nodes(plan["Plan"])
+        if node["Node Type"] == "ModifyTable"
+    ]
+    if len(modifying) != 1 or modifying[0]["Operation"] != "Delete":
         return None
     place = (modifying[0].get("Schema"), modifying[0].get("Relation Name"))
     return None if place == (view.schema, view.name) or None in place else place

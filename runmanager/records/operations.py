@@ -83,7 +83,7 @@ class DeletionPlan:
     refers to them, and ``missing`` have no row anywhere: both will be reported as failed.
     ``tables`` counts the rows that go, also those that the database takes along by itself;
     ``kept`` the references that it clears; ``left_behind`` the rows that belong to the same runs
-    and stay. ``unseen`` says what may hold runs and cannot be looked at. ``asked`` are the ids as
+    and stay. ``unseen`` says what cannot be known beforehand. ``asked`` are the ids as
     they were given, each once. ``shape`` is the schema that all this is true of.
     """
 

@@ -175,7 +175,10 @@ def test_a_soft_deletion_by_a_trigger_goes_on(
         "CREATE TRIGGER soft INSTEAD OF DELETE ON runmanager.run_metadata FOR EACH ROW"
         " EXECUTE FUNCTION soft()"
     )
-    receipt = delete(open_manager(url), admin, [run])
+    manager = open_manager(url)
+    plan = manager.deleting.plan(admin, [run])
+    assert "A trigger or rule of the view “run_metadata” decides" in " ".join(plan.unseen)
+    receipt = delete(manager, admin, [run], plan=plan)
     assert (deleted(receipt), errors(receipt)) == ({run}, {})
     assert host.execute("SELECT id FROM thread WHERE gone_at IS NOT NULL") == [(run,)]
     assert host.count("logs", run) == 0
@@ -290,8 +293,8 @@ def test_what_hangs_on_a_computed_id_cannot_be_found_and_is_not_deleted(
     manager = open_manager(url)
     assert ids(manager, admin) == {f"run {run}"}
     assert manager.reviewing.run(admin, f"run {run}").has_row
-    assert "it computes the id of a run" in (manager.deleting.denied or "")
-    with pytest.raises(MissingGrantError, match="foreign keys of thread cannot be found"):
+    assert "which plain column of thread is a run's id" in (manager.deleting.denied or "")
+    with pytest.raises(MissingGrantError, match="by foreign keys cannot be found"):
         manager.deleting.plan(admin, [f"run {run}"])
     host.execute("DROP TABLE steps")
     assert deleted(delete(manager, admin, [f"run {run}"])) == {f"run {run}"}
@@ -360,3 +363,52 @@ def test_a_log_found_by_foreign_keys_is_deleted_from_the_table_behind_its_view(
     for grant in grants_in(said):
         host.execute(grant)
     assert dict(delete(manager, admin, [run]).tables)["logs"] == 2
+
+
+def test_a_run_that_the_view_leaves_out_is_no_orphan(
+    host: HostWriter, open_manager: OpenManager, admin: Actor
+) -> None:
+    shown, hidden, orphan = host.add_runs(3)
+    url = by_views(host, RENAMED.replace("FROM thread;", "FROM thread WHERE run_name <> 'secret';"))
+    host.execute("UPDATE thread SET run_name = 'secret' WHERE id = %s", hidden)
+    host.execute("DELETE FROM thread WHERE id = %s", orphan)
+    manager = open_manager(url)
+    plan = manager.deleting.plan(admin, [shown, hidden, orphan])
+    assert [run.thread_id for run in plan.runs] == [shown, orphan]
+    ((held, why),) = [(run.thread_id, run.reason) for run in plan.held]
+    assert (held, "the view “run_metadata” leaves it out" in why) == (hidden, True)
+    # Nor where it is left out only after the plan was made.
+    host.execute("UPDATE thread SET run_name = 'secret' WHERE id = %s", shown)
+    receipt = delete(manager, admin, [], plan=plan)
+    assert (deleted(receipt), errors(receipt)) == ({orphan}, {shown: why, hidden: why})
+    assert (host.count("logs", shown), host.count("logs", hidden)) == (1, 1)
+
+
+@pytest.mark.parametrize("of", ["logs", "run_metadata"])
+def test_a_rule_that_keeps_rows_from_being_counted_is_said_beforehand(
+    host: HostWriter, open_manager: OpenManager, admin: Actor, of: str
+) -> None:
+    (run,) = host.add_runs(1)
+    host.execute(f"CREATE RULE forget AS ON DELETE TO {of} DO ALSO NOTIFY gone")
+    manager = open_manager()
+    assert ids(manager, admin) == {run}
+    with pytest.raises(MissingGrantError, match=f"a rule ON DELETE of “{of}” keeps its rows from"):
+        manager.deleting.plan(admin, [run])
+    host.execute(f"DROP RULE forget ON {of}; CREATE RULE other AS ON UPDATE TO {of} DO NOTHING")
+    assert deleted(delete(manager, admin, [run])) == {run}
+
+
+def test_a_view_whose_rule_deletes_from_a_table_counts_as_that_table(
+    host: HostWriter, open_manager: OpenManager, admin: Actor
+) -> None:
+    (run,) = host.add_runs(1)
+    host.execute("CREATE TABLE steps (run text REFERENCES run_metadata ON DELETE CASCADE)")
+    host.execute("INSERT INTO steps VALUES (%s)", run)
+    url = by_views(host)
+    host.execute(
+        "CREATE RULE go AS ON DELETE TO runmanager.run_metadata DO INSTEAD DELETE FROM thread"
+        " WHERE id = old.thread_id"
+        " RETURNING id, run_name, status, made_at, user_id, workspace_id"
+    )
+    receipt = delete(open_manager(url), admin, [run])
+    assert (dict(receipt.tables)["steps"], receipt.also_gone) == (1, ())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -336,3 +337,56 @@ def test_rows_added_while_a_deletion_waits_are_counted_too(
         other.execute("INSERT INTO logs (thread_id) VALUES (%s)", [run])
     receipt = delete(manager, admin, [], plan=plan)
     assert gone(receipt)["logs"] == planned(plan)["logs"] + 1
+
+
+def test_the_setting_that_a_plan_names_is_one_that_works(
+    host: HostWriter, open_manager: OpenManager, admin: Actor
+) -> None:
+    host.execute(
+        "CREATE SCHEMA elsewhere; CREATE TABLE elsewhere.bills (run text REFERENCES run_metadata);"
+        "CREATE TABLE parts (run text, at int) PARTITION BY RANGE (at);"
+        "CREATE TABLE parts_1 PARTITION OF parts DEFAULT;"
+        "ALTER TABLE parts_1 ADD FOREIGN KEY (run) REFERENCES run_metadata;"
+        'CREATE TABLE "app.Notes" (run text REFERENCES run_metadata)'
+    )
+    runs = host.add_runs(3)
+    tables = ("elsewhere.bills", "parts", '"app.Notes"')
+    for table, run in zip(tables, runs, strict=True):
+        host.execute(f"INSERT INTO {table} VALUES (%s)", run)  # noqa: S608
+    held = open_manager().deleting.plan(admin, runs).held
+    named = tuple(re.findall("name “([^”]+)” in RUNMANAGER", " ".join(run.reason for run in held)))
+    assert named == tables
+    manager = open_manager(trace_tables=named)
+    plan = manager.deleting.plan(admin, runs)
+    assert {table: planned(plan)[table] for table in named} == dict.fromkeys(named, 1)
+    assert gone(delete(manager, admin, [], plan=plan)) == planned(plan)
+
+
+def test_tables_whose_names_look_alike_are_told_apart(
+    host: HostWriter, open_manager: OpenManager, admin: Actor
+) -> None:
+    host.execute("CREATE SCHEMA app")
+    tables = ("app.notes", '"app.notes"', '"app.notes"":x"')
+    (run,) = host.add_runs(1)
+    for number, table in enumerate(tables):
+        host.execute(f"CREATE TABLE {table} (run text REFERENCES run_metadata ON DELETE CASCADE)")
+        insert = f"INSERT INTO {table} SELECT %s FROM generate_series(0, %s)"  # noqa: S608
+        host.execute(insert, run, number)
+    manager = open_manager()
+    plan = manager.deleting.plan(admin, [run])
+    assert [planned(plan)[table] for table in tables] == [1, 2, 3]
+    receipt = delete(manager, admin, [run], plan=plan)
+    assert (gone(receipt), receipt.also_gone) == (planned(plan), ())
+
+
+def test_a_table_that_another_of_its_name_hides_is_left_behind(
+    host: HostWriter, open_manager: OpenManager, admin: Actor
+) -> None:
+    (run,) = host.add_runs(1)
+    host.execute("CREATE SCHEMA older; CREATE TABLE older.checkpoints (thread_id text)")
+    host.execute("INSERT INTO older.checkpoints VALUES (%s), ('another')", run)
+    url = host.url.update_query_dict({"options": "-csearch_path=public,older"})
+    manager = open_manager(url)
+    (left,) = manager.deleting.plan(admin, [run]).left_behind
+    assert (left.table, left.rows) == ("older.checkpoints", 1)
+    assert gone(delete(manager, admin, [run]))["checkpoints"] == 1

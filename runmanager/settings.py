@@ -68,7 +68,8 @@ class Settings:
     )
     trace_tables: tuple[str, ...] = _setting(
         "RUNMANAGER_TRACE_TABLES",
-        "Further tables with a `thread_id`, separated by commas, whose rows go with a run.",
+        "Further tables, separated by commas, whose rows go with a run; one that is not on the "
+        "`search_path` with its schema.",
         value.names,
         default=(),
     )

@@ -17,6 +17,7 @@ from runmanager.host.values import (
     LANGGRAPH_TABLES,
     LOG_TABLES,
     Rule,
+    settings_name,
     shown_name,
     stored_column,
     tables_behind,
@@ -181,7 +182,7 @@ def _why_going(host: Host, trace: TraceTable) -> Iterable[str]:
     elif trace.key is not None:
         yield f"by its foreign key ({stored_column(trace.key).name})"
     for link in trace.links:
-        setting = ", as RUNMANAGER_TRACE_TABLES says" if link.is_override else ""
+        setting = ", though that foreign key would keep it" if link.is_override else ""
         columns = ", ".join(link.columns)
         yield f"with the row of {host.name_of(link.parent)} that it refers to ({columns}){setting}"
 
@@ -202,7 +203,7 @@ def _cure(host: Host, link: Link) -> str:
         return ""
     if host.is_of_runs(link.child):
         return ": a run goes only together with those that refer to it"
-    return "; named in RUNMANAGER_TRACE_TABLES, such rows would go"
+    return f"; with {settings_name(link.child)} in RUNMANAGER_TRACE_TABLES such rows would go"
 
 
 def _left_behind(host: Host) -> Iterable[str]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from runmanager.reach import reached
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
@@ -131,7 +133,7 @@ def _units(nodes: Iterable[int], between: Iterable[tuple[int, int]]) -> tuple[tu
     for child, parent in between:
         if child in refers:
             refers[child].add(parent)
-    reach = {oid: _reached(oid, refers) for oid in refers}
+    reach = {oid: reached(oid, refers) for oid in refers}
     found: list[tuple[int, ...]] = []
     left = list(refers)
     while left:
@@ -142,14 +144,3 @@ def _units(nodes: Iterable[int], between: Iterable[tuple[int, int]]) -> tuple[tu
         found.append(tuple(unit))
         left = [one for one in left if one not in unit]
     return tuple(found)
-
-
-def _reached(oid: int, refers: Mapping[int, set[int]]) -> set[int]:
-    found: set[int] = set()
-    waiting = list(refers[oid])
-    while waiting:
-        one = waiting.pop()
-        if one not in found:
-            found.add(one)
-            waiting += refers[one]
-    return found

@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from runmanager.host.ids import INTEGER_LIMITS
 from runmanager.host.keys import read_row_keys
+from runmanager.reach import reached
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -62,14 +63,7 @@ class Families:
 
     def ancestors(self, oid: int) -> frozenset[int]:
         """Every table that this one inherits from or is a partition of."""
-        found: set[int] = set()
-        waiting = list(self.parents.get(oid, ()))
-        while waiting:
-            one = waiting.pop()
-            if one not in found:
-                found.add(one)
-                waiting += self.parents.get(one, ())
-        return frozenset(found)
+        return frozenset(reached(oid, self.parents))
 
 
 def read_foreign_keys(connection: sa.Connection) -> tuple[ForeignKey, ...]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from runmanager.host.ids import has_id
+from runmanager.reach import reached
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -174,7 +175,7 @@ class Belonging:
             name: {self._host.nodes[link.parent.info["oid"]].name for link in trace.links}
             for name, trace in linked.items()
         }
-        above = {name: _all_above(name, leads) for name in leads}
+        above = {name: reached(name, leads) for name in leads}
         closed = {name for name, of in above.items() if name in of}
         names = [name for name in linked if name in closed or above[name] & closed]
         return {name: number for number, name in enumerate(names)}
@@ -268,14 +269,3 @@ def _only(statement: sa.Select[Any], table: Any) -> sa.Select[Any]:
     if not itself.info.get("has_heirs"):
         return statement
     return statement.with_hint(table, "ONLY", "postgresql")
-
-
-def _all_above(name: str, leads: dict[str, set[str]]) -> set[str]:
-    found: set[str] = set()
-    waiting = list(leads[name])
-    while waiting:
-        one = waiting.pop()
-        if one not in found:
-            found.add(one)
-            waiting += leads.get(one, ())
-    return found

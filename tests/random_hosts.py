@@ -10,12 +10,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 from hypothesis import strategies as st
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    import psycopg
 
 RUNS = tuple(f"run-{number}" for number in range(5))
 ORPHAN = "run-without-row"
@@ -75,7 +74,12 @@ class RandomHost:
     @property
     def trace_tables(self) -> tuple[str, ...]:
         """What RUNMANAGER_TRACE_TABLES names."""
-        return tuple(name(number) for number in sorted(self.named))
+        return tuple(self.shown(number) for number in sorted(self.named))
+
+    def shown(self, number: int) -> str:
+        """What Run Manager calls a table."""
+        schema = self.sheets[number].schema
+        return name(number) if schema == "public" else f"{schema}.{name(number)}"
 
 
 def name(number: int) -> str:
@@ -124,7 +128,7 @@ def random_hosts(draw: st.DrawFn) -> RandomHost:
     nameable = [
         number
         for number, sheet in enumerate(made)
-        if sheet.schema == "public" and (sheet.has_thread_id or _hangs_on_runs(made, number))
+        if sheet.has_thread_id or _hangs_on_runs(made, number)
     ]
     named = draw(st.frozensets(st.sampled_from(nameable), max_size=2)) if nameable else frozenset()
     rule = draw(st.sampled_from([None, None, "CASCADE", "SET NULL", "RESTRICT", "NO ACTION"]))
@@ -232,9 +236,23 @@ class Built:
         runs = {"view": "thread", "renamed view": "thread"}.get(self.host.runs_as, "run_metadata")
         key = "pk" if runs == "thread" and self.host.runs_as == "renamed view" else "thread_id"
         yield "run_metadata", runs, key
-        for number, sheet in enumerate(self.host.sheets):
-            shown = name(number) if sheet.schema == "public" else f"elsewhere.{name(number)}"
-            yield shown, _place(self.host, number), "id"
+        for number in range(len(self.host.sheets)):
+            yield self.host.shown(number), _place(self.host, number), "id"
+
+    def without(self, thread_ids: Iterable[str]) -> dict[str, dict[str, dict[str, Any]]] | None:
+        """Every row that would be there if the database itself deleted these runs' own rows.
+
+        None where it would refuse. Nothing is changed.
+        """
+        _shown, runs, key = next(iter(self.tables()))
+        try:
+            with self.connection.transaction(force_rollback=True):
+                self.connection.execute(
+                    f"DELETE FROM {runs} WHERE {key} = ANY(%s)", [list(thread_ids)]
+                )
+                return self.rows()
+        except psycopg.Error:
+            return None
 
 
 def removed(

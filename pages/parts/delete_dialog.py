@@ -177,17 +177,8 @@ def _draw_held(plan: DeletionPlan) -> None:
             f"{'is' if is_one else 'are'} held by rows that the application keeps, and "
             f"{'stays' if is_one else 'stay'}.**"
         )
-        table.draw(
-            plan.held[:SHOWN_RUNS],
-            [
-                table.words("Run", lambda run: shorten(run.title, 200), width=180),
-                table.words("Held by", lambda run: run.reason, width=420),
-            ],
-            row_height=ROW_HEIGHT,
-        )
-        if len(plan.held) > SHOWN_RUNS:
-            st.caption(f"and {text.count(len(plan.held) - SHOWN_RUNS, 'more run')}")
-        for reason in dict.fromkeys(run.reason for run in plan.held):
+        _draw_runs([one.run for one in plan.held])
+        for reason in dict.fromkeys(one.reason for one in plan.held):
             st.text(reason)
 
 

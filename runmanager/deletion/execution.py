@@ -145,7 +145,8 @@ def _receipt(
     came_back: tuple[Footprint, ...] | None,
 ) -> DeletionReceipt:
     outcome = batches.outcome
-    titles = {run.thread_id: run.title for run in plan.runs}
+    planned = (*plan.runs, *(held.run for held in plan.held))
+    titles = {run.thread_id: run.title for run in planned}
     totals: Counter[str] = Counter()
     for counts in outcome.done.values():
         totals.update(counts)

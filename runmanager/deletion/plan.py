@@ -60,7 +60,7 @@ def plan_deletion(
         include_running=include_running,
         tables=footprints(connection, host, run_tables(host), going),
         left_behind=left_behind(connection, host, going),
-        held=tuple(HeldRun(run.thread_id, run.title, reasons[run.thread_id]) for run in held),
+        held=tuple(HeldRun(run, reasons[run.thread_id]) for run in held),
         kept=kept_rows(host, count_cleared(connection, host, going)) if going else (),
         unseen=_unseen(host),
         shape=host.shape,

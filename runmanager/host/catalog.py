@@ -34,6 +34,7 @@ from runmanager.host.values import (
     may_be_time,
     shown_name,
     stored_column,
+    stored_id,
     stored_table,
 )
 from runmanager.host.versions import read_shape, read_version
@@ -72,7 +73,7 @@ def read_host(connection: sa.Connection, conventions: Conventions = _USUAL) -> H
     # Before all else: what changes meanwhile is then seen as a change.
     version = read_version(connection)
     known = {*REQUIRED, "workspaces", *LANGGRAPH_TABLES, *LOG_TABLES, *conventions.trace_tables}
-    named = find_named(connection, known)
+    named = _find_with_schema(connection, conventions) | find_named(connection, known)
     with_id = find_with_thread_id(connection)
     schema = _Schema(
         read_tables(connection, {*named.values(), *with_id.values()}),
@@ -91,16 +92,18 @@ def read_host(connection: sa.Connection, conventions: Conventions = _USUAL) -> H
     refusals = _look_behind_views(connection, schema, found, by_name)
     runs = found["run_metadata"]
     by_name = [table for table in by_name if stored_table(table) is not stored_table(runs)]
-    followed = follow(
-        _node(runs),
-        [_node(table) for table in by_name],
-        schema.keys,
-        schema.families,
-        [oid for oid, table in tables.items() if table.info["has_heirs"]],
-    )
+    followed = _follow(schema, runs, by_name)
+    unfindable = _unfindable(schema, followed, [runs, *by_name])
+    if unfindable:
+        for view in unfindable:
+            refusals[view.name] = (
+                "it computes the id of a run, so what belongs to it by foreign keys of "
+                f"{shown_name(view.info.pop('stored'))} cannot be found"
+            )
+        followed = _follow(schema, runs, by_name)
     _read_further(connection, schema, followed)
     traces = _traces(schema, followed, runs, by_name)
-    _require_named(conventions.trace_tables, traces)
+    _require_named(conventions.trace_tables, found, traces)
     order = [oid for unit in followed.units for oid in unit]
     host = Host(
         runs=runs,
@@ -123,16 +126,53 @@ def read_host(connection: sa.Connection, conventions: Conventions = _USUAL) -> H
     return replace(host, shape=read_shape(connection, host))
 
 
+def _find_with_schema(connection: sa.Connection, conventions: Conventions) -> dict[str, int]:
+    """The tables that the settings name with their schemas, which need not be on the path."""
+    named = {name: tuple(name.split(".", 1)) for name in conventions.trace_tables if "." in name}
+    places = {(schema, table) for schema, table in named.values()}
+    oids = find_places(connection, places)
+    return {
+        name: oids[schema, table]
+        for name, (schema, table) in named.items()
+        if (schema, table) in oids
+    }
+
+
+def _follow(schema: _Schema, runs: sa.Table, by_name: Iterable[sa.Table]) -> Followed:
+    named = [_node(table) for table in by_name]
+    return follow(_node(runs), named, schema.keys, schema.families)
+
+
+def _unfindable(schema: _Schema, followed: Followed, views: Iterable[sa.Table]) -> list[sa.Table]:
+    """The views that compute the id, where foreign keys need the rows of the table behind them."""
+    found = []
+    for view in views:
+        stored = stored_table(view)
+        if stored is view or "thread_id" not in view.c or stored_id(view.c.thread_id) is not None:
+            continue
+        own = stored.info["oid"]
+        shown = {
+            stored_column(column).info["number"]
+            for column in view.c
+            if stored_column(column).table is stored
+        }
+        if any(
+            (followed.homes[key.table] == own and followed.homes[key.to_table] in followed.nodes)
+            or (
+                followed.homes[key.to_table] == own
+                and (key.to_table != own or not shown.issuperset(key.to_columns))
+            )
+            for key in schema.keys
+        ):
+            found.append(view)
+    return found
+
+
 def _node(table: sa.Table) -> Node:
     """What is followed from a table that goes by its name, or from the one behind it."""
     stored = stored_table(table)
-    key = stored_column(table.c.thread_id) if "thread_id" in table.c else None
-    is_its_own = key is not None and key.table is stored
-    return Node(
-        stored.info["oid"],
-        key.info["number"] if key is not None and is_its_own else None,
-        is_named=True,
-    )
+    key = stored_id(table.c.thread_id) if "thread_id" in table.c else None
+    return Node(stored.info["oid"], None if key is None else key.info["number"], is_named=True)
 
 
 def _look_behind_views(
@@ -312,10 +352,15 @@ def _require_columns(tables: Mapping[str, sa.Table]) -> None:
         )
 
 
-def _require_named(trace_tables: Iterable[str], traces: Mapping[int, TraceTable]) -> None:
-    found = {trace.name: trace for trace in traces.values() if trace.is_named}
+def _require_named(
+    trace_tables: Iterable[str],
+    found: Mapping[str, sa.Table],
+    traces: Mapping[int, TraceTable],
+) -> None:
     for name in trace_tables:
-        if name not in found or (found[name].key is None and not found[name].links):
+        oid = stored_table(found[name]).info["oid"] if name in found else None
+        trace = None if oid is None else traces.get(oid)
+        if trace is None or (trace.key is None and not trace.links):
             raise HostError(
                 f"RUNMANAGER_TRACE_TABLES names “{name}”, but the database has no such table with "
                 "a column “thread_id” or a foreign key to what goes with a run."

@@ -52,13 +52,8 @@ def follow(
     named: Collection[Node],
     keys: Collection[ForeignKey],
     families: Families,
-    with_heirs: Collection[int],
 ) -> Followed:
-    """Everything that goes with the rows of ``runs`` and of the ``named`` tables.
-
-    ``with_heirs`` are the plain tables that others inherit from: a foreign key takes rows of the
-    table itself, where a DELETE takes those of its heirs too.
-    """
+    """Everything that goes with the rows of ``runs`` and of the ``named`` tables."""
     nodes = {node.oid: node for node in (runs, *named)}
     referring_or_referred = {oid for key in keys for oid in (key.table, key.to_table)}
     homes = _homes(nodes, families, referring_or_referred | families.parents.keys())
@@ -81,7 +76,8 @@ def follow(
             if known is None:
                 known = nodes[home] = Node(home, None, is_named=False)
                 waiting.append(home)
-            if known.key is None and not known.is_named and home not in with_heirs:
+            # A foreign key takes rows of the table itself, a DELETE those of its heirs too.
+            if known.key is None and not known.is_named and home not in families.with_heirs:
                 known.key = _run_id(key, known, runs)
             known.links.append(key)
     _drop_implied(nodes)

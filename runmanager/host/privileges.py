@@ -19,7 +19,7 @@ from runmanager.host.values import SUPERUSER, Lack, Privileges, Rule, TraceTable
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from runmanager.host.values import Host
+    from runmanager.host.values import Host, Link
 
 # Only these are read of a host's people: a role need not see their other columns.
 USED_OF_USERS = ("id", "username", "password_hash", "is_admin", "is_active")
@@ -42,6 +42,11 @@ class _Rights:
     locks: bool
     unread: tuple[str, ...]
 
+    def may_read(self, columns: frozenset[str] | None) -> bool:
+        """Whether these columns may be read; with None, rows by their places too."""
+        some = columns is not None and columns.isdisjoint(self.unread)
+        return self.reads or (self.uses_schema and some)
+
     def grant(self, privileges: Iterable[str]) -> str:
         return _grant(privileges, [self.table], self.role)
 
@@ -60,13 +65,19 @@ def read_privileges(connection: sa.Connection, host: Host) -> Privileges:
         if link.child.info["oid"] not in host.nodes
     }
     looked_at = kept | traces | {log.name: log for log in host.logs}
-    tables = [*others, *(trace.table for trace in looked_at.values())]
+    tables = [
+        *others,
+        *(trace.table for trace in looked_at.values()),
+        *(trace.worked for trace in host.traces),
+        *(table for _link, table, _columns in _followed_through(host)),
+    ]
     rights = _read_rights(connection, tables)
     unread = {
         name: _unread_table(name, rights[trace.table.info["oid"]])
         for name, trace in looked_at.items()
         if not _may_read_rows(trace, rights[trace.table.info["oid"]])
     }
+    unread |= _unread_on_the_way(host, rights, unread)
     obstacles = [
         *_views_in_the_way(host),
         *_lacking(host, rights),
@@ -80,9 +91,31 @@ def read_privileges(connection: sa.Connection, host: Host) -> Privileges:
         obstacles=tuple(lack.sentence for lack in obstacles),
         lacks=lacks,
         undeletable=frozenset(
-            trace.name for trace in host.traces if not rights[trace.table.info["oid"]].deletes
+            trace.name for trace in host.traces if not rights[trace.worked.info["oid"]].deletes
         ),
     )
+
+
+def _unread_on_the_way(
+    host: Host, rights: Mapping[int, _Rights], unread: Mapping[str, Lack]
+) -> dict[str, Lack]:
+    """What is lacking to find the rows of a table, by its name: they are found from others."""
+    found: dict[str, Lack] = {}
+    closed = {
+        link: _unread_table(shown_name(table), rights[table.info["oid"]])
+        for link, table, columns in _followed_through(host)
+        if not rights[table.info["oid"]].may_read(columns)
+    }
+    while True:
+        before = len(found)
+        for trace in host.traces:
+            for link in trace.links:
+                above = host.nodes[link.parent.info["oid"]].name
+                lack = closed.get(link) or unread.get(above) or found.get(above)
+                if lack is not None and trace.name not in unread:
+                    found.setdefault(trace.name, lack)
+        if len(found) == before:
+            return found
 
 
 def _unread_table(name: str, rights: _Rights) -> Lack:
@@ -102,9 +135,9 @@ def _views_in_the_way(host: Host) -> Iterator[Lack]:
     for trace in deleted:
         if trace.table.name in host.refusals:
             yield Lack(
-                "No run can be deleted: PostgreSQL does not delete through the view "
-                f"“{trace.name}” ({host.refusals[trace.table.name]}). Let it show plain columns "
-                "of one table, as docs/hosts says, or give it an INSTEAD OF DELETE trigger."
+                f"No run can be deleted through the view “{trace.name}” "
+                f"({host.refusals[trace.table.name]}). Let it show plain columns of one table, as "
+                "docs/hosts says, or give it an INSTEAD OF DELETE trigger."
             )
 
 
@@ -134,6 +167,25 @@ def _partitions(connection: sa.Connection, table: sa.Table) -> list[int]:
     return list(connection.scalars(sa.select(sa.cast(tree.c.relid, sa.BigInteger))))
 
 
+def _followed_through(host: Host) -> Iterator[tuple[Link, sa.Table, frozenset[str] | None]]:
+    """The real tables that each foreign key is followed through.
+
+    With the columns that are read; None where rows are told by their places.
+    """
+    for link in (*(link for trace in host.traces for link in trace.links), *host.links):
+        child = host.nodes.get(link.child.info["oid"])
+        if child is not None:
+            is_kin = child is host.own and link.rule is not Rule.CLEARS
+            key = child.stored_key
+            read = frozenset(link.columns if key is None else (key.name, *link.columns))
+            yield link, link.child, read if is_kin else None
+        parent = host.nodes[link.parent.info["oid"]]
+        if parent.links:
+            yield link, link.parent, None
+        elif parent.stored_key is not None and parent.shown(link) is None:
+            yield link, link.parent, frozenset({parent.stored_key.name, *link.to_columns})
+
+
 def _deeds(
     host: Host, unreadable: Collection[str], rights: Mapping[int, _Rights]
 ) -> tuple[dict[int, frozenset[Deed]], dict[int, frozenset[Deed]]]:
@@ -146,10 +198,11 @@ def _deeds(
 
     add(host.runs, Deed.READ, Deed.LOCK, Deed.DELETE)
     for trace in host.traces:
-        deletes = _needs_delete(host, trace) or rights[trace.table.info["oid"]].deletes
-        add(trace.table, Deed.READ, *([Deed.DELETE] if deletes else []))
-        if trace.links and trace.stored is not trace.table:
-            add(trace.stored, Deed.READ)
+        deletes = _needs_delete(host, trace) or rights[trace.worked.info["oid"]].deletes
+        add(trace.table, Deed.READ)
+        add(trace.worked, Deed.READ, *([Deed.DELETE] if deletes else []))
+    for _link, table, _columns in _followed_through(host):
+        add(table, Deed.READ)
     for trace in host.left_behind:
         if trace.name not in unreadable:
             add(trace.table, Deed.READ)
@@ -323,21 +376,27 @@ def _needs_delete(host: Host, trace: TraceTable) -> bool:
 
 def _lacking(host: Host, rights: Mapping[int, _Rights]) -> Iterator[Lack]:
     """The grants without which the role cannot delete runs with every trace."""
-    lacking: dict[tuple[str, ...], list[str]] = {}
-    role = ""
+    wanted: dict[int, list[str]] = {}
     for trace in (host.own, *host.traces):
         is_runs = trace is host.own
-        of_table = rights[trace.table.info["oid"]]
+        oid = trace.worked.info["oid"]
         needs = {
-            "SELECT": is_runs or _may_read_rows(trace, of_table),
-            "DELETE": of_table.deletes or not _needs_delete(host, trace),
-            _LOCKING: not is_runs or of_table.locks,
+            "SELECT": is_runs or _may_read_rows(trace, rights[oid]),
+            "DELETE": rights[oid].deletes or not _needs_delete(host, trace),
+            _LOCKING: not is_runs or rights[oid].locks,
         }
-        privileges = tuple(name for name, is_there in needs.items() if not is_there)
+        wanted[oid] = [name for name, is_there in needs.items() if not is_there]
+    for _link, table, columns in _followed_through(host):
+        oid = table.info["oid"]
+        of_table = wanted.setdefault(oid, [])
+        if not rights[oid].may_read(columns) and "SELECT" not in of_table:
+            of_table.insert(0, "SELECT")
+    lacking: dict[tuple[str, ...], list[str]] = {}
+    for oid, privileges in wanted.items():
         if privileges:
-            role = of_table.role
-            lacking.setdefault(privileges, []).append(of_table.table)
+            lacking.setdefault(tuple(privileges), []).append(rights[oid].table)
     if lacking:
+        role = next(iter(rights.values())).role
         grants = tuple(
             _grant(privileges, sorted(tables), role) for privileges, tables in lacking.items()
         )

@@ -7,6 +7,8 @@ of many applications: of those that have nothing to do with runs only the foreig
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -47,6 +49,12 @@ class Families:
 
     parents: Mapping[int, frozenset[int]]
     roots: Mapping[int, int]
+
+    @cached_property
+    def with_heirs(self) -> frozenset[int]:
+        """The plain tables that others inherit from."""
+        heirs = (of for child, of in self.parents.items() if child not in self.roots)
+        return frozenset(chain(*heirs))
 
     def root(self, oid: int) -> int:
         """The table that stands for this one: a partition's topmost parent, else itself."""

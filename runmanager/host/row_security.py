@@ -80,8 +80,9 @@ def _tables_behind(
     rewrite = sa.table("pg_rewrite", sa.column("oid"), sa.column("ev_class"))
     depends = sa.table("pg_depend", *map(sa.column, ("classid", "objid", "refclassid", "refobjid")))
     relation = sa.table("pg_class", *map(sa.column, ("oid", "relkind", "relowner", "reloptions")))
-    option = sa.func.coalesce(sa.cast(relation.c.reloptions, sa.Text), "")
-    invoker = option.regexp_match("security_invoker=(true|on|yes|1)")
+    # It is kept as it was written: true, T, on, 1.
+    option = sa.func.substring(sa.cast(relation.c.reloptions, sa.Text), "security_invoker=(\\w+)")
+    invoker = sa.func.coalesce(sa.cast(option, sa.Boolean), False)
     reaching = (
         sa.select(
             relation.c.oid.label("view"),

@@ -79,6 +79,16 @@ class TraceTable:
         """The real table that the rows are kept in: itself, or the one behind a view."""
         return stored_table(self.table)
 
+    @property
+    def stored_key(self) -> sa.Column[Any] | None:
+        """The real column that holds a run's id; None where there is none."""
+        return None if self.key is None else stored_id(self.key)
+
+    @property
+    def worked(self) -> sa.Table:
+        """What its rows are counted in and deleted from: where they are told by place, no view."""
+        return self.stored if self.links else self.table
+
     def shown(self, link: Link) -> list[sa.Column[Any]] | None:
         """The columns that ``link`` refers to as this table or view has them; None where not all.
 
@@ -144,7 +154,7 @@ class Privileges:
     @property
     def sentences(self) -> tuple[str, ...]:
         """All of them; () where the role lacks nothing."""
-        return (*self.unreadable.values(), *self.obstacles)
+        return tuple(dict.fromkeys((*self.unreadable.values(), *self.obstacles)))
 
 
 @dataclass(frozen=True)
@@ -287,6 +297,20 @@ def stored_column(column: sa.Column[Any]) -> sa.Column[Any]:
     """The real column behind a view's, whose indexes and statistics are its own; else itself."""
     found: sa.Column[Any] = column.info.get("stored", column)
     return found
+
+
+def stored_id(column: sa.Column[Any]) -> sa.Column[Any] | None:
+    """The real column, of the table that rows go from, whose values print as those of ``column``.
+
+    None where a view computes the id in another way: its rows cannot be found in that table.
+    """
+    table = stored_table(column.table)
+    if stored_column(column).table is table:
+        return stored_column(column)
+    cast: sa.Column[Any] | None = column.info.get("cast")
+    if cast is None or cast.table is not table or not isinstance(column.type, sa.Text):
+        return None
+    return cast if isinstance(cast.type, (sa.Uuid, sa.BigInteger)) else None
 
 
 def shown_name(table: sa.Table) -> str:

@@ -26,11 +26,12 @@ _ATTRIBUTE = ("attrelid", "attnum", "attname", "atttypid", "attnotnull", "attisd
 _CONSTRAINT = ("oid", "conname", "conrelid", "confrelid", "conkey", "confkey", "confdeltype")
 _TRIGGER = ("oid", "tgrelid", "tgname", "tgfoid", "tgtype", "tgenabled")
 _POLICY = ("polrelid", "polname", "polcmd", "polpermissive", "polroles", "polqual")
+_ROLE = ("oid", "rolname", "rolsuper", "rolinherit", "rolbypassrls")
 _REWRITE = ("oid", "ev_class", "rulename", "ev_enabled", "ev_action")
 
 
 def read_version(connection: sa.Connection) -> str:
-    """A text that differs where any table, column, key, trigger, rule, policy or right does.
+    """A text that differs where any table, column, key, trigger, rule, policy, role or right does.
 
     Partitions come and go every hour and change nothing of what their parent's rows are: they are
     left out. Temporary tables too.
@@ -82,7 +83,8 @@ def _version() -> sa.Select[tuple[str]]:
     policy = _table("pg_policy", _POLICY)
     rewrite = _table("pg_rewrite", _REWRITE)
     mine = sa.select(own.c.oid)
-    role = sa.table("pg_roles", *map(sa.column, ("rolname", "rolsuper", "rolbypassrls")))
+    role = _table("pg_roles", _ROLE)
+    member = _table("pg_auth_members", ("roleid", "member"))
     parts = [
         _digest(relation, _RELATION, relation.c.oid.in_(mine)),
         _digest(namespace, ("nspname", "nspacl"), sa.true()),
@@ -93,11 +95,8 @@ def _version() -> sa.Select[tuple[str]]:
         _digest(trigger, _TRIGGER, ~trigger.c.tgisinternal, trigger.c.tgparentid == 0),
         _digest(policy, _POLICY, sa.true()),
         _digest(rewrite, _REWRITE, rewrite.c.ev_class.in_(mine)),
-        _digest(
-            role,
-            ("rolname", "rolsuper", "rolbypassrls"),
-            role.c.rolname == sa.cast(sa.func.current_user(), sa.Text),
-        ),
+        _digest(role, _ROLE, sa.true()),
+        _digest(member, ("roleid", "member"), sa.true()),
     ]
     both = sa.func.concat_ws(" ", sa.func.current_setting("search_path"), *parts)
     return sa.select(sa.func.md5(both))

@@ -24,7 +24,8 @@ _make_dialect: Callable[..., sa.Dialect] = postgresql.dialect
 _DIALECT = _make_dialect(paramstyle="named")
 _NAME = r'(?:"(?:[^"]|"")+"|[a-z_\x80-\uffff][\w$]*)'
 _PLAIN = re.compile(rf"({_NAME})\.({_NAME})")
-_CAST = re.compile(rf"\(?\(?({_NAME})\.({_NAME})\)?::.+")
+# A cast, or several; with a length, or an operator beside it, a value may print otherwise.
+_CAST = re.compile(rf"\(*({_NAME})\.({_NAME})\)?(?:::[\w\". ]+\)?)+")
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,7 @@ def _refusal(error: sa.exc.DBAPIError) -> str:
     words = [said.message_primary, said.message_detail] if said else []
     reason = shorten(": ".join(filter(None, words)), 300).rstrip(".") or "it gives no reason"
     is_denied = sqlstate(error) == INSUFFICIENT_PRIVILEGE
-    return f"its owner lacks a right: {reason}" if is_denied else reason
+    return f"a right is lacking behind it: {reason}" if is_denied else reason
 
 
 def _unquoted(name: str) -> str:

@@ -66,9 +66,13 @@ class UnknownStatus:
 class HeldRun:
     """A run that the database would refuse to delete, with the reason and the cure."""
 
-    thread_id: str
-    title: str
+    run: PlannedRun
     reason: str
+
+    @property
+    def thread_id(self) -> str:
+        """The run's id."""
+        return self.run.thread_id
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,6 @@ from runmanager.errors import (
     SchemaChangedError,
 )
 from runmanager.host.catalog import read_host
-from runmanager.host.privileges import read_privileges
 from runmanager.host.values import Host, Reading
 from runmanager.host.versions import read_version
 from runmanager.queries.catalog.hints import read_hints
@@ -149,10 +148,8 @@ class Access:
         with self.database.read(reader or actor.user_id, seconds=seconds) as connection:
             accounts.require_admin(connection, host, actor)
             with translated():
-                if deleting:
-                    host, hints = self._renewed(connection, host, hints)
                 if deleting or host.privileges.sentences:
-                    host = self._with_privileges(connection, host)
+                    host, hints = self._renewed(connection, host, hints)
                 if deleting and host.privileges.deleting is not None:
                     raise MissingGrantError(host.privileges.deleting)
                 return question(Reading(connection, host, hints))
@@ -164,15 +161,6 @@ class Access:
         host = read_host(connection, self._conventions)
         self._schema = (host, read_hints(connection, host))
         return self._schema
-
-    def _with_privileges(self, connection: sa.Connection, host: Host) -> Host:
-        """``host`` with what the role lacks at this moment, which is kept."""
-        renewed = read_privileges(connection, host)
-        if renewed == host.privileges:
-            return host
-        host = read_host(connection, self._conventions)
-        self._schema = (host, read_hints(connection, host))
-        return host
 
     def _on_current_schema(self, ask: Callable[[], T]) -> T:
         try:

@@ -89,6 +89,8 @@ class RunManager:
             opened.pop_all()
         for sentence in access.host.privileges.sentences:
             logger.warning("%s", sentence)
+        if access.host.privileges.sentences:
+            logger.warning("`python -m runmanager check` prints all of it, with the SQL to paste.")
         # Whoever cannot be asked about now is told of when they sign in.
         with suppress(DatabaseError):
             for sentence in access.read_accounts(partial(said_at_the_start, settings)):

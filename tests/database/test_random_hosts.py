@@ -81,6 +81,7 @@ def compare(made: Built, access: Access) -> None:
         assert_refused_for_a_reason(host, refused.message)
         return
     before = made.rows()
+    of_its_own = made.without(run.thread_id for run in plan.runs)
     receipt = Deletion(plan).carry_out(access.database, access.host, ADA)
     after = made.rows()
     gone = removed(before, after)
@@ -94,6 +95,11 @@ def compare(made: Built, access: Access) -> None:
     # Where the plan says that it may not look, a run can be held that it did not know of.
     if host.is_pure and not plan.unseen:
         assert_as_planned(plan, receipt, after)
+        if not host.named and of_its_own is not None:
+            # Nothing goes that the host's own keys would have kept, and the other way round.
+            assert {table: rows.keys() for table, rows in after.items()} == {
+                table: rows.keys() for table, rows in of_its_own.items()
+            }
 
 
 def assert_whole(receipt: DeletionReceipt, after: dict[str, dict[str, Any]]) -> None:

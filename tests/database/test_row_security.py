@@ -232,3 +232,44 @@ def test_row_security_that_comes_in_the_middle_ends_the_deletion(
     assert set(errors(receipt).values()) == {OutdatedPlanError().message}
     host.execute("ALTER TABLE logs DISABLE ROW LEVEL SECURITY")
     assert [host.count("logs", run) for run in runs] == [0, 1, 1]
+
+
+def test_a_partition_that_is_referred_to_by_itself_may_not_hide_rows(
+    host: HostWriter, manager: RunManager, admin: Actor, role: str
+) -> None:
+    (run,) = host.add_runs(1)
+    host.execute(
+        "CREATE TABLE steps (run text REFERENCES run_metadata ON DELETE CASCADE, id int)"
+        " PARTITION BY RANGE (id);"
+        "CREATE TABLE steps_1 PARTITION OF steps (UNIQUE (id)) FOR VALUES FROM (0) TO (10);"
+        "CREATE TABLE events (step int REFERENCES steps_1 (id) ON DELETE CASCADE);"
+        f"GRANT SELECT ON steps, events TO {role}"
+    )
+    host.execute("INSERT INTO steps VALUES (%s, 1)", run)
+    host.execute("INSERT INTO events VALUES (1)")
+    with pytest.raises(MissingGrantError, match=r"GRANT SELECT ON public\.steps_1 TO"):
+        manager.deleting.plan(admin, [run])
+    host.execute(f"GRANT SELECT ON steps_1 TO {role}")
+    host.execute("ALTER TABLE steps_1 ENABLE ROW LEVEL SECURITY")
+    message = refusal(manager, admin, [run])
+    assert "Row security on “steps_1” may hide rows" in message
+    follow(host, message)
+    plan = manager.deleting.plan(admin, [run])
+    assert {table.table: table.rows for table in plan.tables}["events"] == 1
+    assert delete(manager, admin, [], plan=plan).also_gone == ()
+
+
+@pytest.mark.parametrize("written", ["T", "on", "1", "yes"])
+def test_a_view_that_reads_as_its_caller_is_known_however_that_is_written(
+    host: HostWriter, open_manager: OpenManager, admin: Actor, roles: Roles, role: str, written: str
+) -> None:
+    runs = host.add_runs(2)
+    host.execute(
+        "ALTER TABLE logs RENAME TO lines;"
+        f"CREATE VIEW logs WITH (security_invoker = {written}) AS TABLE lines;"
+        "ALTER TABLE lines ENABLE ROW LEVEL SECURITY;"
+        "CREATE POLICY half ON lines USING (id % 2 = 0);"
+        f"GRANT SELECT, DELETE ON logs TO {role}"
+    )
+    message = refusal(open_manager(roles.url(role)), admin, runs)
+    assert "Row security on “lines” may hide rows from the database role" in message

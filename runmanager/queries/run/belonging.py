@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from runmanager.host.ids import has_id
-from runmanager.host.values import stored_column
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -106,7 +105,7 @@ class Belonging:
         if trace.links:
             rows = self.found(trace).alias()
             return statement.where(~sa.exists(_is_at(rows, "child")))
-        key = trace.key if trace.key is None else stored_column(trace.key)
+        key = trace.stored_key
         if key is None or key.name not in child.c:
             return statement
         held = has_id(key, self._thread_ids, child.c[key.name])
@@ -116,7 +115,8 @@ class Belonging:
         """Which other run, ``other``, refers by ``link`` to what goes with a ``run``."""
         child = link.child.alias("child")
         referred = self.referred(link).subquery("referred")
-        key = stored_column(self._host.runs.c.thread_id)
+        key = self._host.own.stored_key
+        assert key is not None  # noqa: S101  a view that computes the id has no table behind it
         other = sa.cast(child.c[key.name], sa.Text)
         return _only(
             sa.select(referred.c.run, other.label("other"))
@@ -140,9 +140,9 @@ class Belonging:
 
     def _held(self, trace: TraceTable) -> Iterator[sa.Select[Any]]:
         """The rows that hold a run's id themselves."""
-        if trace.key is None:
+        key = trace.stored_key
+        if key is None:
             return
-        key = stored_column(trace.key)
         columns: list[sa.Label[Any]] = [*_place(), sa.cast(key, sa.Text).label("run")]
         yield sa.select(*columns).where(has_id(key, self._thread_ids))
 
@@ -161,7 +161,8 @@ class Belonging:
         shown = trace.shown(link)
         if shown is not None:
             return trace.key, shown
-        key = stored_column(trace.key)
+        key = trace.stored_key
+        assert key is not None  # noqa: S101  a view that computes the id shows what is referred to
         source = link.parent if link.parent is not trace.stored else trace.stored
         return source.c[key.name], [source.c[name] for name in link.to_columns]
 

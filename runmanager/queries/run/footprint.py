@@ -50,7 +50,7 @@ def footprints(
 
 
 def _footprint(belonging: Belonging, trace: TraceTable) -> sa.Select[Any]:
-    table = trace.stored if trace.links else trace.table
+    table = trace.worked
     statement = sa.select(
         sa.literal(trace.name).label("name"),
         sa.func.count().label("rows"),

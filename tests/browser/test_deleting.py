@@ -153,7 +153,7 @@ def test_who_comes_second_is_told_which_runs_were_not_found(
     assert is_whole(host, 0)
 
 
-def test_a_run_that_the_database_holds_fails_alone_with_its_reason(
+def test_a_run_that_the_hosts_keys_hold_is_named_beforehand_and_stays_alone(
     tab: Callable[..., Dashboard], host: HostWriter
 ) -> None:
     ids = host.add_runs(3)
@@ -161,9 +161,11 @@ def test_a_run_that_the_database_holds_fails_alone_with_its_reason(
     ada = tab().visit()
     ada.tick(*ids)
     ada.ask_to_delete_selected(3)
-    ada.confirm("Delete 3 runs")
+    expect(ada.dialog).to_contain_text("1 run is held by rows that the application keeps")
+    expect(ada.dialog).to_contain_text("name “invoices” in RUNMANAGER_TRACE_TABLES")
+    ada.confirm("Delete 2 runs")
     ada.expect_result("2 runs deleted, 1 failed")
-    expect(ada.failures.cells("Reason")).to_contain_text(["still referenced from table “invoices”"])
+    expect(ada.failures.cells("Reason")).to_contain_text(["Rows of “invoices” refer to its row"])
     ada.expect_ids(ids[1])
     expect(ada.button("Delete 1 selected")).to_be_visible()
     expect(ada.runs.cell(0, "")).to_have_text("true")

@@ -18,12 +18,14 @@ from runmanager.records import Footprint
 from tests.conftest import every_shape
 from tests.hosts import connect
 from tests.operations import delete, deleted, errors, execute_here, in_batches_of
+from tests.roles import DELETER
 
 if TYPE_CHECKING:
     from runmanager.records import Actor
     from runmanager.service import RunManager
     from tests.conftest import OpenManager
     from tests.hosts import HostWriter
+    from tests.roles import Roles
 
 
 @every_shape
@@ -234,6 +236,27 @@ def test_rows_that_a_worker_writes_after_the_deletion_are_reported(
     receipt = execute_here(manager, admin, plan, on_progress=still_writing)
     (back,) = receipt.came_back or ()
     assert back == Footprint("logs", 2, back.stored_bytes)
+
+
+def test_where_nobody_can_look_again_it_is_said(
+    host: HostWriter, open_manager: OpenManager, admin: Actor, roles: Roles
+) -> None:
+    (run,) = host.add_runs(1)
+    role = roles.of_the_page(DELETER)
+    manager = open_manager(roles.url(role))
+    plan = manager.deleting.plan(admin, [run])
+    receipt = execute_here(
+        manager,
+        admin,
+        plan,
+        on_progress=lambda _done, _failed: roles.revoke(role, "SELECT ON logs"),
+    )
+    assert deleted(receipt) == {run}
+    assert receipt.came_back is None
+    assert receipt.remarks == (
+        "Whether a worker has written more since then could not be looked at.",
+    )
+    assert receipt.facts["came_back"] is None
 
 
 def test_an_error_of_our_own_keeps_the_account_of_what_had_gone(

@@ -87,6 +87,8 @@ class DeletionStep:
     def do(self, connection: sa.Connection, batch: list[str]) -> DeletedRows:
         """Lock, ask again, set apart, delete what refers before what is referred to, count."""
         require_admin(connection, self.host, self.actor)
+        if self.host.shape != self.plan.shape:
+            raise OutdatedPlanError
         before = rows_deleted(connection)
         outcome = DeletedRows()
         locked = self._lock(connection, batch)

@@ -238,6 +238,19 @@ def test_what_is_added_outdates_a_plan_and_is_part_of_the_next(
     assert deleted(delete(manager, admin, [], plan=again)) == {run}
 
 
+def test_a_plan_of_before_is_refused_also_where_the_schema_was_read_again_since(
+    changing: HostWriter, open_manager: OpenManager, admin: Actor
+) -> None:
+    runs = changing.add_runs(2)
+    manager = open_manager()
+    plan = manager.deleting.plan(admin, runs)
+    changing.execute(ADDED["a table that hangs on runs"])
+    assert manager.deleting.plan(admin, runs).shape != plan.shape
+    receipt = execute_here(manager, admin, plan)
+    assert set(errors(receipt).values()) == {OutdatedPlanError().message}
+    assert not any(changing.is_gone(run) for run in runs)
+
+
 @pytest.mark.parametrize("change", ["a table that hangs on runs", "a key", "a trigger"])
 def test_what_is_added_in_the_middle_ends_the_deletion(
     changing: HostWriter,

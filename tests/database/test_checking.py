@@ -136,14 +136,17 @@ def test_what_holds_a_run_is_named_with_the_setting_that_lets_it_go(
 ) -> None:
     host.execute(f"CREATE TABLE bills (run text REFERENCES run_metadata ON DELETE {rule})")
     found = check(host.url)
-    assert found.parts["IS KEPT, AND HOLDS ITS RUN"] == [
-        "bills (run) refers to run_metadata; named in RUNMANAGER_TRACE_TABLES, such rows would go"
-    ]
+    (line,) = found.parts["IS KEPT, AND HOLDS ITS RUN"]
+    assert line == (
+        "bills (run) refers to run_metadata; with bills in RUNMANAGER_TRACE_TABLES such rows "
+        "would go"
+    )
     assert "bills" not in found.tables("GOES WITH A RUN")
     followed = check(host.url, RUNMANAGER_TRACE_TABLES="bills")
     assert "IS KEPT, AND HOLDS ITS RUN" not in followed.parts
     assert followed.tables("GOES WITH A RUN")["bills"] == (
-        "with the row of run_metadata that it refers to (run), as RUNMANAGER_TRACE_TABLES says"
+        "with the row of run_metadata that it refers to (run), though that foreign key would "
+        "keep it"
     )
 
 
@@ -162,8 +165,8 @@ def test_what_is_left_behind_is_named_with_the_setting_that_lets_it_go(host: Hos
     host.execute("CREATE TABLE billing (thread_id text)")
     found = check(host.url)
     assert found.tables("IS LEFT BEHIND") == {
-        "billing": "has a thread_id and no foreign key; named in RUNMANAGER_TRACE_TABLES, its rows"
-        " would go"
+        "billing": "has a thread_id and no foreign key by which its rows go; named in "
+        "RUNMANAGER_TRACE_TABLES, they would"
     }
     assert found.is_well
     followed = check(host.url, RUNMANAGER_TRACE_TABLES="billing")

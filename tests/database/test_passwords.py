@@ -222,7 +222,8 @@ def test_a_host_without_an_admin_flag_is_told_where_to_make_one(
         open_manager()
     assert refused.value.message == (
         "The table “users” has no column “is_admin”, which is needed: “My users have no admin "
-        "flag” in docs/own-database.md makes one."
+        "flag” in docs/own-database.md makes one. `python -m runmanager check` says what was found "
+        "there."
     )
     assert "my-users-have-no-admin-flag-what-do-i-do" in Document("docs/own-database.md").anchors
 

@@ -192,10 +192,9 @@ def find_places(
     connection: sa.Connection, places: Collection[tuple[str, str]]
 ) -> dict[tuple[str, str], int]:
     """The oids of the tables with these schemas and names."""
-    relation = sa.table("pg_class", *map(sa.column, ("oid", "relname", "relnamespace")))
-    namespace = sa.table("pg_namespace", sa.column("oid"), sa.column("nspname"))
     if not places:
         return {}
+    relation, namespace = _relation(), _namespace()
     rows = connection.execute(
         sa.select(namespace.c.nspname, relation.c.relname, relation.c.oid)
         .join(namespace, namespace.c.oid == relation.c.relnamespace)

@@ -284,7 +284,7 @@ def stored_table(table: sa.Table) -> sa.Table:
 
 
 def tables_behind(*tables: sa.Table) -> list[sa.Table]:
-    """The real tables whose columns these show, each once; a view's own name is not among them."""
+    """The real tables whose columns these show, each once; and a view that computes some itself."""
     found = [
         behind
         for table in tables

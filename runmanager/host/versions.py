@@ -23,7 +23,6 @@ _RELATION = (
     *("relforcerowsecurity", "reloptions", "relacl", "relhassubclass"),
 )
 _ATTRIBUTE = ("attrelid", "attnum", "attname", "atttypid", "attnotnull", "attisdropped", "attacl")
-_CONSTRAINT = ("oid", "conname", "conrelid", "confrelid", "conkey", "confkey", "confdeltype")
 _TRIGGER = ("oid", "tgrelid", "tgname", "tgfoid", "tgtype", "tgenabled")
 _POLICY = ("polrelid", "polname", "polcmd", "polpermissive", "polroles", "polqual")
 _ROLE = ("oid", "rolname", "rolsuper", "rolinherit", "rolbypassrls")
@@ -65,7 +64,7 @@ def _version() -> sa.Select[tuple[str]]:
         "pg_class", *map(sa.column, (*_RELATION, "relispartition", "relpersistence"))
     )
     namespace = sa.table("pg_namespace", *map(sa.column, ("oid", "nspname", "nspacl")))
-    constraint = _table("pg_constraint", (*_CONSTRAINT, "contype", "conparentid"))
+    constraint = _table("pg_constraint", ("conrelid", "confrelid", "contype", "conparentid"))
     keys = (constraint.c.contype == "f") & (constraint.c.conparentid == 0)
     own = (
         sa.select(relation.c.oid)
@@ -95,9 +94,8 @@ def _version() -> sa.Select[tuple[str]]:
         _digest(relation, _RELATION, relation.c.oid.in_(mine)),
         _digest(namespace, ("nspname", "nspacl"), sa.true()),
         _digest(attribute, _ATTRIBUTE, attribute.c.attrelid.in_(mine), attribute.c.attnum > 0),
-        _digest(
-            constraint, _CONSTRAINT, constraint.c.contype == "f", constraint.c.conparentid == 0
-        ),
+        # The whole row: some of what decides over a key has a column on newer servers only.
+        _digest(constraint, ("*",), constraint.c.contype == "f", constraint.c.conparentid == 0),
         _digest(trigger, _TRIGGER, ~trigger.c.tgisinternal, trigger.c.tgparentid == 0),
         _digest(policy, _POLICY, sa.true()),
         _digest(rewrite, _REWRITE, rewrite.c.ev_class.in_(mine)),
@@ -152,7 +150,10 @@ def _table(name: str, columns: Sequence[str]) -> sa.TableClause:
 def _digest(
     table: Any, columns: Sequence[str], *where: sa.ColumnElement[bool]
 ) -> sa.ScalarSelect[str]:
-    text = sa.cast(sa.func.row(*(table.c[name] for name in columns)), sa.Text)
+    named = [
+        sa.literal_column(f"{table.name}.*") if name == "*" else table.c[name] for name in columns
+    ]
+    text = sa.cast(sa.func.row(*named), sa.Text)
     # Sums of hashes need no order.
     total = sa.func.sum(sa.func.hashtextextended(text, 0))
     return sa.select(sa.cast(total, sa.Text)).where(*where).scalar_subquery()

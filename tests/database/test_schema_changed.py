@@ -238,6 +238,28 @@ def test_what_is_added_outdates_a_plan_and_is_part_of_the_next(
     assert deleted(delete(manager, admin, [], plan=again)) == {run}
 
 
+def test_a_key_that_is_enforced_no_more_outdates_a_plan(
+    host: HostWriter, open_manager: OpenManager, admin: Actor
+) -> None:
+    (run,) = host.add_runs(1)
+    host.execute(
+        "CREATE TABLE notes (run text CONSTRAINT of_run REFERENCES run_metadata ON DELETE CASCADE)"
+    )
+    host.execute("INSERT INTO notes VALUES (%s)", run)
+    manager = open_manager()
+    plan = manager.deleting.plan(admin, [run])
+    # Before PostgreSQL 18 a foreign key is enforced for as long as it is there.
+    is_new = int(host.execute("SHOW server_version_num")[0][0]) >= 180000
+    taken_back = "ALTER CONSTRAINT of_run NOT ENFORCED" if is_new else "DROP CONSTRAINT of_run"
+    host.execute(f"ALTER TABLE notes {taken_back}")
+    with pytest.raises(OutdatedPlanError):
+        manager.deleting.start(admin, plan)
+    again = manager.deleting.plan(admin, [run])
+    assert "notes" not in [table.table for table in again.tables]
+    assert deleted(delete(manager, admin, [], plan=again)) == {run}
+    assert host.execute("SELECT run FROM notes") == [(run,)]
+
+
 def test_a_plan_of_before_is_refused_also_where_the_schema_was_read_again_since(
     changing: HostWriter, open_manager: OpenManager, admin: Actor
 ) -> None:

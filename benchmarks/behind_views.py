@@ -13,7 +13,7 @@ import statistics
 import sys
 import time
 import uuid
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -21,10 +21,9 @@ from typing import TYPE_CHECKING
 from benchmarks.big_host import ADMIN, RUNS_WITH_TRACES, SMALL_USER, cloned, open_host
 from benchmarks.big_process import BENCH_DIR, RUNS
 from benchmarks.cases import BIG_USER, EVERYTHING, FIRST
-from benchmarks.reading import Answer, Reader, ids
+from benchmarks.reading import Answer, Reader, ids, open_reader
 from benchmarks.verdicts import Pair, table_of_pairs
 from runmanager import accounts
-from runmanager.database import Database
 from runmanager.deletion import Deletion, plan_deletion
 from runmanager.filters import RunFilter
 from runmanager.host.catalog import read_host
@@ -34,13 +33,10 @@ from runmanager.paging import PageRequest
 from runmanager.queries.catalog.hints import read_hints
 from runmanager.queries.run import detail
 from runmanager.records import Actor
-from runmanager.settings import Settings
 from tests.hosts import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-
-    import sqlalchemy as sa
 
     from runmanager.demo.postgres import EmbeddedPostgres
 
@@ -101,8 +97,8 @@ def measure(server: EmbeddedPostgres) -> list[Pair]:
             connection.execute(_VIEWS)
         path = {"options": "-csearch_path=runmanager,public"}
         readers = (
-            stack.enter_context(_reader(tables)),
-            stack.enter_context(_reader(views.update_query_dict(path))),
+            stack.enter_context(open_reader(tables, RUNS)),
+            stack.enter_context(open_reader(views.update_query_dict(path), RUNS)),
         )
         return [_measured(call, readers) for call in _calls()]
 
@@ -232,18 +228,6 @@ def _with_traces(number: int, how_many: int) -> Sequence[str]:
 def _thread_id(number: int) -> str:
     """The id that ``benchmarks.big_host`` gives the run with this number."""
     return str(uuid.UUID(hashlib.md5(f"run {number}".encode(), usedforsecurity=False).hexdigest()))
-
-
-@contextmanager
-def _reader(url: sa.URL) -> Iterator[Reader]:
-    database = Database(url, Settings())
-    try:
-        with database.read() as connection:
-            host = read_host(connection)
-            hints = read_hints(connection, host)
-        yield Reader(database, host, hints, RUNS)
-    finally:
-        database.close()
 
 
 def main() -> int:

@@ -6,6 +6,7 @@ import statistics
 import sys
 import time
 from collections import defaultdict
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -14,18 +15,21 @@ import sqlalchemy as sa
 
 from benchmarks.naive import Naive
 from benchmarks.verdicts import NO_TARGET, Figures, Row, Target
+from runmanager.database import Database
+from runmanager.host.catalog import read_host
 from runmanager.host.ids import has_id
 from runmanager.host.values import Reading
 from runmanager.paging import PageRequest
+from runmanager.queries.catalog.hints import read_hints
 from runmanager.queries.listing import facets, pages, totals
 from runmanager.queries.listing.conditions import select_by
 from runmanager.queries.listing.limits import Limits
 from runmanager.queries.listing.summaries import as_summary, select_summaries
+from runmanager.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from runmanager.database import Database
     from runmanager.filters import RunFilter
     from runmanager.host.values import Hints, Host
     from runmanager.records import RunPage
@@ -171,3 +175,16 @@ def _timed(read: Callable[[], Answer]) -> tuple[float, Answer]:
     began = time.perf_counter()
     answer = read()
     return 1000 * (time.perf_counter() - began), answer
+
+
+@contextmanager
+def open_reader(url: sa.URL, runs: int) -> Iterator[Reader]:
+    """A reader that knows the host, and its indexes, as they are now."""
+    database = Database(url, Settings())
+    try:
+        with database.read() as connection:
+            host = read_host(connection)
+            hints = read_hints(connection, host)
+        yield Reader(database, host, hints, runs)
+    finally:
+        database.close()

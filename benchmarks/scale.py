@@ -12,7 +12,6 @@ import os
 import platform
 import sys
 import time
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -21,15 +20,11 @@ from typing import TYPE_CHECKING
 from benchmarks import behind_views, cases, deleting, memory, over_http, reading, sessions
 from benchmarks.big_host import SERVER, cloned, open_host
 from benchmarks.big_process import BENCH_DIR, RUNS
-from benchmarks.reading import Reader
+from benchmarks.reading import open_reader
 from benchmarks.verdicts import Figures, Row, Target, table, table_of_pairs
 from runmanager.advice.catalog import read_catalog
 from runmanager.advice.findings import Benefit
 from runmanager.advice.sql import advise
-from runmanager.database import Database
-from runmanager.host.catalog import read_host
-from runmanager.queries.catalog.hints import read_hints
-from runmanager.settings import Settings
 from tests.hosts import connect
 
 if TYPE_CHECKING:
@@ -61,7 +56,7 @@ def main() -> int:
     server, database = open_host(BENCH_DIR, RUNS)
     with server:
         print(_environment(database))
-        with _reader(database) as reader:
+        with open_reader(database, RUNS) as reader:
             rows = reading.measure(reader, cases.existing_indexes(reader))
         # Before the database is copied: what is then on its way to the disk slows down the rest.
         rows += over_http.measure()
@@ -112,38 +107,25 @@ def _changed(server: EmbeddedPostgres) -> tuple[list[Row], list[str]]:
     _tell("copying the database")
     with cloned(server, RUNS) as copy:
         _tell("deleting")
-        with _reader(copy) as reader:
+        with open_reader(copy, RUNS) as reader:
             host = reader.host
         rows, trip = deleting.measure(copy, host, RUNS)
         notes = [f"- The network between added {trip:.2f} ms to a round trip.", ""]
         _tell("indexes")
         notes += ["| index | size | built in |", "|---|---:|---:|", *_create(copy, is_trigram=True)]
-        with _reader(copy) as reader:
+        with open_reader(copy, RUNS) as reader:
             found = reading.measure(reader, cases.trigram_indexes(reader))
         rows += _named(found, "with trigram indexes")
         notes += _create(copy, is_trigram=False)
-        with _reader(copy) as reader:
+        with open_reader(copy, RUNS) as reader:
             found = reading.measure(reader, cases.advised_indexes(reader))
         rows += _named(found, "with all advised")
     return rows, notes
 
 
-@contextmanager
-def _reader(url: sa.URL) -> Iterator[Reader]:
-    """A reader that knows the indexes as they are now."""
-    database = Database(url, Settings())
-    try:
-        with database.read() as connection:
-            host = read_host(connection)
-            hints = read_hints(connection, host)
-        yield Reader(database, host, hints, RUNS)
-    finally:
-        database.close()
-
-
 def _create(url: sa.URL, *, is_trigram: bool) -> Iterator[str]:
     """Create what ``python -m runmanager advise`` prints; a line of a table for each index."""
-    with _reader(url) as reader, reader.database.read() as connection:
+    with open_reader(url, RUNS) as reader, reader.database.read() as connection:
         found, _notes = advise(reader.host, read_catalog(connection, reader.host))
     statements = [
         statement

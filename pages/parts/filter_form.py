@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -73,7 +73,7 @@ def current_view(actor: Actor) -> tuple[View, Choices]:
         run_filter = run_filter.cleared(key)
         # Another list may have been narrowed by it.
         lists = choices.read_lists(actor, with_list, run_filter)
-    return View(run_filter, view.request, tuple(notices)), Choices(offered, lists)
+    return replace(view, run_filter=run_filter, notices=tuple(notices)), Choices(offered, lists)
 
 
 @st.fragment(key=FILTERS)

@@ -79,7 +79,7 @@ class FilterParameters(NoParameters):
         if problems:
             raise RequestValidationError(
                 [
-                    {"type": "value_error", "loc": ("query", WITHOUT_KEY), "msg": problem}
+                    {"type": "value_error", "loc": ("query", problem.key), "msg": problem.sentence}
                     for problem in problems
                 ]
             )

@@ -27,6 +27,11 @@ class StatusKind(Enum):
     OTHER = "other"
     UNKNOWN = "unknown"
 
+    @property
+    def shown(self) -> str:
+        """The kind as it is filtered by and counted: what nobody knows is among the others."""
+        return StatusKind.OTHER.value if self is StatusKind.UNKNOWN else self.value
+
 
 # As _plain has them.
 _WORDS = {

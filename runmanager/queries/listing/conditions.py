@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from runmanager.host.ids import has_id, same_id, storable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime, timedelta
 
     from runmanager.filters import RunFilter
     from runmanager.host.values import Host, Reading
@@ -41,7 +43,7 @@ class Condition:
     """One entry's SQL. The entry is offered where ``run_metadata`` has ``column``."""
 
     column: str
-    of: Callable[[Reading, str], Part]
+    of: Callable[[Reading, Any], Part]
     without: Callable[[Reading], sa.ColumnElement[bool]] | None = None
 
 
@@ -133,7 +135,7 @@ def not_hidden(reading: Reading) -> tuple[sa.ColumnElement[bool], ...]:
     return (~has_id(reading.host.runs.c.thread_id, reading.hidden),)
 
 
-def _part(reading: Reading, key: str, value: str | Without) -> Part:
+def _part(reading: Reading, key: str, value: Any) -> Part:
     condition = _CONDITIONS[key]
     if condition.column not in reading.host.runs.c:
         raise InvalidRequestError(
@@ -188,6 +190,43 @@ def _is_of_no_model(reading: Reading) -> sa.ColumnElement[bool]:
     return reading.host.runs.c.llm_model.is_(None)
 
 
+def _has_status(reading: Reading, words: tuple[str, ...]) -> Part:
+    return Part(has_id(reading.host.runs.c.status, words))
+
+
+def _is_of_kind(reading: Reading, kinds: tuple[str, ...]) -> Part:
+    column = reading.host.runs.c.status
+    known = reading.host.conventions.statuses
+    words = reading.connection.scalars(
+        sa.select(sa.cast(column, sa.Text)).where(column.is_not(None)).distinct()
+    )
+    chosen = [word for word in words if known.kind(word).shown in kinds]
+    is_chosen = has_id(column, chosen)
+    return Part(sa.or_(is_chosen, column.is_(None)) if "other" in kinds else is_chosen)
+
+
+def _started(compare: Callable[[Any, Any], Any]) -> Callable[[Reading, datetime], Part]:
+    def part(reading: Reading, moment: datetime) -> Part:
+        column = reading.host.runs.c.created_at
+        # The column bare, the value of its own type: a cast of the column hides its index.
+        stored = moment
+        if column.info["type"] != "timestamp with time zone":
+            stored = moment.astimezone(reading.host.conventions.zone).replace(tzinfo=None)
+        return Part(compare(column, stored))
+
+    return part
+
+
+def _has_error(reading: Reading, text: str) -> Part:
+    column = sa.cast(reading.host.runs.c.error_message, sa.Text)
+    return Part(column.icontains(text, autoescape=True) if storable(text) else sa.false())
+
+
+def _took_longer(reading: Reading, length: timedelta) -> Part:
+    runs = reading.host.runs.c
+    return Part(runs.completed_at - runs.created_at > length)
+
+
 def _user_ids(reading: Reading, username: str) -> list[str]:
     """The ids, as strings, of the users with exactly this name; [] when there is none."""
     if not storable(username):
@@ -211,4 +250,10 @@ _CONDITIONS: Mapping[str, Condition] = {
     "username": Condition("user_id", _is_of_user, _is_of_no_user),
     "workspace": Condition("workspace_id", _is_in_workspace, _is_in_no_workspace),
     "model": Condition("llm_model", _is_of_model, _is_of_no_model),
+    "status": Condition("status", _has_status),
+    "kind": Condition("status", _is_of_kind),
+    "since": Condition("created_at", _started(operator.ge)),
+    "until": Condition("created_at", _started(operator.lt)),
+    "error": Condition("error_message", _has_error),
+    "longer_than": Condition("completed_at", _took_longer),
 }

@@ -71,8 +71,10 @@ def draw(actor: Actor) -> None:
         notices = st.container(key="notices", gap=None)
         with st.container(key="operation", gap=None):
             operation.draw_operation(actor)
-        over_time = None if histogram.is_folded(actor) else st.container(key="histogram", gap=None)
-        rows = st.container(key="rows", height="stretch", gap=None)
+        is_folded = histogram.is_folded(actor)
+        over_time = None if is_folded else st.container(key="histogram", gap=None)
+        # The stylesheet keeps the chart's place above it until there is one.
+        rows = st.container(key="rows" if is_folded else "rows-below", height="stretch", gap=None)
     # The places stand in the order of the page, and are filled in the order of what matters.
     with rows:
         _draw_list(actor)

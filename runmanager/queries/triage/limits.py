@@ -30,7 +30,7 @@ class TriageLimits:
     nothing else helps the newest ``looked_through`` are looked through.
 
     Each statement may take ``seconds``; one that is only tried, as there may be few runs to visit
-    or millions, ``try_seconds``.
+    or millions, ``try_seconds``: nothing is tried where that is 0.
     """
 
     counted: int = 60_000

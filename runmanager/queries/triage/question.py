@@ -69,22 +69,23 @@ class Question:
         return list(dict.fromkeys([runs.status, runs.created_at, *asked]))
 
     def keys(self, rows: sa.FromClause) -> tuple[sa.ColumnElement[Any], sa.ColumnElement[Any]]:
-        """Bucket and status of ``rows`` that were taken from ``run_metadata``."""
+        """The part of a bucket, and the status, of ``rows`` that are from ``run_metadata``."""
         status = sa.cast(rows.c.status, sa.Text).label("status")
         if self.edges is None:
             return sa.literal_column("0").label("place"), status
-        return self.edges.place(rows.c.created_at).label("place"), status
+        return self.edges.part(rows.c.created_at).label("place"), status
 
-    def has(self, place: int | None) -> bool:
-        """Whether a bucket of this number, from 0, is counted."""
-        return place == 0 if self.edges is None else self.edges.has(place)
+    def add(self, counts: Counts, place: int | None, status: str | None, runs: int) -> None:
+        """Add a row of these keys, unless it is in no bucket."""
+        bucket = place if self.edges is None else self.edges.bucket(place)
+        if runs and bucket is not None:
+            counts[bucket, status] = counts.get((bucket, status), 0) + runs
 
     def counts(self, statement: sa.Select[Any]) -> Counts:
-        """What rows of place, status and number say, without those outside of the buckets."""
+        """What rows of place, status and number say."""
         found: Counts = {}
         for place, status, runs in self.selection.connection.execute(statement):
-            if runs and (self.edges is None or self.edges.has(place)):
-                found[place, status] = runs
+            self.add(found, place, status, runs)
         return found
 
     @cached_property

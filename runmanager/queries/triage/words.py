@@ -47,7 +47,7 @@ def read_words(reading: Reading, limits: TriageLimits) -> Words | None:
 def guesses(reading: Reading, words: Iterable[Word]) -> dict[Word, int]:
     """How many runs have each of these, as the planner guesses."""
     return {
-        word: planned(Selection(reading, equalities=(has_word(reading, [word]),))) for word in words
+        word: planned(Selection(reading, others=(has_word(reading, [word]),))) for word in words
     }
 
 

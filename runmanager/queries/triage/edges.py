@@ -90,6 +90,19 @@ def by_the_clock(times: tuple[datetime, ...], zone: tzinfo) -> tuple[datetime, .
     return tuple(sorted(shown))
 
 
+def leap_around(time: datetime, zone: tzinfo) -> tuple[datetime, datetime] | None:
+    """From when to when there are times of two places on the clock, where ``time`` is among those.
+
+    When clocks leap from two to three, what says half past two is as late as half past three.
+    """
+    before, behind = _offset(time - _DAY, zone), _offset(time + _DAY, zone)
+    if behind <= before:
+        return None
+    change = _change(time - _DAY, time + _DAY, zone)
+    end = change + (behind - before)
+    return (change, end) if change <= time < end else None
+
+
 def _edges(
     first: datetime, last: datetime, step: timedelta, zone: tzinfo, is_cut: tuple[bool, bool]
 ) -> tuple[datetime, ...]:

@@ -15,7 +15,7 @@ from runmanager.queries.listing.totals import planned
 if TYPE_CHECKING:
     from runmanager.filters import RunFilter
     from runmanager.host.values import Reading
-    from runmanager.queries.triage.spans import Edges
+    from runmanager.queries.triage.buckets import Edges
 
 TIMES = ("since", "until")
 # How many runs have a status, None for none, and lie in a bucket, from 0; without buckets in 0.
@@ -23,8 +23,6 @@ Counts = dict[tuple[int, str | None], int]
 # What rows with these keys are grouped by: their position, as a bound value that is named twice
 # would be two values.
 BY_KEYS: tuple[sa.ColumnElement[Any], ...] = (sa.literal_column("1"), sa.literal_column("2"))
-# The entries that an index of the host may find the runs of.
-_DRIVING = ("username", "workspace", "status", "kind")
 
 
 @dataclass(frozen=True)
@@ -100,9 +98,8 @@ class Question:
         It multiplies the shares of two conditions, and said 8,000 for none: so each that an index
         may answer is asked about alone. Of a text it knows nothing.
         """
-        alone = (self.run_filter.only((key,)) for key in _DRIVING)
-        ones = [planned(select_by(self.reading, one)) for one in alone if one]
-        return min([self.guess_by_time, *ones])
+        drivers = self.selection.drivers
+        return min(planned(self.selection.only_by(one)) for one in drivers or (sa.true(),))
 
     @cached_property
     def guess_of_all(self) -> int:

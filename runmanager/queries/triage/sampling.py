@@ -100,7 +100,7 @@ def _read(question: Question, pages: _Pages, size: int, most_a_page: int) -> _Sa
     found = sa.func.count().filter(sa.true(), *question.selection.on(rows))
     # Core knows no ctid, and PostgreSQL no other way to a row's place in its page.
     ctid: sa.ColumnElement[Any] = sa.literal_column("sampled.ctid")
-    highest = sa.func.max(sa.literal_column("(sampled.ctid::text::point)[1]"))
+    highest = sa.func.max(sa.literal_column("(sampled.ctid::text::point)[1]", sa.Float))
     statement = (
         sa.select(
             place,

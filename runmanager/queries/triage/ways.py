@@ -11,13 +11,13 @@ from runmanager.queries.triage.question import BY_KEYS
 from runmanager.queries.triage.words import has_word
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection
 
     from runmanager.queries.triage.question import Counts, Question
     from runmanager.queries.triage.words import Word
 
 
-def one_by_one(question: Question, words: Iterable[Word] | None = None) -> Counts:
+def one_by_one(question: Question, words: Collection[Word] | None = None) -> Counts:
     """All of the runs, or those with one of ``words``, by whatever index finds them.
 
     It visits each: half a microsecond to five, as they lie beside each other or not.

@@ -13,18 +13,16 @@ from runmanager.clamped_times import utc
 from runmanager.database import stopped_after
 from runmanager.errors import DatabaseTooSlowError
 from runmanager.host.ids import TypeByName
-from runmanager.host.values import is_surely_time
-from runmanager.queries.triage.edges import EARLIEST, LATEST, by_the_clock, round_edges
+from runmanager.queries.listing.spans import WITH_ZONE, started_before, started_since
+from runmanager.queries.triage.edges import EARLIEST, LATEST, by_the_clock, leap_around, round_edges
 
 if TYPE_CHECKING:
     from datetime import tzinfo
 
-    from runmanager.host.values import Host, Reading
+    from runmanager.host.values import Host
     from runmanager.queries.listing.conditions import Selection
     from runmanager.queries.triage.limits import TriageLimits
     from runmanager.queries.triage.question import Question
-
-_WITH_ZONE = "timestamp with time zone"
 
 
 @dataclass(frozen=True)
@@ -128,25 +126,25 @@ def _ask(selection: Selection, *, is_gathered: bool) -> tuple[datetime, datetime
     quicker where those are few, as the index is then walked for long before it has one.
     """
     runs, host = selection.host.runs, selection.host
-    created_at = runs.c.created_at
-    earliest, latest = EARLIEST, LATEST
-    if not _has_zone(host):
-        earliest, latest = EARLIEST.replace(tzinfo=None), LATEST.replace(tzinfo=None)
-    times = sa.select(created_at).where(
-        created_at >= earliest, created_at < latest, *selection.where
+    times = sa.select(runs.c.created_at).where(
+        started_since(host, EARLIEST), started_before(host, LATEST), *selection.where
     )
     # OFFSET 0 is a fence to the planner.
     rows = (times.offset(0) if is_gathered else times).subquery("times")
     row = selection.connection.execute(
         sa.select(sa.func.min(rows.c.created_at), sa.func.max(rows.c.created_at))
     ).one()
-    first, last = (utc(time, host.conventions.zone) for time in row)
-    return None if first is None or last is None else (first, last)
-
-
-def has_times(reading: Reading) -> bool:
-    """Whether the host's column of times can be cut into buckets: texts that say a time cannot."""
-    return is_surely_time(reading.host.runs.c.created_at)
+    first, last = (utc(time, _zone(host)) for time in row)
+    if first is None or last is None:
+        return None
+    if _has_zone(host):
+        return first, last
+    # The least on the clock is not the earliest there.
+    of_first, of_last = (leap_around(time, _zone(host)) for time in (first, last))
+    return (
+        first if of_first is None else of_first[0],
+        last if of_last is None else of_last[1] - timedelta(microseconds=1),
+    )
 
 
 def _stored_type(host: Host) -> str:
@@ -155,7 +153,7 @@ def _stored_type(host: Host) -> str:
 
 
 def _has_zone(host: Host) -> bool:
-    return _stored_type(host) == _WITH_ZONE
+    return _stored_type(host) == WITH_ZONE
 
 
 def _zone(host: Host) -> tzinfo:

@@ -98,6 +98,8 @@ class Question:
         It multiplies the shares of two conditions, and said 8,000 for none: so each that an index
         may answer is asked about alone. Of a text it knows nothing.
         """
+        if self.is_by_time_alone:
+            return self.guess_by_time
         drivers = self.selection.drivers
         return min(planned(self.selection.only_by(one)) for one in drivers or (sa.true(),))
 

@@ -70,7 +70,8 @@ def taken(host: Host, is_running: sa.ColumnElement[bool]) -> sa.ColumnElement[ti
         (runs.completed_at.is_not(None), _as_moment(runs.completed_at, zone)),
         (is_running, sa.func.now()),
     )
-    return end - _as_moment(runs.created_at, zone)
+    # Not for those without a start: PostgreSQL's greatest() passes over what is NULL.
+    return sa.case((runs.created_at.is_not(None), end - _as_moment(runs.created_at, zone)))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from runmanager.api.ids import register_convertors
 from runmanager.api.parameters import RunsParameters, WithoutParameters
 from runmanager.api.places import write_place
 from runmanager.filters import ENTRIES, RunFilter
-from runmanager.sorting import SortKey
 
 register_convertors()
 router = APIRouter(tags=["finding"], dependencies=admins_only)
@@ -27,18 +26,18 @@ def list_runs(
     In another order those without such a value come last. `next` in the answer reads on, also
     while runs are deleted.
     """
-    order = query.order
     found = context.service.finding.list_runs(
-        actor, query.run_filter, query.request, order, query.place
+        actor, query.run_filter, query.request, query.order, query.place
     )
-    reads_on = found.has_next and order.key is SortKey.STARTED
+    # In another order than by time no place is known.
+    place = found.last if found.has_next else None
     return schemas.Runs(
         runs=[schemas.ListedRun.of(run) for run in found.items],
         total=found.total,
         total_is_exact=found.known_total.is_exact,
         page=query.page,
         page_size=query.page_size,
-        next=write_place(found.last) if found.last is not None and reads_on else None,
+        next=None if place is None else write_place(place),
     )
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.parts import address, run_list, session, text, times
+from pages.parts import address, filtering, run_list, session, text, times
 from runmanager.paging import PageRequest
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 def draw_pager(page: RunPage) -> None:
     """Draw the position, and the ways to other pages."""
     with st.container(
-        key="pager", horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
+        key="pager", horizontal=True, wrap=False, width="content", vertical_alignment="center"
     ):
         with st.container(key="footer", width="content"):
             st.text(position(page))
@@ -27,7 +26,11 @@ def draw_pager(page: RunPage) -> None:
             if page.pages > 1:
                 session.seed("page_number", page.number)
                 st.pagination(
-                    page.pages, default=page.number, key="page_number", on_change=_turn_page
+                    page.pages,
+                    default=page.number,
+                    key="page_number",
+                    on_change=_turn_page,
+                    max_visible_pages=5,
                 )
         elif page.has_next or page.has_previous:
             _draw_steps(page)
@@ -71,7 +74,7 @@ def _draw_step(label: str, icon: str, request: PageRequest, *, enabled: bool) ->
     st.button(
         label,
         key=f"{label.lower()}_page",
-        on_click=_go_to,
+        on_click=filtering.go_to,
         args=(request,),
         icon=f":material/{icon}:",
         type="tertiary",
@@ -111,9 +114,4 @@ def _draw_search_on(page: RunPage) -> None:
 def _turn_page() -> None:
     number = session.value("page_number")
     if isinstance(number, int):
-        _go_to(PageRequest(number, address.read_view().request.size))
-
-
-def _go_to(request: PageRequest) -> None:
-    address.write_view(replace(address.read_view(), request=request))
-    run_list.read_anew()
+        filtering.go_to(PageRequest(number, address.read_view().request.size))

@@ -44,12 +44,13 @@ def with_exact_total(run_filter: RunFilter, page: RunPage) -> RunPage:
 
 def draw_total(actor: Actor, run_filter: RunFilter, page: RunPage) -> None:
     """Say how many runs there are, and offer to count them where that is not known."""
-    if page.resume is not None:
-        st.text(text.count(page.total, "run") + ("" if page.is_whole_id else " so far"))
-        return
-    one = page.total == 1 and page.known_total.is_exact
-    st.text(f"{text.total(page.known_total)} {'run' if one else 'runs'}")
-    if page.known_total.is_exact:
+    with st.container(key="total", width="content"):
+        if page.resume is not None:
+            st.text(text.count(page.total, "run") + ("" if page.is_whole_id else " so far"))
+        else:
+            one = page.total == 1 and page.known_total.is_exact
+            st.text(f"{text.total(page.known_total)} {'run' if one else 'runs'}")
+    if page.resume is not None or page.known_total.is_exact:
         return
     held = session.slot(_Count)
     if held.count_id is not None:

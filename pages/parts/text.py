@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import string
 from typing import TYPE_CHECKING
 
 from runmanager.paging import Exactness
@@ -12,9 +14,10 @@ if TYPE_CHECKING:
 
     from runmanager.paging import Total
 
-__all__ = ["count", "duration", "listed", "shorten", "size", "total"]
+__all__ = ["count", "duration", "listed", "plain", "shorten", "size", "total"]
 
 _MILLION = 1_000_000
+_SIGNS = re.compile(f"([{re.escape(string.punctuation)}])")
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 _STEP = 1000
 _MINUTE = 60
@@ -58,6 +61,15 @@ def duration(seconds: float) -> str:
         (whole % _MINUTE, "s"),
     )
     return " ".join(f"{number} {unit}" for number, unit in [one for one in parts if one[0]][:2])
+
+
+def plain(words: str) -> str:
+    """``words`` as a label of a widget, which Streamlit takes for Markdown, in which they mean
+    themselves.
+
+    Every sign that Markdown, or Streamlit's own additions to it, could know is escaped.
+    """
+    return _SIGNS.sub(r"\\\1", words)
 
 
 def listed(words: Iterable[str]) -> str:

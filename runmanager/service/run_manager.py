@@ -18,6 +18,7 @@ from runmanager.service.access import Access
 from runmanager.service.deleting import Deleting
 from runmanager.service.finding import Finding
 from runmanager.service.guessing import Guessing
+from runmanager.service.preferences import Preferences
 from runmanager.service.reviewing import Reviewing
 from runmanager.service.signing_in import Lifetimes, SigningIn
 from runmanager.service.watching import Watching
@@ -53,6 +54,7 @@ class RunManager:
         self.signing_in = signing_in
         self.finding = Finding(access, limits)
         self.reviewing = Reviewing(access)
+        self.preferences = Preferences(access, store)
         self._operations = Operations(access.database, lambda: access.host)
         self.watching = Watching(access, self._operations)
         on_deleted = _forget if replica is None else replica.remember

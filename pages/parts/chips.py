@@ -1,0 +1,76 @@
+"""The filter above the grid, one chip for each thing that is asked for: a click takes it away."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from pages.parts import filtering, text, times
+from runmanager.filters import ENTRIES, RunFilter
+from runmanager.text import shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAX_LABEL = 60
+
+
+def draw_chips(run_filter: RunFilter, labels: Mapping[str, str]) -> None:
+    """Draw the chips. ``labels`` are names for values that are ids, by the entry's key."""
+    for key, value in run_filter.chosen():
+        if ENTRIES[key].is_repeatable:
+            for word in value:
+                rest = tuple(one for one in value if one != word)
+                _draw(f"{key}-{word}", _of_word(key, word), {key: rest})
+        elif key == "until" and _is_range(run_filter):
+            continue
+        elif key == "since" and _is_range(run_filter):
+            _draw("range", _of_range(run_filter), {"since": None, "until": None})
+        else:
+            empty = getattr(RunFilter(), key)
+            _draw(key, words_of(key, value, labels.get(key)), {key: empty})
+
+
+def describe(run_filter: RunFilter, labels: Mapping[str, str]) -> str:
+    """The filter in words, with times as the viewer's clock has them; "" for all runs."""
+    moments = {
+        key: times.moment(value, times.viewer_zone())
+        for key, value in run_filter.chosen()
+        if isinstance(value, datetime)
+    }
+    return run_filter.describe({**labels, **moments})
+
+
+def words_of(key: str, value: Any, label: str | None = None) -> str:
+    """What one entry asks for, short enough for a chip: its noun and what is meant."""
+    if isinstance(value, datetime):
+        label = times.short_moment(value, times.viewer_zone())
+    return shorten(ENTRIES[key].describe(value, label), MAX_LABEL)
+
+
+def _of_word(key: str, word: str) -> str:
+    return word if key == "kind" else words_of(key, (word,))
+
+
+def _is_range(run_filter: RunFilter) -> bool:
+    return isinstance(run_filter.since, datetime) and isinstance(run_filter.until, datetime)
+
+
+def _of_range(run_filter: RunFilter) -> str:
+    zone, ends = times.viewer_zone(), (run_filter.since, run_filter.until)
+    first, last = (times.short_moment(one, zone) for one in ends if isinstance(one, datetime))
+    day, _blank, clock = last.rpartition(" ")
+    return f"{first} – {clock if first.startswith(f'{day} ') else last}"  # noqa: RUF001
+
+
+def _draw(key: str, label: str, values: dict[str, Any]) -> None:
+    st.button(
+        text.plain(label),
+        key=f"chip-{key}",
+        on_click=filtering.change,
+        args=(values,),
+        icon=":material/close:",
+        help="Take this away from the filter",
+    )

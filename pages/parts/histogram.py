@@ -1,0 +1,212 @@
+"""Runs over time above the grid: a stretch of it that is drawn over with the mouse, or a bar that
+is clicked, becomes the time that is asked for. Drawn after the list.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from pages.parts import filtering, later, run_list, session, styles, times
+from runmanager.errors import DatabaseError, StoreError
+from runmanager.filters import KINDS
+from runmanager.records import Accuracy
+
+if TYPE_CHECKING:
+    from pages.parts.address import View
+    from runmanager.records import Actor, Histogram
+
+PREFERENCE = "histogram"
+BUCKETS = 90
+HEIGHT = 78
+# From the bottom up: what went wrong is easiest to compare on the ground.
+_STACKED = ("failed", "paused", "running", "other", "completed")
+_SAID = {
+    Accuracy.SAMPLED: " · sampled",
+    Accuracy.AT_LEAST: " · at least: of the newest runs",
+}
+_DAY = 86_400
+
+
+@dataclass
+class _Shown:
+    """Whether it is folded away, None before the admin's own choice was read; the drawn key."""
+
+    is_folded: bool | None = None
+    key: str = ""
+    drawn: int = 0
+    about: object = None
+
+
+def is_folded(actor: Actor) -> bool:
+    """Whether the admin has folded it away, in this browser or another."""
+    held = session.slot(_Shown)
+    if held.is_folded is None:
+        text = None
+        with suppress(StoreError):
+            text = session.service().preferences.get(actor, PREFERENCE)
+        held.is_folded = text == "folded"
+    return held.is_folded
+
+
+def draw_fold(actor: Actor) -> None:
+    """Draw the button that folds it away, or brings it back."""
+    folded = is_folded(actor)
+    st.button(
+        "Show times" if folded else "Hide times",
+        key="fold_histogram",
+        icon=":material/bar_chart:",
+        type="tertiary",
+        help="Runs over time, above the list",
+        on_click=_fold,
+        args=(actor,),
+    )
+
+
+def _fold(actor: Actor) -> None:
+    held = session.slot(_Shown)
+    held.is_folded = not held.is_folded
+    with suppress(StoreError):
+        session.service().preferences.set(actor, PREFERENCE, "folded" if held.is_folded else "")
+
+
+def draw_histogram(actor: Actor, view: View) -> None:
+    """Draw the runs of the filter over time."""
+    zone = times.viewer_zone()
+    about = view.run_filter, run_list.readings(), zone.key
+    ask = partial(session.service().triage.histogram, actor, view.run_filter, BUCKETS, zone)
+    try:
+        found = later.answer("histogram", about, ask)
+    except DatabaseError as error:
+        with st.container(key="noted"):
+            st.text(f"Could not look at the times. {error.message}")
+        return
+    if found.buckets:
+        _draw(found, about)
+    else:
+        with st.container(key="noted"):
+            st.text("No run here has a time.")
+
+
+def _draw(found: Histogram, about: object) -> None:
+    held = session.slot(_Shown)
+    if held.about != about:
+        # Another chart: the stretch that was chosen in the last one does not belong to it.
+        held.about, held.drawn = about, held.drawn + 1
+        held.key = f"histogram-{held.drawn}"
+    st.vega_lite_chart(
+        _spec(found),
+        key=held.key,
+        on_select=_chosen,
+        height=HEIGHT,
+        width="stretch",
+        alt=_alternative(found),
+    )
+
+
+def _spec(found: Histogram) -> dict[str, Any]:
+    """The chart. Every text in it is our own; the rectangles stand on each other by our sums."""
+    zone = times.viewer_zone()
+    span = (found.buckets[-1].end - found.buckets[0].start).total_seconds()
+    clock = "%H:%M" if span <= 2 * _DAY else "%d %b" if span > 6 * _DAY else "%a %H:%M"
+    rows = []
+    for bucket in found.buckets:
+        below, total = 0, sum(bucket.runs.values())
+        names = {kind: f"{bucket.runs[kind]:,}" for kind in KINDS}
+        when = f"{times.short_moment(bucket.start, zone)} – {times.short_moment(bucket.end, zone)}"  # noqa: RUF001
+        for kind in _STACKED:
+            if bucket.runs[kind]:
+                rows.append(
+                    {
+                        "start": _milliseconds(bucket.start),
+                        "end": _milliseconds(bucket.end),
+                        "kind": kind,
+                        "below": below,
+                        "above": below + bucket.runs[kind],
+                        "when": when,
+                        "all": f"{total:,}{_SAID.get(found.accuracy, '')}",
+                    }
+                    | names
+                )
+                below += bucket.runs[kind]
+    ends = [_milliseconds(found.buckets[0].start), _milliseconds(found.buckets[-1].end)]
+    colors = {"domain": list(_STACKED), "range": [styles.color(one) for one in _STACKED]}
+    small = {"labelFontSize": 10, "grid": False, "title": None}
+    return {
+        "data": {"values": rows},
+        "padding": {"left": 2, "right": 2, "top": 3, "bottom": 0},
+        "mark": {"type": "rect", "cursor": "crosshair"},
+        "params": [
+            {"name": "brush", "select": {"type": "interval", "encodings": ["x"]}},
+            {"name": "bar", "select": {"type": "point", "fields": ["start", "end"]}},
+        ],
+        "encoding": {
+            "x": {
+                "field": "start",
+                "type": "temporal",
+                "scale": {"domain": ends},
+                "axis": {
+                    **small,
+                    "tickCount": 10,
+                    "tickSize": 3,
+                    "labelPadding": 2,
+                    "format": clock,
+                    "labelOverlap": True,
+                },
+            },
+            "x2": {"field": "end"},
+            "y": {
+                "field": "below",
+                "type": "quantitative",
+                "axis": {**small, "tickCount": 2, "domain": False, "format": "~s"},
+            },
+            "y2": {"field": "above"},
+            "color": {
+                "field": "kind",
+                "type": "nominal",
+                "legend": None,
+                "scale": colors,
+            },
+            "tooltip": [
+                {"field": "when", "title": "started"},
+                *({"field": kind, "title": kind} for kind in _STACKED),
+                {"field": "all", "title": "runs"},
+            ],
+        },
+    }
+
+
+def _milliseconds(moment: datetime) -> int:
+    """As the chart counts time; it draws by the browser's own clock, which is the viewer's."""
+    return round(moment.timestamp() * 1000)
+
+
+def _alternative(found: Histogram) -> str:
+    counts = {kind: sum(bucket.runs[kind] for bucket in found.buckets) for kind in KINDS}
+    said = ", ".join(f"{number:,} {kind}" for kind, number in counts.items() if number)
+    return f"Runs over time by status: {said}{_SAID.get(found.accuracy, '')}"
+
+
+def _chosen() -> None:
+    """Ask for the time of the stretch that was drawn over, or of the bar that was clicked."""
+    event = session.value(session.slot(_Shown).key)
+    selected: Any = event["selection"] if event else {}  # type: ignore[index]  # no type for it
+    stretch = (selected.get("brush") or {}).get("start")
+    bars = selected.get("bar") or []
+    if bars:
+        ends = [_moment(bars[-1][key]) for key in ("start", "end")]
+    elif stretch:
+        ends = [_moment(one) for one in (min(stretch), max(stretch))]
+    else:
+        return
+    if ends[0] < ends[1]:
+        filtering.change({"since": ends[0], "until": ends[1]})
+
+
+def _moment(milliseconds: float) -> datetime:
+    return datetime.fromtimestamp(round(milliseconds / 1000), UTC)

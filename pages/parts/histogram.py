@@ -58,7 +58,7 @@ def draw_fold(actor: Actor) -> None:
     """Draw the button that folds it away, or brings it back."""
     folded = is_folded(actor)
     st.button(
-        "Show times" if folded else "Hide times",
+        "Show chart" if folded else "Hide chart",
         key="fold_histogram",
         icon=":material/bar_chart:",
         type="tertiary",
@@ -73,6 +73,8 @@ def _fold(actor: Actor) -> None:
     held.is_folded = not held.is_folded
     with suppress(StoreError):
         session.service().preferences.set(actor, PREFERENCE, "folded" if held.is_folded else "")
+    # Its place is the page's, not a part's.
+    st.rerun()
 
 
 def draw_histogram(actor: Actor, view: View) -> None:

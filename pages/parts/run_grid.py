@@ -122,22 +122,22 @@ def _configurations(grid: Grid, open_run: Callable[[str], None]) -> dict[str, Ca
         "status": lambda: config.MultiselectColumn(
             "Status", width=112, options=list(statuses), color=list(statuses.values()), pinned=True
         ),
-        "id": lambda: config.TextColumn("ID", width=76),
+        "id": lambda: config.TextColumn("ID", width=72),
         "name": lambda: config.ButtonColumn(
             "Name",
-            width=236,
+            width=200,
             type="tertiary",
             alignment="left",
             key=f"{grid.key}-open",
             on_click=partial(_open_clicked, open_run),
         ),
         "tab": lambda: table.new_tab_config(width=34),
-        "age": lambda: config.TextColumn("Age", width=62, alignment="right"),
+        "age": lambda: config.TextColumn("Age", width=58, alignment="right"),
         "started": lambda: times.short_column("Started", [run.created_at for run in runs]),
-        "took": lambda: config.TextColumn("Took", width=92, alignment="right"),
-        "error": lambda: config.TextColumn("Error", width=300),
-        "user": lambda: config.TextColumn("User", width=92),
-        "workspace": lambda: config.TextColumn("Workspace", width=120),
+        "took": lambda: config.TextColumn("Took", width=84, alignment="right"),
+        "error": lambda: config.TextColumn("Error", width=230),
+        "user": lambda: config.TextColumn("User", width=78),
+        "workspace": lambda: config.TextColumn("Workspace", width=112),
         "size": lambda: config.TextColumn("Size", width=76, alignment="right"),
     }
 

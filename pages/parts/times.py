@@ -23,7 +23,7 @@ _SHORT = "D MMM HH:mm:ss"
 _TO_THE_MILLISECOND = "D MMM YYYY, HH:mm:ss.SSS"
 _OFFSET = " Z"
 _WIDTH, _MILLISECONDS_WIDTH, _OFFSET_WIDTH = 158, 26, 46
-_SHORT_WIDTH = 128
+_SHORT_WIDTH = 124
 # "Los Angeles" tells as much as "America/Los_Angeles", and fits into a heading.
 _LONGEST_ZONE = 17
 
@@ -66,10 +66,12 @@ def age(time: datetime | None, now: datetime) -> str:
 
 def heading(word: str, zone: ZoneInfo) -> str:
     """A column's heading with the zone of its times, such as "Time (Europe/Berlin)"."""
-    name = zone.key
-    if len(name) > _LONGEST_ZONE:
-        name = name.rpartition("/")[2].replace("_", " ")
+    name = zone.key if len(zone.key) <= _LONGEST_ZONE else _city(zone)
     return f"{word} ({name})"
+
+
+def _city(zone: ZoneInfo) -> str:
+    return zone.key.rpartition("/")[2].replace("_", " ")
 
 
 def cells(times: Iterable[datetime | None]) -> pd.Series[Any]:
@@ -100,7 +102,7 @@ def short_column(word: str, times: Iterable[datetime | None]) -> Any:
     if any(_is_repeated(time, zone) or _is_of_another_year(time, zone) for time in times):
         return column(word, times)
     return st.column_config.DatetimeColumn(
-        heading(word, zone), format=_SHORT, timezone=zone.key, width=_SHORT_WIDTH
+        f"{word} ({_city(zone)})", format=_SHORT, timezone=zone.key, width=_SHORT_WIDTH
     )
 
 

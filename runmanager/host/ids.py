@@ -44,10 +44,16 @@ def has_id(
 
 def printed_value(column: sa.Column[Any], text: str) -> sa.ColumnElement[Any]:
     """A value of ``column`` that PostgreSQL printed as ``text``, back in the column's own type."""
-    return sa.cast(sa.literal(text, sa.Text), _TypeByName(column.info["type"]))
+    return sa.cast(sa.literal(text, sa.Text), TypeByName(column.info["type"]))
 
 
-class _TypeByName(sa.types.UserDefinedType[Any]):
+def printed_values(column: sa.Column[Any], texts: Iterable[str]) -> sa.ColumnElement[Any]:
+    """``printed_value`` of each of ``texts``, as one array."""
+    values = sa.literal(list(texts), sa.ARRAY(sa.Text))
+    return sa.cast(values, TypeByName(f"{column.info['type']}[]"))
+
+
+class TypeByName(sa.types.UserDefinedType[Any]):
     """Any type of PostgreSQL's or the host's, by the name that the catalog gives it."""
 
     cache_ok = True

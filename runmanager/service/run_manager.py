@@ -13,6 +13,7 @@ from runmanager.errors import DatabaseError, HostError, StartError
 from runmanager.fingerprints import Fingerprints
 from runmanager.host.catalog import read_host
 from runmanager.queries.listing.limits import Limits
+from runmanager.queries.triage.limits import TriageLimits
 from runmanager.replica import Replica
 from runmanager.service.access import Access
 from runmanager.service.deleting import Deleting
@@ -21,6 +22,7 @@ from runmanager.service.guessing import Guessing
 from runmanager.service.preferences import Preferences
 from runmanager.service.reviewing import Reviewing
 from runmanager.service.signing_in import Lifetimes, SigningIn
+from runmanager.service.triage import Triage
 from runmanager.service.watching import Watching
 from runmanager.service.ways_in import said_at_the_start
 from runmanager.store import Store, read_identity
@@ -47,12 +49,14 @@ class RunManager:
         signing_in: SigningIn,
         limits: Limits,
         replica: Replica | None = None,
+        triage_limits: TriageLimits | None = None,
     ) -> None:
         self._access = access
         self._store = store
         self._replica = replica
         self.signing_in = signing_in
         self.finding = Finding(access, limits)
+        self.triage = Triage(access, triage_limits or TriageLimits())
         self.reviewing = Reviewing(access)
         self.preferences = Preferences(access, store)
         self._operations = Operations(access.database, lambda: access.host)
@@ -67,12 +71,14 @@ class RunManager:
         settings: Settings,
         check_password: CheckPassword,
         limits: Limits | None = None,
+        triage_limits: TriageLimits | None = None,
     ) -> RunManager:
         """Connect, read the host's schema and open the store.
 
         ``check_password`` tells whether a password is the one that was hashed; ``limits`` say what
-        ``browse`` does in a moment. Raises StartError, in one sentence, when the database cannot be
-        reached or lacks something, or the store cannot be used.
+        ``browse`` does in a moment, ``triage_limits`` how far a filter's runs are counted one by
+        one. Raises StartError, in one sentence, when the database cannot be reached or lacks
+        something, or the store cannot be used.
         """
         with ExitStack() as opened:
             replica = None
@@ -97,7 +103,7 @@ class RunManager:
         with suppress(DatabaseError):
             for sentence in access.read_accounts(partial(said_at_the_start, settings)):
                 logger.warning("%s", sentence)
-        return cls(access, store, signing_in, limits or Limits(), replica)
+        return cls(access, store, signing_in, limits or Limits(), replica, triage_limits)
 
     def close(self) -> None:
         """Let running operations end after their batch, then close every connection."""

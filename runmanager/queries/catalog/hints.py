@@ -26,7 +26,7 @@ def read_hints(connection: sa.Connection, host: Host) -> Hints:
     nulls_last = bool(by_time) and all(one.keys[0].nulls_last_from_the_top for one in by_time)
     ids = (runs.thread_id, runs.user_id, runs.workspace_id)
     return Hints(
-        indexed=frozenset(one.name for one in ids if leads_with(indexes, one)),
+        indexed=frozenset(one.name for one in (*ids, runs.status) if leads_with(indexes, one)),
         ordered=frozenset(one.name for one in ids if has_order(indexes, host, one, nulls_last)),
         nulls_last=nulls_last,
         has_trigrams=all(has_trigram(indexes, one) for one in (runs.thread_id, runs.run_name)),

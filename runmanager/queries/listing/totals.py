@@ -116,9 +116,14 @@ def estimate(selection: Selection) -> Estimate:
     if others or len(selection.equalities) + len(selection.others) > 1:
         likely = _sampled(selection)
         return Estimate(likely, likely // 2)
-    (plan,) = selection.connection.scalar(_Explained(_ones(selection)))
-    likely = int(plan["Plan"]["Plan Rows"])
+    likely = planned(selection)
     return Estimate(likely, likely // 10)
+
+
+def planned(selection: Selection) -> int:
+    """How many runs are selected, as the planner guesses from its statistics alone."""
+    (plan,) = selection.connection.scalar(_Explained(_ones(selection)))
+    return int(plan["Plan"]["Plan Rows"])
 
 
 def count_up_to(selection: Selection, most: int) -> int:

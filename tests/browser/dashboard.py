@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -78,9 +79,9 @@ class Dashboard:
         return Grid(self.page, root)
 
     def open(self, thread_id: str) -> None:
-        """Click a run's Open button in the grid."""
+        """Click a run's name in the grid."""
         self.settle()
-        self.runs.open(self.runs.row_of("ID", thread_id))
+        self.runs.click(self.runs.row_of("ID", thread_id), "Name")
 
     @property
     def failures(self) -> Grid:
@@ -116,7 +117,7 @@ class Dashboard:
 
     def ask_to_delete_selected(self, count: int) -> None:
         """Open the confirmation for what is selected."""
-        self.press(f"Delete {count} selected")
+        self.press(f"Delete {count:,}")
         expect(self.dialog.get_by_text("will be deleted")).to_be_visible()
 
     def confirm(self, label: str) -> None:
@@ -152,12 +153,68 @@ class Dashboard:
         self.settle()
         self.area("pager").get_by_role("button", name=label, exact=True).click()
 
+    @property
+    def sidebar(self) -> Locator:
+        """What there is to filter by, unfolded where there was no room for it."""
+        bar = self.page.get_by_test_id("stSidebar")
+        if bar.get_attribute("data-collapsed") == "true":
+            self.page.get_by_test_id("stExpandSidebarButton").click()
+            expect(bar).to_have_attribute("data-collapsed", "false")
+        return bar
+
+    def fold_sidebar(self) -> None:
+        """Give the list the room that the sidebar takes."""
+        self.page.get_by_test_id("stSidebarCollapseButton").get_by_role("button").click()
+        expect(self.page.get_by_test_id("stSidebar")).to_have_attribute("data-collapsed", "true")
+
     def choose(self, label: str, option: str) -> None:
         """Choose an option in one of the sidebar's boxes."""
         self.settle()
-        box = self.page.get_by_test_id("stSidebar").get_by_role("combobox", name=label)
-        box.click()
+        self.sidebar.get_by_role("combobox", name=label).click()
         self.page.get_by_role("option", name=option, exact=True).click()
+
+    def choose_kind(self, kind: str) -> None:
+        """Click one of the sidebar's statuses."""
+        self.settle()
+        self.sidebar.locator(".st-key-kinds").get_by_role("button", name=kind).click()
+
+    def type_into(self, label: str, text: str) -> None:
+        """Click into one of the sidebar's fields and type."""
+        self.settle()
+        field = self.sidebar.get_by_label(label, exact=True)
+        field.click()
+        field.press_sequentially(text)
+
+    @property
+    def chips(self) -> Locator:
+        """What the list is filtered by, each as a button that takes it away."""
+        return self.page.locator("[class*='st-key-chip-']:not([data-stale='true'])").get_by_role(
+            "button"
+        )
+
+    def expect_chips(self, *labels: str) -> None:
+        """Wait until these stand above the grid, and no others."""
+        expect(self.chips).to_have_text([re.compile(f"{re.escape(one)}$") for one in labels])
+
+    def remove_chip(self, label: str) -> None:
+        """Take one of them away."""
+        self.settle()
+        self.chips.filter(has_text=label).click()
+
+    def select_page(self) -> None:
+        """Select all runs on this page."""
+        self.settle()
+        self.area("select_page").get_by_role("button").click()
+
+    def select_all(self, count: int) -> None:
+        """Select all runs of the list: its page first, which offers the rest."""
+        self.select_page()
+        self.press(f"Select all {count:,} that match")
+        expect(self.area("selected")).to_contain_text(f"{count:,} selected, as of")
+
+    def expect_selected(self, count: int) -> None:
+        """Wait until so many runs are selected."""
+        expect(self.button(f"Delete {count:,}")).to_be_enabled()
 
     def _hear(self, kind: str, text: str) -> None:
         if kind == "error" and not any(words in text for words in _NOT_OURS):

@@ -27,11 +27,11 @@ page = st.navigation(
     position="hidden",
 )
 with shown_errors():
-    signin.require_sign_in()
+    actor = signin.require_sign_in()
 
 with st.sidebar:
     st.page_link("runs.py", label="Run Manager", icon=":material/database:")
 with st.container(key="once"):
     scripts.start()
 page.run()
-signin.draw_sign_out()
+signin.draw_sign_out(actor)

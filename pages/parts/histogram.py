@@ -92,7 +92,7 @@ def draw_histogram(actor: Actor, view: View) -> None:
         _draw(found, about)
     else:
         with st.container(key="noted"):
-            st.text("No run here has a time.")
+            st.text("No times to show.")
 
 
 def _draw(found: Histogram, about: object) -> None:

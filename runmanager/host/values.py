@@ -236,9 +236,9 @@ class Hints:
     """What the indexes on ``run_metadata`` are good for when it is read.
 
     ``indexed`` are the columns that an index begins with, ``ordered`` those behind which one has
-    the order of the list. ``nulls_last`` is the form in which that order is asked for. With
-    ``has_trigrams`` a part of an id or a name can be looked up. With ``has_idle_users`` few of the
-    users have runs at all.
+    the order of the list; ``status`` only where what is equal there prints alike. ``nulls_last`` is
+    the form in which that order is asked for. With ``has_trigrams`` a part of an id or a name can
+    be looked up. With ``has_idle_users`` few of the users have runs at all.
     """
 
     indexed: frozenset[str] = frozenset()

@@ -61,8 +61,7 @@ class RunManager:
         self.preferences = Preferences(access, store)
         self._operations = Operations(access.database, lambda: access.host)
         self.watching = Watching(access, self._operations)
-        on_deleted = _forget if replica is None else replica.remember
-        self.deleting = Deleting(access, self._operations, on_deleted)
+        self.deleting = Deleting(access, self._operations, self._note_deleted)
 
     @classmethod
     def open(
@@ -114,6 +113,12 @@ class RunManager:
             self._replica.close()
         self._store.close()
 
+    def _note_deleted(self, thread_ids: Iterable[str]) -> None:
+        """Let nobody be shown what is gone: by the replica, or as a total from before."""
+        if self._replica is not None:
+            self._replica.remember(thread_ids)
+        self.finding.forget_totals()
+
     def is_database_reachable(self) -> bool:
         """Whether the database answers; the one call that anybody may make."""
         try:
@@ -125,10 +130,6 @@ class RunManager:
         except DatabaseError:
             return False
         return True
-
-
-def _forget(_thread_ids: Iterable[str]) -> None:
-    """Without a replica nothing can show a deleted run again."""
 
 
 def _signing_in(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -12,11 +11,19 @@ from sqlalchemy.sql import visitors
 
 from runmanager.errors import InvalidRequestError
 from runmanager.filters import ENTRIES, Without
-from runmanager.host.ids import has_id, same_id, storable
+from runmanager.host.ids import (
+    array_of,
+    has_id,
+    native_ids,
+    printed_value,
+    same_id,
+    storable,
+)
+from runmanager.queries.listing import kinds, spans
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from datetime import datetime, timedelta
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import timedelta
 
     from runmanager.filters import RunFilter
     from runmanager.host.values import Host, Reading
@@ -26,23 +33,40 @@ _HAS_TRIGRAM = re.compile(r"[^\W_]{3}")
 
 
 @dataclass(frozen=True)
-class Part:
-    """What one entry of a filter asks of a run.
+class Equality:
+    """One of some values of a column, whose runs a host's index can find.
 
-    ``id_column`` is set where it compares an id, which a host's index can find; ``is_one`` where
-    only one id is asked for.
+    ``values`` are those values, in the column's own type, where there are several that an index on
+    (the column, a time) has each in order; ``with_none``: runs without a value are meant as well.
     """
 
+    column: sa.Column[Any]
     where: sa.ColumnElement[bool]
-    id_column: str | None = None
-    is_one: bool = False
+    values: sa.ColumnElement[Any] | None = None
+    with_none: bool = False
+
+    @property
+    def is_one(self) -> bool:
+        """Whether all of its runs have the same value."""
+        return self.values is None and not self.with_none
+
+
+@dataclass(frozen=True)
+class Range:
+    """A condition on when runs started."""
+
+    where: sa.ColumnElement[bool]
+
+
+# What one entry of a filter asks of a run: by what its runs are found, or a condition to be tried.
+Part = Equality | Range | sa.ColumnElement[bool]
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One entry's SQL. The entry is offered where ``run_metadata`` has ``column``."""
+    """One entry's SQL. The entry is offered where ``is_offered`` of the host."""
 
-    column: str
+    is_offered: Callable[[Host], bool]
     of: Callable[[Reading, Any], Part]
     without: Callable[[Reading], sa.ColumnElement[bool]] | None = None
 
@@ -51,16 +75,15 @@ class Condition:
 class Selection:
     """The runs of one filter, as conditions on ``run_metadata``.
 
-    ``equalities`` compare an id, which a host's index can find; ``others`` have to be tried on
-    each row. ``search`` is the text searched for, "" for none. ``by_one`` is the column where one
-    id is all that is asked for.
+    ``equalities`` and ``ranges`` are what a host's index can find; ``others`` have to be tried on
+    each row. ``search`` is the text searched for, "" for none.
     """
 
     reading: Reading
-    equalities: tuple[sa.ColumnElement[bool], ...] = ()
+    equalities: tuple[Equality, ...] = ()
+    ranges: tuple[sa.ColumnElement[bool], ...] = ()
     others: tuple[sa.ColumnElement[bool], ...] = ()
     search: str = ""
-    by_one: str | None = None
 
     @property
     def connection(self) -> sa.Connection:
@@ -75,56 +98,98 @@ class Selection:
     @property
     def where(self) -> tuple[sa.ColumnElement[bool], ...]:
         """Every condition."""
-        return self.equalities + self.others + not_hidden(self.reading)
+        return tuple(one.where for one in self.equalities) + self.not_equalities
+
+    @property
+    def not_equalities(self) -> tuple[sa.ColumnElement[bool], ...]:
+        """Every condition but the equalities."""
+        return self.ranges + self.others + not_hidden(self.reading)
 
     @property
     def is_everything(self) -> bool:
         """Whether no run is left out."""
-        return not (self.equalities or self.others)
+        return not (self.equalities or self.ranges or self.others)
 
     @property
     def is_in_order(self) -> bool:
-        """Whether an index of the host has exactly these runs in the order of the list."""
-        return self.is_everything or self.by_one in self.reading.hints.ordered
+        """Whether the host's indexes have exactly these runs in the order of the list."""
+        names = {one.column.name for one in self.equalities}
+        is_ordered = len(self.equalities) == len(names) <= 1 and names <= self.reading.hints.ordered
+        return is_ordered and not self.others
+
+    @property
+    def in_branches(self) -> Equality | None:
+        """What is in order value by value only: the rows of each are to be merged."""
+        several = [one for one in self.equalities if not one.is_one]
+        return several[0] if several and self.is_in_order else None
+
+    @property
+    def drivers(self) -> tuple[sa.ColumnElement[bool], ...]:
+        """What an index finds the runs of, each by itself: a user's, a status's, those of a day."""
+        hints = self.reading.hints
+        found = [one.where for one in self.equalities if one.column.name in hints.indexed]
+        if self.ranges and "created_at" in hints.indexed:
+            found.append(sa.and_(*self.ranges))
+        return tuple(found)
+
+    @property
+    def conditions(self) -> int:
+        """How many there are that say nothing of each other; a text searched for is one."""
+        return len(self.equalities) + bool(self.ranges) + len(self.others)
 
     @property
     def has_trigram(self) -> bool:
         """Whether there is text enough in the search for a trigram index."""
         return _HAS_TRIGRAM.search(self.search) is not None
 
-    def on(self, rows: sa.FromClause) -> list[sa.ColumnElement[bool]]:
-        """Every condition, asked of ``rows`` that were taken from ``run_metadata``."""
+    def on(
+        self, rows: sa.FromClause, *, without: sa.ColumnElement[bool] | None = None
+    ) -> list[sa.ColumnElement[bool]]:
+        """Every condition but the driver ``without``, asked of ``rows`` of ``run_metadata``."""
 
-        def moved(element: Any, **_: Any) -> Any:
+        asked = [one for one in self.where if one is not without]
+        return [self.moved(one, rows) for one in asked]
+
+    def moved(self, expression: sa.ColumnElement[Any], rows: sa.FromClause) -> Any:
+        """An expression over ``run_metadata``, over ``rows`` that were taken from there."""
+
+        def own(element: Any, **_: Any) -> Any:
             is_own = isinstance(element, sa.Column) and element.table is self.host.runs
             return rows.c[element.name] if is_own else None
 
-        return [visitors.replacement_traverse(one, {}, moved) for one in self.where]
+        return visitors.replacement_traverse(expression, {}, own)
 
-    def only_equalities(self) -> Selection:
-        """The runs of these ids, whatever else is asked of them."""
+    def only_found(self) -> Selection:
+        """The runs that indexes find, whatever else is asked of them."""
         return replace(self, others=(), search="")
+
+    def only_by(self, driver: sa.ColumnElement[bool]) -> Selection:
+        """All the runs of one of ``drivers``."""
+        return Selection(self.reading, ranges=(driver,))
+
+    def narrowed(self, *further: sa.ColumnElement[bool]) -> Selection:
+        """Those of the runs that fulfil ``further`` as well."""
+        return replace(self, others=self.others + further)
 
 
 def offered(host: Host) -> tuple[str, ...]:
     """The keys of the entries that this host's runs can be narrowed down by."""
-    return tuple(key for key in ENTRIES if _CONDITIONS[key].column in host.runs.c)
+    return tuple(key for key in ENTRIES if _CONDITIONS[key].is_offered(host))
 
 
 def select_by(reading: Reading, run_filter: RunFilter) -> Selection:
-    """The selection of exactly the runs of ``run_filter``.
+    """The selection of exactly the runs of ``run_filter``, whose times must be absolute.
 
     The database is asked for the ids behind a username: a join inside the statement was measured to
     hide the index on ``user_id``. Raises InvalidRequestError for an entry that is not offered here.
     """
     parts = tuple(_part(reading, key, value) for key, value in run_filter.chosen())
-    (only,) = parts if len(parts) == 1 else (None,)
     return Selection(
         reading,
-        equalities=tuple(part.where for part in parts if part.id_column is not None),
-        others=tuple(part.where for part in parts if part.id_column is None),
+        equalities=tuple(part for part in parts if isinstance(part, Equality)),
+        ranges=tuple(part.where for part in parts if isinstance(part, Range)),
+        others=tuple(part for part in parts if isinstance(part, sa.ColumnElement)),
         search=run_filter.search,
-        by_one=only.id_column if only is not None and only.is_one else None,
     )
 
 
@@ -137,34 +202,31 @@ def not_hidden(reading: Reading) -> tuple[sa.ColumnElement[bool], ...]:
 
 def _part(reading: Reading, key: str, value: Any) -> Part:
     condition = _CONDITIONS[key]
-    if condition.column not in reading.host.runs.c:
+    if not condition.is_offered(reading.host):
         raise InvalidRequestError(
-            f"Runs cannot be filtered by {ENTRIES[key].word} here: “{reading.host.runs.name}” has "
-            f"no column “{condition.column}”."
+            f"Runs cannot be filtered by “{key}” here: “{reading.host.runs.name}” does not have "
+            "the columns for it, or not as times."
         )
     if not isinstance(value, Without):
         return condition.of(reading, value)
     if condition.without is None:
         raise InvalidRequestError(f"There are no runs without a {ENTRIES[key].word} to filter by.")
-    return Part(condition.without(reading))
+    return condition.without(reading)
 
 
 def _has_text(reading: Reading, search: str) -> Part:
     if not storable(search):
-        return Part(sa.false())
+        return sa.false()
     runs = reading.host.runs.c
     # autoescape makes %, _ and the escape character mean themselves.
-    return Part(
-        sa.or_(
-            sa.cast(runs.thread_id, sa.Text).icontains(search, autoescape=True),
-            sa.cast(runs.run_name, sa.Text).icontains(search, autoescape=True),
-        )
+    return sa.or_(
+        sa.cast(runs.thread_id, sa.Text).icontains(search, autoescape=True),
+        sa.cast(runs.run_name, sa.Text).icontains(search, autoescape=True),
     )
 
 
 def _is_of_user(reading: Reading, username: str) -> Part:
-    ids = _user_ids(reading, username)
-    return Part(has_id(reading.host.runs.c.user_id, ids), "user_id", is_one=len(ids) == 1)
+    return _has_one(reading.host.runs.c.user_id, _user_ids(reading, username))
 
 
 def _is_of_no_user(reading: Reading) -> sa.ColumnElement[bool]:
@@ -172,8 +234,27 @@ def _is_of_no_user(reading: Reading) -> sa.ColumnElement[bool]:
 
 
 def _is_in_workspace(reading: Reading, workspace: str) -> Part:
-    column = reading.host.runs.c.workspace_id
-    return Part(has_id(column, [workspace]), "workspace_id", is_one=True)
+    return _has_one(reading.host.runs.c.workspace_id, [workspace])
+
+
+def having(column: sa.Column[Any], texts: Sequence[str]) -> Equality:
+    """The runs with one of these values of ``column``, each as PostgreSQL prints it."""
+    if len(texts) == 1:
+        return Equality(column, column == printed_value(column, texts[0]))
+    values = array_of(column, texts)
+    return Equality(column, sa.false() if values is None else column == sa.any_(values), values)
+
+
+def is_of_nobody(reading: Reading) -> sa.ColumnElement[bool]:
+    """The condition that a run has no user whose name is known."""
+    users = reading.host.users.c
+    is_user = same_id(users.id, reading.host.runs.c.user_id)
+    return ~sa.exists(sa.select(sa.literal(1)).where(is_user, users.username.is_not(None)))
+
+
+def _has_one(column: sa.Column[Any], texts: list[str]) -> Equality:
+    values = array_of(column, texts) if len(native_ids(column, texts)) > 1 else None
+    return Equality(column, has_id(column, texts), values)
 
 
 def _is_in_no_workspace(reading: Reading) -> sa.ColumnElement[bool]:
@@ -183,48 +264,43 @@ def _is_in_no_workspace(reading: Reading) -> sa.ColumnElement[bool]:
 
 def _is_of_model(reading: Reading, model: str) -> Part:
     column = sa.cast(reading.host.runs.c.llm_model, sa.Text)
-    return Part(column == model if storable(model) else sa.false())
+    return column == model if storable(model) else sa.false()
 
 
 def _is_of_no_model(reading: Reading) -> sa.ColumnElement[bool]:
     return reading.host.runs.c.llm_model.is_(None)
 
 
-def _has_status(reading: Reading, words: tuple[str, ...]) -> Part:
-    return Part(has_id(reading.host.runs.c.status, words))
+def _has_status(reading: Reading, given: tuple[str, ...]) -> Part:
+    words = kinds.words_as_given(reading, given)
+    return kinds.is_spelled(reading, given) if words is None else _by_words(words)
 
 
-def _is_of_kind(reading: Reading, kinds: tuple[str, ...]) -> Part:
-    column = reading.host.runs.c.status
-    known = reading.host.conventions.statuses
-    words = reading.connection.scalars(
-        sa.select(sa.cast(column, sa.Text)).where(column.is_not(None)).distinct()
-    )
-    chosen = [word for word in words if known.kind(word).shown in kinds]
-    is_chosen = has_id(column, chosen)
-    return Part(sa.or_(is_chosen, column.is_(None)) if "other" in kinds else is_chosen)
+def _is_of_kind(reading: Reading, chosen: tuple[str, ...]) -> Part:
+    words = kinds.words_of_kinds(reading, chosen)
+    return kinds.is_of_kinds(reading, chosen) if words is None else _by_words(words)
 
 
-def _started(compare: Callable[[Any, Any], Any]) -> Callable[[Reading, datetime], Part]:
-    def part(reading: Reading, moment: datetime) -> Part:
-        column = reading.host.runs.c.created_at
-        # The column bare, the value of its own type: a cast of the column hides its index.
-        stored = moment
-        if column.info["type"] != "timestamp with time zone":
-            stored = moment.astimezone(reading.host.conventions.zone).replace(tzinfo=None)
-        return Part(compare(column, stored))
-
-    return part
+def _by_words(words: kinds.Words) -> Equality:
+    values = words.values if len(words.words) > 1 or words.with_none else None
+    return Equality(words.column, words.where, values, words.with_none)
 
 
 def _has_error(reading: Reading, text: str) -> Part:
     column = sa.cast(reading.host.runs.c.error_message, sa.Text)
-    return Part(column.icontains(text, autoescape=True) if storable(text) else sa.false())
+    return column.icontains(text, autoescape=True) if storable(text) else sa.false()
 
 
 def _took_longer(reading: Reading, length: timedelta) -> Part:
-    runs = reading.host.runs.c
-    return Part(runs.completed_at - runs.created_at > length)
+    return taken_by(reading) > sa.literal(length, sa.Interval())
+
+
+def taken_by(reading: Reading) -> sa.ColumnElement[timedelta]:
+    """How long a run took, which for a running one is until now; NULL where nobody knows."""
+    is_running = _is_of_kind(reading, ("running",))
+    where = is_running.where if isinstance(is_running, Equality) else is_running
+    assert isinstance(where, sa.ColumnElement)  # noqa: S101  a kind is no range
+    return spans.taken(reading.host, where)
 
 
 def _user_ids(reading: Reading, username: str) -> list[str]:
@@ -245,15 +321,25 @@ def _exists_in(table: sa.Table, id_column: sa.Column[Any]) -> sa.ColumnElement[b
     return sa.exists(sa.select(sa.literal(1)).where(same_id(table.c.id, id_column)))
 
 
+def _has(column: str) -> Callable[[Host], bool]:
+    return lambda host: column in host.runs.c
+
+
 _CONDITIONS: Mapping[str, Condition] = {
-    "search": Condition("thread_id", _has_text),
-    "username": Condition("user_id", _is_of_user, _is_of_no_user),
-    "workspace": Condition("workspace_id", _is_in_workspace, _is_in_no_workspace),
-    "model": Condition("llm_model", _is_of_model, _is_of_no_model),
-    "status": Condition("status", _has_status),
-    "kind": Condition("status", _is_of_kind),
-    "since": Condition("created_at", _started(operator.ge)),
-    "until": Condition("created_at", _started(operator.lt)),
-    "error": Condition("error_message", _has_error),
-    "longer_than": Condition("completed_at", _took_longer),
+    "search": Condition(_has("thread_id"), _has_text),
+    "username": Condition(_has("user_id"), _is_of_user, _is_of_no_user),
+    "workspace": Condition(_has("workspace_id"), _is_in_workspace, _is_in_no_workspace),
+    "model": Condition(_has("llm_model"), _is_of_model, _is_of_no_model),
+    "status": Condition(_has("status"), _has_status),
+    "kind": Condition(_has("status"), _is_of_kind),
+    "since": Condition(
+        spans.has_started,
+        lambda reading, moment: Range(spans.started_since(reading.host, moment)),
+    ),
+    "until": Condition(
+        spans.has_started,
+        lambda reading, moment: Range(spans.started_before(reading.host, moment)),
+    ),
+    "error": Condition(_has("error_message"), _has_error),
+    "longer_than": Condition(spans.has_taken, _took_longer),
 }

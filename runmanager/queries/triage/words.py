@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from runmanager.host.ids import printed_value, printed_values
-from runmanager.queries.listing.conditions import Selection, not_hidden
+from runmanager.queries.listing.conditions import Equality, Selection, not_hidden
 from runmanager.queries.listing.totals import planned
 
 if TYPE_CHECKING:
@@ -46,9 +46,12 @@ def read_words(reading: Reading, limits: TriageLimits) -> Words | None:
 
 def guesses(reading: Reading, words: Iterable[Word]) -> dict[Word, int]:
     """How many runs have each of these, as the planner guesses."""
-    return {
-        word: planned(Selection(reading, equalities=(has_word(reading, [word]),))) for word in words
-    }
+    column = reading.host.runs.c.status
+
+    def guess(word: Word) -> int:
+        return planned(Selection(reading, (Equality(column, has_word(reading, [word])),)))
+
+    return {word: guess(word) for word in words}
 
 
 def has_word(reading: Reading, words: Iterable[Word]) -> sa.ColumnElement[bool]:

@@ -1,0 +1,128 @@
+"""Totals that were counted a moment ago, and whose turn it is to count."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from runmanager.paging import Exactness, Total
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+MAX_KEPT = 100
+# What is counted within this many seconds is counted again each time.
+CHEAP_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class _Kept:
+    total: Total
+    at: float
+    snapshot: str | None
+
+
+@dataclass
+class Counts:
+    """The totals of one host's lists that took long to count; each is kept for ``seconds``.
+
+    As long as nothing was written to the database since, it is the total; afterwards it is about
+    the total. Counts take turns: each reads a whole index, and several at once would leave no
+    processor to anybody else.
+    """
+
+    seconds: float = 10.0
+    _kept: OrderedDict[Hashable, _Kept] = field(default_factory=OrderedDict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _turn: threading.Lock = field(default_factory=threading.Lock)
+    _generation: int = 0
+
+    def of(self, key: Hashable) -> Counted:
+        """The total of the list that is called ``key``."""
+        return Counted(self, key)
+
+    def forget(self) -> None:
+        """Count everything anew: runs were deleted."""
+        with self._lock:
+            self._generation += 1
+            self._kept.clear()
+
+    def total(
+        self,
+        key: Hashable,
+        connection: sa.Connection,
+        seconds: Callable[[], float],
+        count: Callable[[], Total],
+    ) -> Total:
+        """The total called ``key``: as it is known, or as ``count`` finds it in its turn.
+
+        After ``seconds`` its turn is not waited for any longer, and it is not known.
+        """
+        known = self._known(key, connection)
+        if known is not None:
+            return known
+        if not self._turn.acquire(timeout=seconds()):
+            return Total(0, Exactness.AT_LEAST)
+        try:
+            # Another may have counted the same meanwhile.
+            known = self._known(key, connection)
+            if known is not None:
+                return known
+            generation, began = self._generation, time.monotonic()
+            total = count()
+            if total.is_exact and time.monotonic() - began > CHEAP_SECONDS:
+                self._keep(key, _Kept(total, began, _snapshot(connection)), generation)
+            return total
+        finally:
+            self._turn.release()
+
+    def _known(self, key: Hashable, connection: sa.Connection) -> Total | None:
+        with self._lock:
+            kept = self._kept.get(key)
+            if kept is not None and time.monotonic() - kept.at > self.seconds:
+                del self._kept[key]
+                return None
+        if kept is None:
+            return None
+        if kept.snapshot is not None and kept.snapshot == _snapshot(connection):
+            return kept.total
+        return Total(kept.total.count, Exactness.ABOUT)
+
+    def _keep(self, key: Hashable, kept: _Kept, generation: int) -> None:
+        with self._lock:
+            if generation != self._generation:
+                return
+            self._kept[key] = kept
+            while len(self._kept) > MAX_KEPT:
+                self._kept.popitem(last=False)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The total of one list, among those that were counted a moment ago."""
+
+    counts: Counts
+    key: Hashable
+
+    def total(
+        self, connection: sa.Connection, seconds: Callable[[], float], count: Callable[[], Total]
+    ) -> Total:
+        """What ``Counts.total`` says of it."""
+        return self.counts.total(self.key, connection, seconds, count)
+
+
+def _snapshot(connection: sa.Connection) -> str | None:
+    """Which transactions this one sees; None on a replica, which does not know.
+
+    Two that see the same ones see the same rows.
+    """
+    seen = sa.cast(sa.func.txid_current_snapshot(), sa.Text)
+    found: str | None = connection.scalar(
+        sa.select(sa.case((sa.func.pg_is_in_recovery(), None), else_=seen))
+    )
+    return found

@@ -1,0 +1,26 @@
+"""The ids of a filter's runs at one moment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runmanager.queries.listing.access_paths import KEYS
+from runmanager.queries.listing.conditions import select_by
+from runmanager.queries.listing.pages import rows_of
+from runmanager.records import FrozenRuns
+
+if TYPE_CHECKING:
+    from runmanager.filters import RunFilter
+    from runmanager.host.values import Reading
+    from runmanager.queries.listing.limits import Limits
+
+
+def freeze(reading: Reading, run_filter: RunFilter, most: int, limits: Limits) -> FrozenRuns:
+    """The ids of the newest ``most`` runs of ``run_filter``, and whether those are all.
+
+    Raises DatabaseTooSlowError where they are not found within the time limit of a statement: it
+    never gives a part only.
+    """
+    rows = rows_of(select_by(reading, run_filter), limits, most + 1, show=KEYS)
+    ids = tuple(row.thread_id for row in rows[:most])
+    return FrozenRuns(ids, is_complete=len(rows) <= most)

@@ -50,9 +50,6 @@ TIMES = int(os.environ.get("TIMES", "20"))
 LOADS = 5
 USER = "kate"
 MOST_TIMES, MOST_SHIFT = 1.25, 0.1
-# The middle of a row's box, and how high rows and heading are: on a page that is the window, and on
-# the one before it.
-BOX, DENSE_ROW, ROW = 18, 28, 35
 # Time for what a page draws after its list, which is not measured here.
 AFTERWARDS = 400
 
@@ -66,7 +63,7 @@ _WATCH = """({ selector, pattern, grids }) => {
     const shows = () =>
       [...document.querySelectorAll(selector)].some(
         (one) => one.checkVisibility() && !one.disabled && wanted.test(one.innerText)) &&
-      !grids.some((grid) => document.querySelector(`.${grid} canvas`));
+      !grids.some((grid) => document.querySelector(`.${grid}`)?.checkVisibility());
     const look = () => requestAnimationFrame(start !== undefined && shows()
       ? () => requestAnimationFrame(() => resolve(performance.now() - start)) : look);
     look();
@@ -152,13 +149,7 @@ class Act:
 
 def click_box(side: Side) -> None:
     """Click the box of the first row."""
-    height = DENSE_ROW if side.ada.page.locator(".st-key-page").count() else ROW
-    canvas = side.ada.runs.root.get_by_test_id("data-grid-canvas")
-    # The grid hears a click only where it has seen the mouse before. Forced, as a transparent sheet
-    # for scrolling lies over the picture.
-    canvas.hover(position={"x": BOX, "y": height * 1.5}, force=True)
-    side.ada.page.wait_for_timeout(100)
-    canvas.click(position={"x": BOX, "y": height * 1.5}, force=True)
+    side.ada.runs.click(0, "")
 
 
 def tick(side: Side) -> None:
@@ -186,8 +177,8 @@ def user_option(side: Side) -> Locator:
 
 def show_all_users(side: Side) -> None:
     """Take the filter away again."""
-    clear = ".st-key-clear_filters button, .st-key-chip-username button"
-    side.ada.page.locator(clear).first.click()
+    clear = side.ada.page.locator(".st-key-clear_filters, .st-key-chip-username")
+    clear.get_by_role("button").first.click()
     expect(side.ada.area("heading")).to_contain_text(f"{RUNS:,} runs")
 
 

@@ -63,7 +63,7 @@ class Dashboard:
 
     def area(self, key: str) -> Locator:
         """The part of the page that has this key; the newer one while it takes another's place."""
-        return self.page.locator(f".st-key-{key}").last
+        return self.page.locator(f".st-key-{key}").filter(visible=True).last
 
     @property
     def dialog(self) -> Locator:
@@ -73,8 +73,10 @@ class Dashboard:
     @property
     def runs(self) -> Grid:
         """The grid of runs."""
-        # While a grid with other rows takes its place, the one before is there as well.
-        root = self.page.locator("[class*='st-key-grid-'] [data-testid='stDataFrame']").last
+        # While a grid with other rows takes its place, the one before is there as well; and stays,
+        # hidden, until the page is drawn once more.
+        grids = self.page.locator("[class*='st-key-grid-'] [data-testid='stDataFrame']")
+        root = grids.filter(visible=True).last
         expect(root).to_be_visible()
         return Grid(self.page, root)
 

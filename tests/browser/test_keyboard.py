@@ -42,11 +42,14 @@ def test_escape_closes_the_confirmation_from_inside_its_tables(
     done, running = host.add_run(), host.add_run(status="running")
     ada = tab().visit()
     ada.tick(done, running)
-    for number in range(3):
+    for tab_name, column in (("The run", "Run"), ("Left out 1", "Run"), ("Tables", "Table")):
         ada.press("Delete 2")
-        tables = ada.dialog.get_by_test_id("stDataFrame")
-        expect(tables).to_have_count(3)
-        Grid(ada.page, tables.nth(number)).focus(0, "Table" if number == 2 else "Run")
+        # The first is open already.
+        if tab_name != "The run":
+            ada.dialog.get_by_role("tab", name=tab_name).click()
+        ada.settle()
+        table = ada.dialog.get_by_test_id("stDataFrame").filter(visible=True)
+        Grid(ada.page, table).focus(0, column)
         ada.page.keyboard.press("Escape")
         expect(ada.dialog).to_have_count(0)
         expect(ada.button("Delete 2")).to_be_enabled()

@@ -25,4 +25,5 @@ def test_a_status_is_read_on_its_tint(kind: str, theme: str) -> None:
 
 def test_the_text_on_the_tints_is_that_of_the_themes() -> None:
     config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())
-    assert TEXT_COLORS == tuple(config["theme"][theme]["textColor"] for theme in THEMES)
+    colors = tuple(config["theme"][theme]["textColor"] for theme in THEMES)
+    assert colors == TEXT_COLORS

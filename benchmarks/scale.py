@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from benchmarks import behind_views, cases, deleting, memory, over_http, reading, sessions
+from benchmarks import behind_views, cases, deleting, memory, over_http, reading, sessions, triage
 from benchmarks.big_host import SERVER, cloned, open_host
 from benchmarks.big_process import BENCH_DIR, RUNS
 from benchmarks.reading import open_reader
@@ -58,6 +58,9 @@ def main() -> int:
         print(_environment(database))
         with open_reader(database, RUNS) as reader:
             rows = reading.measure(reader, cases.existing_indexes(reader))
+            _tell("triage")
+            rows += reading.measure(reader, triage.with_existing_indexes(reader))
+            rows.append(triage.bars(reader))
         # Before the database is copied: what is then on its way to the disk slows down the rest.
         rows += over_http.measure()
         _tell("memory")
@@ -98,6 +101,8 @@ def _rows(held: memory.Held, load: sessions.Load, with_clients: sessions.Load) -
         Row(
             f"the same beside {sessions.API_CLIENTS} API clients that never pause",
             Figures(1000 * with_clients.p95),
+            Target(at_most=1000 * sessions.TARGET),
+            has_failed=not with_clients.is_met,
         ),
     ]
 
@@ -119,6 +124,8 @@ def _changed(server: EmbeddedPostgres) -> tuple[list[Row], list[str]]:
         notes += _create(copy, is_trigram=False)
         with open_reader(copy, RUNS) as reader:
             found = reading.measure(reader, cases.advised_indexes(reader))
+            _tell("triage with indexes")
+            found += reading.measure(reader, triage.with_advised_indexes(reader))
         rows += _named(found, "with all advised")
     return rows, notes
 

@@ -71,12 +71,16 @@ def draw(actor: Actor) -> None:
         notices = st.container(key="notices", gap=None)
         with st.container(key="operation", gap=None):
             operation.draw_operation(actor)
-        over_time = None if histogram.is_folded(actor) else st.container(key="histogram", gap=None)
-        rows = st.container(key="rows", height="stretch", gap=None)
+        is_folded = histogram.is_folded(actor)
+        over_time = None if is_folded else st.container(key="histogram", gap=None)
+        # The stylesheet keeps the chart's place above it until there is one.
+        rows = st.container(key="rows" if is_folded else "rows-below", height="stretch", gap=None)
     # The places stand in the order of the page, and are filled in the order of what matters.
     with rows:
         _draw_list(actor)
-    _draw_head(actor, left, right, notices)
+    _draw_head(actor, left, notices)
+    with right:
+        _draw_controls(actor)
     kinds = filter_form.draw_form(actor)
     if over_time is not None:
         with over_time:
@@ -113,8 +117,8 @@ def _draw_list(actor: Actor) -> None:
 
 
 @st.fragment(key=filtering.HEAD)
-def _draw_head(actor: Actor, left: Any, right: Any, notices: Any) -> None:
-    """How many runs, of which filter, in which order."""
+def _draw_head(actor: Actor, left: Any, notices: Any) -> None:
+    """How many runs, and of which filter."""
     view, offered = current_view(actor)
     page = run_grid.known_page(view.run_filter, _order(view))
     with left:
@@ -125,22 +129,27 @@ def _draw_head(actor: Actor, left: Any, right: Any, notices: Any) -> None:
             st.button(
                 "Clear filters", key="clear_filters", on_click=filtering.clear_all, type="tertiary"
             )
-    with right:
-        columns.draw_menu(actor, view, _redraw_list)
-        sort_menu.draw_menu(replace(view, sort=_order(view)))
-        histogram.draw_fold(actor)
-        st.button(
-            "Refresh",
-            key="refresh",
-            on_click=_read_again,
-            type="tertiary",
-            icon=":material/refresh:",
-            help="Read the runs again",
-        )
     said = [*view.notices, *_said_of(view, page)]
     with notices:
         if said:
             st.info(" ".join(said), icon=":material/info:")
+
+
+@st.fragment(key=filtering.CONTROLS)
+def _draw_controls(actor: Actor) -> None:
+    """Which columns, in which order, and the chart; what no filter changes."""
+    view, _offered = current_view(actor)
+    columns.draw_menu(actor, view, _redraw_list)
+    sort_menu.draw_menu(replace(view, sort=_order(view)))
+    histogram.draw_fold(actor)
+    st.button(
+        "Refresh",
+        key="refresh",
+        on_click=_read_again,
+        type="tertiary",
+        icon=":material/refresh:",
+        help="Read the runs again",
+    )
 
 
 @st.fragment(key=filtering.HISTOGRAM)

@@ -8,7 +8,7 @@ days, times by the clock of some zone, and texts: ``utc`` is the one place where
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -40,34 +40,6 @@ def utc(value: date | str | None, zone: tzinfo) -> datetime | None:
         return value.astimezone(UTC)
     except OverflowError:
         return value.replace(tzinfo=UTC)
-
-
-def by_clock(moment: datetime, zone: tzinfo) -> datetime:
-    """The first time on the clock of ``zone`` that ``utc`` reads as ``moment`` or later.
-
-    What a column without zones is compared with. An hour that comes twice is read as the first:
-    what begins in the second begins behind it. A time that the clocks leapt over stands before the
-    leap.
-    """
-    local = moment.astimezone(zone)
-    naive = local.replace(tzinfo=None, fold=0)
-    if not local.fold:
-        return naive
-    shift = _offset(naive, zone, 0) - _offset(naive, zone, 1)
-    first, last = 0, int(shift.total_seconds())
-    while first < last:
-        middle = (first + last) // 2
-        later = naive + timedelta(seconds=middle)
-        if _offset(later, zone, 0) == _offset(later, zone, 1):
-            last = middle
-        else:
-            first = middle + 1
-    end = naive + timedelta(seconds=first)
-    return end.replace(microsecond=0)
-
-
-def _offset(naive: datetime, zone: tzinfo, fold: int) -> timedelta:
-    return naive.replace(tzinfo=zone, fold=fold).utcoffset() or timedelta()
 
 
 def _parsed(text: str) -> datetime | None:

@@ -13,23 +13,17 @@ from pages.parts import run_list
 from pages.parts.address import read_view, write_view
 from runmanager.filters import RunFilter
 from runmanager.paging import PageRequest
+from runmanager.sorting import NEWEST_FIRST, Sort
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from runmanager.sorting import Sort
 
 # The fragments of the runs page, in the order in which they are drawn.
-LIST, HEAD, FORM, HISTOGRAM, KINDS, ERRORS = (
-    "list",
-    "head",
-    "form",
-    "histogram",
-    "kinds",
-    "errors",
-)
+LIST, HEAD, CONTROLS, FORM = "list", "head", "controls", "form"
+HISTOGRAM, KINDS, ERRORS = "histogram", "kinds", "errors"
 _OF_A_FILTER = (LIST, HEAD, HISTOGRAM, KINDS, ERRORS)
-ALL_OF_IT = (LIST, HEAD, FORM, HISTOGRAM, KINDS, ERRORS)
+ALL_OF_IT = (LIST, HEAD, CONTROLS, FORM, HISTOGRAM, KINDS, ERRORS)
 
 
 def change(values: Mapping[str, Any], *, is_form_stale: bool = True) -> None:
@@ -40,7 +34,8 @@ def change(values: Mapping[str, Any], *, is_form_stale: bool = True) -> None:
     view = read_view()
     run_filter = replace(view.run_filter, **values)
     write_view(replace(view, run_filter=run_filter, request=PageRequest(size=view.request.size)))
-    show_anew(*(ALL_OF_IT if is_form_stale else _OF_A_FILTER))
+    order = [CONTROLS] if view.sort != NEWEST_FIRST else []
+    show_anew(*_OF_A_FILTER, *order, *([FORM] if is_form_stale else []))
 
 
 def clear(*keys: str) -> None:
@@ -58,7 +53,7 @@ def sort_by(sort: Sort) -> None:
     """List the same runs in another order, from its first page."""
     view = read_view()
     write_view(replace(view, sort=sort, request=PageRequest(size=view.request.size)))
-    show_anew(LIST, HEAD)
+    show_anew(LIST, HEAD, CONTROLS)
 
 
 def show_rows(size: int) -> None:

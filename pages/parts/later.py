@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# Most answers are there by then: each run of a fragment is work for the browser, too.
+_PATIENCE_SECONDS = 0.08
 _LISTENING_SECONDS = 0.02
 # Each waits for the database; how many of them it answers at once is decided there.
 _pool = ThreadPoolExecutor(max_workers=16, thread_name_prefix="later")
@@ -42,7 +44,7 @@ def answer(name: str, about: object, question: Callable[[], T]) -> T:
             questions[name][1].cancel()
         questions[name] = about, _pool.submit(question)
     asked = questions[name][1]
-    if not wait([asked], timeout=_LISTENING_SECONDS).done:
+    if not wait([asked], timeout=_PATIENCE_SECONDS).done:
         # Streamlit allows this wherever not the whole page runs.
         with suppress(StreamlitAPIException):
             st.rerun(scope="fragment")

@@ -1,10 +1,9 @@
-"""How statuses and pages look: the few colours and the small stylesheet of our own."""
+"""How statuses look: their signs and the few colours, in both themes."""
 
 from __future__ import annotations
 
 import html
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -43,12 +42,6 @@ LOOKS: Mapping[str, Look] = {
 }
 # The theme's text, which stands on the tints: textColor in .streamlit/config.toml.
 TEXT_COLORS = ("#1b2430", "#e4e8ee")
-_STYLESHEET = Path(__file__).with_name("stylesheet.css").read_text(encoding="utf-8")
-
-
-def apply() -> None:
-    """Put the stylesheet on the page."""
-    st.html(f"<style>{_STYLESHEET}</style>")
 
 
 def is_dark() -> bool:

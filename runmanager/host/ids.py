@@ -47,12 +47,6 @@ def printed_value(column: sa.Column[Any], text: str) -> sa.ColumnElement[Any]:
     return sa.cast(sa.literal(text, sa.Text), TypeByName(column.info["type"]))
 
 
-def printed_values(column: sa.Column[Any], texts: Iterable[str]) -> sa.ColumnElement[Any]:
-    """``printed_value`` of each of ``texts``, as one array."""
-    values = sa.literal(list(texts), sa.ARRAY(sa.Text))
-    return sa.cast(values, TypeByName(f"{column.info['type']}[]"))
-
-
 def array_of(column: sa.Column[Any], texts: Iterable[str]) -> sa.ColumnElement[Any] | None:
     """Those of ``texts`` that ``column`` can hold, as one array in its own type; None for none.
 

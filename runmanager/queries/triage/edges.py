@@ -42,6 +42,7 @@ _STEPS = (
     *(timedelta(days=days) for days in _DAYS),
 )
 _DAY = timedelta(days=1)
+_SECOND = timedelta(seconds=1)
 # Two buckets of the step that comes next after a length always have it in them.
 _FAR = 10
 # Clocks are set by less than this.
@@ -70,6 +71,36 @@ def round_edges(
                 return edges
     # A round time lies between them, and there is to be one bucket only.
     return first, last if is_cut[1] else last + timedelta(microseconds=1)
+
+
+def by_the_clock(times: tuple[datetime, ...], zone: tzinfo) -> tuple[datetime, ...]:
+    """What a clock of ``zone`` shows at ``times``, in its own order, and where its order breaks.
+
+    Between two neighbours ``utc`` of ``clamped_times.py`` reads the clock's times in order, as such
+    that lie between the same two of ``times``.
+    """
+    shown: set[datetime] = set()
+    for time in times:
+        before, behind = _offset(time - _DAY, zone), _offset(time + _DAY, zone)
+        plain = time.replace(tzinfo=None)
+        shown.update((plain + before, plain + behind))
+        if before != behind:
+            change = _change(time - _DAY, time + _DAY, zone).replace(tzinfo=None)
+            shown.update((change + before, change + behind))
+    return tuple(sorted(shown))
+
+
+def leap_around(time: datetime, zone: tzinfo) -> tuple[datetime, datetime] | None:
+    """From when to when there are times of two places on the clock, where ``time`` is among those.
+
+    When clocks leap from two to three, what says half past two is as late as half past three.
+    """
+    before, behind = _offset(time - _DAY, zone), _offset(time + _DAY, zone)
+    if behind <= before:
+        return None
+    change = _change(time - _DAY, time + _DAY, zone)
+    end = change + (behind - before)
+    return (change, end) if change <= time < end else None
 
 
 def _edges(
@@ -126,8 +157,25 @@ def _instants(clock: datetime, zone: tzinfo) -> Iterator[datetime]:
 
 def _margin(moment: datetime, zone: tzinfo) -> timedelta:
     """How far around ``moment`` a clock may show the same times twice."""
-    before, behind = ((moment + by).astimezone(zone).utcoffset() for by in (-_SHIFT, _SHIFT))
-    return timedelta() if before == behind else _SHIFT
+    is_set = _offset(moment - _SHIFT, zone) != _offset(moment + _SHIFT, zone)
+    return _SHIFT if is_set else timedelta()
+
+
+def _change(before: datetime, behind: datetime, zone: tzinfo) -> datetime:
+    """When the clock was set between these two."""
+    offset = _offset(before, zone)
+    while behind - before > _SECOND:
+        middle = before + (behind - before) // 2
+        if _offset(middle, zone) == offset:
+            before = middle
+        else:
+            behind = middle
+    # Clocks are set at whole seconds.
+    return behind.replace(microsecond=0)
+
+
+def _offset(time: datetime, zone: tzinfo) -> timedelta:
+    return time.astimezone(zone).utcoffset() or timedelta()
 
 
 def _floored(clock: datetime, step: timedelta) -> datetime:

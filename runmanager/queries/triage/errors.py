@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 # A shorter text is in most errors.
 LEAST_TEXT = 3
-# Looking at so many runs' errors takes as long as may be tried.
-_LOOKED_AT = 300_000
 
 
 def count_with_error(reading: Reading, run_filter: RunFilter, limits: TriageLimits) -> Total | None:
@@ -36,13 +34,14 @@ def count_with_error(reading: Reading, run_filter: RunFilter, limits: TriageLimi
         return None
     question = Question.of(reading, replace(run_filter.cleared("search"), error=text))
     connection, began = reading.connection, time.monotonic()
-    if question.guess <= _LOOKED_AT:
+    if question.guess <= limits.looked_at and limits.try_seconds:
         found = tried(connection, limits.try_seconds, partial(count_all, question.selection))
         if found is not None:
             return Total(found)
-    first = _among_newest(question, limits.looked_through, limits.try_seconds)
+    first = _among_newest(question, limits.looked_through, limits.seconds)
     if first is None:
         return Total(0, Exactness.AT_LEAST)
+    # As many more as can be looked at in the time that is left.
     took = time.monotonic() - began
     further = int(limits.looked_through * (limits.try_seconds - took) / took)
     if first.is_exact or further <= limits.looked_through:

@@ -16,8 +16,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from runmanager.filters import KINDS
+from runmanager.queries.listing.spans import has_started
+from runmanager.queries.triage.buckets import find_edges
 from runmanager.queries.triage.question import Counts, Question
-from runmanager.queries.triage.spans import find_edges, has_times
 from runmanager.queries.triage.statuses import (
     Answer,
     among_newest,
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
 
     from runmanager.filters import RunFilter
     from runmanager.host.values import Reading
+    from runmanager.queries.triage.buckets import Edges
     from runmanager.queries.triage.limits import TriageLimits
-    from runmanager.queries.triage.spans import Edges
 
 
 def read_histogram(
@@ -48,7 +49,7 @@ def read_histogram(
     no time that a calendar has: before the year 1, after 9999, at infinity. Raises
     DatabaseTooSlowError where nothing is found in time.
     """
-    if not has_times(reading):
+    if not has_started(reading.host):
         return Histogram((), Accuracy.EXACT)
     question = Question.of(reading, run_filter)
     edges = find_edges(question, buckets, zone, limits)
@@ -62,15 +63,16 @@ def read_histogram(
 
 def _ways(question: Question, limits: TriageLimits) -> Iterator[Callable[[], Answer | None]]:
     few = question.guess <= limits.bucketed
-    # Where the filter itself leaves few of its time's runs, those of each bucket are not looked at.
-    if question.guess_by_time <= limits.bucketed and question.guess * 2 > question.guess_by_time:
+    is_ordered = "created_at" in question.reading.hints.indexed
+    # Where another index finds far fewer of them, those of each bucket are not looked at.
+    if few and is_ordered and question.guess * 2 > question.guess_by_time:
         yield partial(_by_bucket, question, limits)
     if few:
         yield partial(counted, question, limits.seconds)
     if question.is_by_time_alone and question.guess_by_time <= limits.totalled:
         yield partial(_by_totals, question, limits)
     yield partial(sampled_beside_rare, question, limits)
-    if not few:
+    if not few and limits.try_seconds:
         yield partial(counted, question, limits.try_seconds)
     yield partial(among_newest, question, limits)
 

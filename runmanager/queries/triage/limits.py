@@ -27,10 +27,11 @@ class TriageLimits:
     has exact totals, with every status but the most frequent where those are ``minority`` runs at
     the most. A status with up to ``few`` runs is counted always. ``words`` is how many statuses a
     host may have for that, ``large_words`` how many of them with more runs than a few. Where
-    nothing else helps the newest ``looked_through`` are looked through.
+    nothing else helps the newest ``looked_through`` are looked through. For a text in their error
+    up to ``looked_at`` are looked at.
 
     Each statement may take ``seconds``; one that is only tried, as there may be few runs to visit
-    or millions, ``try_seconds``.
+    or millions, ``try_seconds``: nothing is tried where that is 0.
     """
 
     counted: int = 60_000
@@ -41,6 +42,7 @@ class TriageLimits:
     words: int = 200
     large_words: int = 12
     looked_through: int = 20_000
+    looked_at: int = 300_000
     sample: SampleBudget = field(default_factory=SampleBudget)
     seconds: float = 0.5
     try_seconds: float = 0.15

@@ -15,7 +15,7 @@ from runmanager.queries.listing.totals import planned
 if TYPE_CHECKING:
     from runmanager.filters import RunFilter
     from runmanager.host.values import Reading
-    from runmanager.queries.triage.spans import Edges
+    from runmanager.queries.triage.buckets import Edges
 
 TIMES = ("since", "until")
 # How many runs have a status, None for none, and lie in a bucket, from 0; without buckets in 0.
@@ -23,8 +23,6 @@ Counts = dict[tuple[int, str | None], int]
 # What rows with these keys are grouped by: their position, as a bound value that is named twice
 # would be two values.
 BY_KEYS: tuple[sa.ColumnElement[Any], ...] = (sa.literal_column("1"), sa.literal_column("2"))
-# The entries that an index of the host may find the runs of.
-_DRIVING = ("username", "workspace", "status", "kind")
 
 
 @dataclass(frozen=True)
@@ -69,22 +67,23 @@ class Question:
         return list(dict.fromkeys([runs.status, runs.created_at, *asked]))
 
     def keys(self, rows: sa.FromClause) -> tuple[sa.ColumnElement[Any], sa.ColumnElement[Any]]:
-        """Bucket and status of ``rows`` that were taken from ``run_metadata``."""
+        """The part of a bucket, and the status, of ``rows`` that are from ``run_metadata``."""
         status = sa.cast(rows.c.status, sa.Text).label("status")
         if self.edges is None:
             return sa.literal_column("0").label("place"), status
-        return self.edges.place(rows.c.created_at).label("place"), status
+        return self.edges.part(rows.c.created_at).label("place"), status
 
-    def has(self, place: int | None) -> bool:
-        """Whether a bucket of this number, from 0, is counted."""
-        return place == 0 if self.edges is None else self.edges.has(place)
+    def add(self, counts: Counts, place: int | None, status: str | None, runs: int) -> None:
+        """Add a row of these keys, unless it is in no bucket."""
+        bucket = place if self.edges is None else self.edges.bucket(place)
+        if runs and bucket is not None:
+            counts[bucket, status] = counts.get((bucket, status), 0) + runs
 
     def counts(self, statement: sa.Select[Any]) -> Counts:
-        """What rows of place, status and number say, without those outside of the buckets."""
+        """What rows of place, status and number say."""
         found: Counts = {}
         for place, status, runs in self.selection.connection.execute(statement):
-            if runs and (self.edges is None or self.edges.has(place)):
-                found[place, status] = runs
+            self.add(found, place, status, runs)
         return found
 
     @cached_property
@@ -99,9 +98,10 @@ class Question:
         It multiplies the shares of two conditions, and said 8,000 for none: so each that an index
         may answer is asked about alone. Of a text it knows nothing.
         """
-        alone = (self.run_filter.only((key,)) for key in _DRIVING)
-        ones = [planned(select_by(self.reading, one)) for one in alone if one]
-        return min([self.guess_by_time, *ones])
+        if self.is_by_time_alone:
+            return self.guess_by_time
+        drivers = self.selection.drivers
+        return min(planned(self.selection.only_by(one)) for one in drivers or (sa.true(),))
 
     @cached_property
     def guess_of_all(self) -> int:

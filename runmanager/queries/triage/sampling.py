@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
 
 _HEAP = "heap"
 _WITH_PAGES = {"r", "m", "p"}
-# Most pages have fewer rows than this much of the average, and places of rows that are gone.
-_CROWDED = 1.25
+# Few pages have more rows than this much of the average.
+_CROWDED = 2
+_GOLDEN = 0.618
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,11 @@ class _Pages:
 
 @dataclass(frozen=True)
 class _Sample:
+    """The runs found among those ``looked_at``; ``highest`` was a row's place in its page."""
+
     found: Counts
     looked_at: int
+    highest: int
 
     @property
     def size(self) -> int:
@@ -65,46 +70,59 @@ def sampled(question: Question, limits: TriageLimits) -> Counts | None:
 
 
 def _grown(question: Question, pages: _Pages, limits: TriageLimits) -> _Sample | None:
-    """The largest sample that is read in time: a small one first, which tells how long it takes."""
+    """The largest sample that is read in time.
+
+    A small one first, which tells how long it takes, and up to which place pages have rows: asked
+    for more, many pages would give none, and the fullest ones no more than others.
+    """
     budget = limits.sample
     sample = None
     size = budget.first
     began = time.monotonic()
+    most_a_page = math.ceil(question.guess_of_all / pages.number * _CROWDED)
     try:
         with stopped_after(question.selection.connection, limits.seconds):
-            sample = _read(question, pages, size)
+            sample = _read(question, pages, size, most_a_page)
             took = time.monotonic() - began
             further = int(size * (budget.seconds - took) / took)
-            if further > size:
-                sample = _read(question, pages, min(further, budget.most))
+            if further > size and sample.highest:
+                sample = _read(question, pages, min(further, budget.most), sample.highest)
     except (DatabaseTooSlowError, DatabaseDeniedError):
         # Who may read some columns only may not ask for places. What was read before counts.
         return sample
     return sample
 
 
-def _read(question: Question, pages: _Pages, size: int) -> _Sample:
-    rows_a_page = max(1, math.ceil(question.guess_of_all / pages.number * _CROWDED))
-    size = min(size, pages.number * rows_a_page)
+def _read(question: Question, pages: _Pages, size: int, most_a_page: int) -> _Sample:
+    size = min(size, pages.number * most_a_page)
     rows = question.reading.host.runs.alias("sampled")
     place, status = question.keys(rows)
     found = sa.func.count().filter(sa.true(), *question.selection.on(rows))
+    # Core knows no ctid, and PostgreSQL no other way to a row's place in its page.
+    ctid: sa.ColumnElement[Any] = sa.literal_column("sampled.ctid")
+    highest = sa.func.max(sa.literal_column("(sampled.ctid::text::point)[1]", sa.Float))
     statement = (
-        sa.select(place, status, found.label("found"), sa.func.count().label("runs"))
+        sa.select(
+            place,
+            status,
+            found.label("found"),
+            sa.func.count().label("runs"),
+            highest.label("highest"),
+        )
         .select_from(rows)
-        .where(sa.literal_column("sampled.ctid") == sa.any_(_places(pages, size, rows_a_page)))
+        .where(ctid == sa.any_(_places(pages, size, most_a_page)))
         .group_by(*BY_KEYS)
     )
     counts: Counts = {}
-    looked_at = 0
+    looked_at = most = 0
     for row in question.selection.connection.execute(statement):
         looked_at += row.runs
-        if row.found and question.has(row.place):
-            counts[row.place, row.status] = row.found
-    return _Sample(counts, looked_at)
+        most = max(most, int(row.highest))
+        question.add(counts, row.place, row.status, row.found)
+    return _Sample(counts, looked_at, most)
 
 
-def _places(pages: _Pages, size: int, rows_a_page: int) -> sa.ColumnElement[Any]:
+def _places(pages: _Pages, size: int, most_a_page: int) -> sa.ColumnElement[Any]:
     """The places to look at: a row of every page that is so far behind the one before.
 
     All partitions are asked for the same places: each gives as many rows as it has pages.
@@ -113,10 +131,18 @@ def _places(pages: _Pages, size: int, rows_a_page: int) -> sa.ColumnElement[Any]
     series = sa.func.generate_series(0, sa.cast(last, sa.BigInteger))
     number = series.table_valued("number").render_derived(name="series").c.number
     page = sa.cast(number, sa.BigInteger) * pages.number // size
-    row = 1 + number % rows_a_page
+    row = 1 + number * _stride(most_a_page) % most_a_page
     text = sa.func.concat("(", page, ",", row, ")")
     places = sa.select(sa.cast(text, TypeByName("tid"))).scalar_subquery()
     return sa.func.array(places)
+
+
+def _stride(length: int) -> int:
+    """A step by which all of so many places are visited, near ones never one after the other.
+
+    Places near a page's end are mostly empty: visited in order, whole days would have fewer rows.
+    """
+    return next(one for one in count(round(length * _GOLDEN) or 1) if math.gcd(one, length) == 1)
 
 
 def _pages(reading: Reading) -> _Pages | None:

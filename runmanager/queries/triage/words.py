@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from runmanager.host.ids import printed_value, printed_values
-from runmanager.queries.listing.conditions import Equality, Selection, not_hidden
+from runmanager.host.ids import array_of
+from runmanager.queries.listing import kinds
+from runmanager.queries.listing.conditions import Selection, not_hidden
+from runmanager.queries.listing.loose_scan import distinct_values
 from runmanager.queries.listing.totals import planned
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from runmanager.host.values import Reading
     from runmanager.queries.triage.limits import TriageLimits
@@ -32,7 +34,9 @@ def read_words(reading: Reading, limits: TriageLimits) -> Words | None:
     """The words of the host; None where no index has them, or there are too many."""
     if "status" not in reading.hints.indexed:
         return None
-    words = _distinct(reading, limits.words + 1)
+    some = distinct_values(reading, reading.host.runs.c.status).limit(limits.words + 1)
+    word = sa.cast(some.subquery("some").c.id, sa.Text)
+    words = list(reading.connection.scalars(sa.select(word)))
     if len(words) > limits.words:
         return None
     counted = _counted(reading, words, limits.few + 1)
@@ -46,49 +50,24 @@ def read_words(reading: Reading, limits: TriageLimits) -> Words | None:
 
 def guesses(reading: Reading, words: Iterable[Word]) -> dict[Word, int]:
     """How many runs have each of these, as the planner guesses."""
-    column = reading.host.runs.c.status
-
-    def guess(word: Word) -> int:
-        return planned(Selection(reading, (Equality(column, has_word(reading, [word])),)))
-
-    return {word: guess(word) for word in words}
+    return {
+        word: planned(Selection(reading, others=(has_word(reading, [word]),))) for word in words
+    }
 
 
-def has_word(reading: Reading, words: Iterable[Word]) -> sa.ColumnElement[bool]:
+def has_word(reading: Reading, words: Collection[Word]) -> sa.ColumnElement[bool]:
     """The condition that a run's status is one of ``words``: bare, for the index."""
-    column = reading.host.runs.c.status
-    texts = [word for word in words if word is not None]
-    parts: list[sa.ColumnElement[bool]] = [column.is_(None)] if None in set(words) else []
-    if len(texts) == 1:
-        parts.append(column == printed_value(column, texts[0]))
-    elif texts:
-        parts.append(column == sa.any_(printed_values(column, texts)))
-    return sa.or_(sa.false(), *parts)
-
-
-def _distinct(reading: Reading, most: int) -> list[str]:
-    # A loose index scan: the least word, then again and again the least that is greater.
-    # https://wiki.postgresql.org/wiki/Loose_indexscan
-    column = reading.host.runs.c.status
-    least = sa.select(column.label("word")).where(column.is_not(None)).order_by(column).limit(1)
-    found = sa.select(least.subquery("least").c.word).cte("found", recursive=True)
-    further = reading.host.runs.alias("further").c.status
-    greater = (
-        sa.select(further)
-        .where(further > found.c.word)
-        .order_by(further)
-        .limit(1)
-        .scalar_subquery()
-    )
-    found = found.union_all(sa.select(greater).where(found.c.word.is_not(None)))
-    words = sa.select(sa.cast(found.c.word, sa.Text)).where(found.c.word.is_not(None)).limit(most)
-    return list(reading.connection.scalars(words))
+    texts = tuple(word for word in words if word is not None)
+    return kinds.Words(reading.host.runs.c.status, texts, with_none=None in words).where
 
 
 def _counted(reading: Reading, words: list[str], most: int) -> dict[str, int]:
     """How many runs have each word, ``most`` at the most."""
     column = reading.host.runs.c.status
-    unnested = sa.func.unnest(printed_values(column, words))
+    values = array_of(column, words)
+    if values is None:
+        return {}
+    unnested = sa.func.unnest(values)
     listed = unnested.table_valued(
         sa.column("word", column.type), with_ordinality="number"
     ).render_derived(name="words")

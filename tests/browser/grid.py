@@ -68,12 +68,19 @@ class Grid:
 
     def tick(self, row: int) -> None:
         """Turn the box of a row over."""
-        cell = self.focus(row, "")
-        was = cell.text_content()
-        self._page.keyboard.press("Space")
-        # The table beside the picture is renewed only when the selection moves.
-        self._page.keyboard.press("ArrowRight")
-        expect(cell).to_have_text("false" if was == "true" else "true")
+        was = self.cell(row, "").text_content()
+        for _ in range(5):
+            cell = self.focus(row, "")
+            self._page.keyboard.press("Space")
+            # The table beside the picture is renewed only when the selection moves.
+            self._page.keyboard.press("ArrowRight")
+            try:
+                expect(cell).not_to_have_attribute("aria-selected", "true", timeout=2000)
+            except AssertionError:
+                # While a page is drawn anew, its grid may hear no key.
+                continue
+            break
+        expect(self.cell(row, "")).to_have_text("false" if was == "true" else "true")
 
     def choose(self, row: int) -> None:
         """Click the box of a row, with the mouse."""
@@ -104,6 +111,11 @@ class Grid:
             self._page.evaluate("new Promise(seen => setTimeout(seen, 200))")
         raise AssertionError(f"there is no column “{column}”")
 
+    def expect_rows(self, number: int) -> None:
+        """Wait until there are so many rows, in view or not."""
+        rows = str(number + _HEADER_ROWS)
+        expect(self._canvas.locator("table")).to_have_attribute("aria-rowcount", rows)
+
     def rows_in_view(self) -> int:
         """How many rows are to be seen as a whole."""
         return len(self._lines(is_down=True)) - _HEADER_ROWS
@@ -123,6 +135,8 @@ class Grid:
         """Give a cell the focus, as the arrow keys would; an empty ``column`` is the boxes'."""
         cell = self.cell(row, column)
         expect(cell).to_be_attached()
+        # A grid that has never seen the mouse may not hear the focus either.
+        self._canvas.hover(force=True)
         for _ in range(20):
             cell.focus()
             try:

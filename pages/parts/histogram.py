@@ -154,7 +154,7 @@ def _spec(found: Histogram) -> dict[str, Any]:
                 "scale": {"domain": ends},
                 "axis": {
                     **small,
-                    "tickCount": 10,
+                    "tickCount": min(10, len(found.buckets)),
                     "tickSize": 3,
                     "labelPadding": 2,
                     "format": clock,
@@ -165,7 +165,13 @@ def _spec(found: Histogram) -> dict[str, Any]:
             "y": {
                 "field": "below",
                 "type": "quantitative",
-                "axis": {**small, "tickCount": 2, "domain": False, "format": "~s"},
+                "axis": {
+                    **small,
+                    "tickCount": 2,
+                    "tickMinStep": 1,
+                    "domain": False,
+                    "format": "~s",
+                },
             },
             "y2": {"field": "above"},
             "color": {

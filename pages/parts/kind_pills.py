@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from runmanager.records import Actor, StatusCounts
 
 _SAID = {
-    Accuracy.SAMPLED: "The numbers are from a sample: about right.",
-    Accuracy.AT_LEAST: "The numbers are what was found among the newest runs: at least.",
+    Accuracy.SAMPLED: "About: sampled",
+    Accuracy.AT_LEAST: "At least: of the newest runs",
 }
 
 

@@ -189,8 +189,10 @@ def _frame(
         "workspace": lambda: _texts(_short(run.workspace_name or run.workspace_id) for run in runs),
         "size": lambda: _texts(_size(run) for run in runs),
     }
-    has_sizes = any(run.stored_bytes is not None for run in runs)
-    shown = [*columns, *(["size"] if has_sizes else [])]
+    shown = list(columns)
+    if any(run.stored_bytes is not None for run in runs):
+        # What the list is sorted by is seen without scrolling.
+        shown.insert(shown.index("error") if "error" in shown else len(shown), "size")
     ticks = {SELECT: pd.Series([run.thread_id in selected for run in runs], dtype="bool")}
     return pd.DataFrame(ticks | {one: cells[one]() for one in shown})
 

@@ -15,7 +15,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
 from streamlit.testing.v1 import AppTest, local_script_runner
 
-from pages.parts import run_total, selection, session
+from pages.parts import later, run_total, selection, session
 from runmanager.entrance.identity import Identity
 from tests.hosts import PASSWORD
 
@@ -48,7 +48,7 @@ class Visitor:
         self.app.user = self.identity.fields()
         return self
 
-    def at(self, page: str = "runs.py", /, **query: str) -> Visitor:
+    def at(self, page: str = "runs.py", /, **query: str | list[str]) -> Visitor:
         """Visit a page with these query parameters."""
         if page != "runs.py":
             # Only a run registers the pages.
@@ -208,6 +208,12 @@ class Visitor:
         drawn = [*app.dataframe, *app.selectbox, *app.text_input, *app.button, *app.text]
         says = [one.value for one in app.error]
         return says == ["Sign in to use Run Manager."] and not drawn and not app.sidebar.children
+
+
+@pytest.fixture(autouse=True)
+def no_browser(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give no browser time to paint the list: there is none."""
+    monkeypatch.setattr(later, "_PAINTING_SECONDS", 0.0)
 
 
 @pytest.fixture

@@ -166,7 +166,7 @@ def _read(actor: Actor, view: View) -> RunPage:
     if known is not None and not run_list.needs_reading():
         # An element here too, as the skeleton below is one: what follows keeps its place.
         st.empty()
-        if not run_list.is_searching() or known.resume is None:
+        if not run_list.is_searching() or not (known.resume is not None or known.is_whole_id):
             run_list.stop_searching()
             return run_total.with_exact_total(view.run_filter, known)
         with shown_errors():

@@ -24,6 +24,7 @@ from pages.parts import (
     hidden_runs,
     histogram,
     kind_pills,
+    later,
     operation,
     run_grid,
     run_list,
@@ -109,6 +110,7 @@ def _draw_list(actor: Actor) -> None:
         action_bar.draw_bar(actor, view, page)
     delete_dialog.draw_dialog(actor)
     hidden_runs.draw_dialog(actor)
+    later.list_was_drawn()
     if run_list.is_searching():
         # Half a second at a time, so that what is found is seen and Stop is heard. A rerun throws
         # away what has not been sent to the browser yet.

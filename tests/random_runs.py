@@ -78,7 +78,8 @@ runs = st.lists(
     ),
     max_size=30,
 )
-_moments = st.none() | st.sampled_from([time for time in TIMES.values() if time is not None])
+# What Python has for the ends of time is a moment like any other to who asks for it.
+_moments = st.none() | st.sampled_from([one for one in TIMES.values() if one and one.year > 1])
 filters = st.builds(
     RunFilter,
     search=st.sampled_from(["", "", "", "order", "%"]),

@@ -118,10 +118,6 @@ def _draw_head(actor: Actor, left: Any, notices: Any) -> None:
         if page is not None:
             run_total.draw_total(actor, view.run_filter, page)
         chips.draw_chips(view.run_filter, offered.labels(view.run_filter))
-        if len(list(view.run_filter.chosen())) > 1:
-            st.button(
-                "Clear filters", key="clear_filters", on_click=filtering.clear_all, type="tertiary"
-            )
     said = [*view.notices, *_said_of(view, page)]
     with notices:
         if said:

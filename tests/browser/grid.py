@@ -136,7 +136,7 @@ class Grid:
         cell = self.cell(row, column)
         expect(cell).to_be_attached()
         # A grid that has never seen the mouse may not hear the focus either.
-        self._canvas.hover(force=True)
+        self._canvas.hover(position={"x": 60, "y": 50}, force=True)
         for _ in range(20):
             cell.focus()
             try:

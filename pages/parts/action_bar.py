@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -20,7 +21,7 @@ from pages.parts.delete_dialog import ask_to_delete
 from pages.parts.hidden_runs import ask_to_list
 from pages.parts.messages import draw_denied, shown_errors
 from pages.parts.pager import draw_pager
-from runmanager.errors import DatabaseError
+from runmanager.errors import RunManagerError
 
 if TYPE_CHECKING:
     from pages.parts.address import View
@@ -148,7 +149,7 @@ def _draw_unseen(actor: Actor, view: View) -> None:
     if held.about != about:
         try:
             held.ids = _hidden(actor, view, elsewhere)
-        except DatabaseError:
+        except RunManagerError:
             st.text("could not look which of them are in this list")
             return
         held.about = about
@@ -168,9 +169,10 @@ def _draw_unseen(actor: Actor, view: View) -> None:
 
 
 def _hidden(actor: Actor, view: View, thread_ids: tuple[str, ...]) -> frozenset[str]:
-    if not thread_ids:
-        return frozenset()
-    return frozenset(session.service().triage.hidden(actor, view.run_filter, thread_ids))
+    ask = partial(session.service().triage.hidden, actor, view.run_filter)
+    # What was ticked comes on top of what was selected at once: so many are asked for at a time.
+    parts = (thread_ids[at : at + MOST] for at in range(0, len(thread_ids), MOST))
+    return frozenset(thread_id for part in parts for thread_id in ask(part))
 
 
 def _ask_to_delete_selected() -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from pages.parts import filtering, later, run_list, session, styles, times
-from runmanager.errors import DatabaseError, StoreError
+from runmanager.errors import RunManagerError, StoreError
 from runmanager.filters import KINDS
 from runmanager.records import Accuracy
 
@@ -88,14 +88,14 @@ def draw_histogram(actor: Actor, view: View) -> None:
     ask = partial(session.service().triage.histogram, actor, view.run_filter, BUCKETS, zone)
     try:
         found = later.answer("histogram", about, ask)
-    except DatabaseError as error:
-        with st.container(key="noted"):
+    except RunManagerError as error:
+        with st.container(key="times-noted"):
             st.text(f"Could not look at the times. {error.message}")
         return
     if found.buckets:
         _draw(found, about)
     else:
-        with st.container(key="noted"):
+        with st.container(key="times-noted"):
             st.text("No times to show.")
 
 

@@ -375,7 +375,10 @@ def test_what_a_run_is_called_is_only_ever_plain_text(
     ada.press("select_page").press("delete_selected")
     assert ada.has_button("confirm_deletion")
     assert_not_rendered(ada, name)
-    ada.press("cancel_deletion").at_run(run)
+    ada.press("cancel_deletion").at(kind="running").press("list_hidden")
+    assert list(ada.tables("Run", "Status")[0]["ID"]) == [run]
+    assert_not_rendered(ada, name)
+    ada.press("keep_hidden").at_run(run)
     assert name in ada.texts
     assert_not_rendered(ada, name)
 

@@ -236,9 +236,10 @@ class Hints:
     """What the indexes on ``run_metadata`` are good for when it is read.
 
     ``indexed`` are the columns that an index begins with, ``ordered`` those behind which one has
-    the order of the list; ``status`` only where what is equal there prints alike. ``nulls_last`` is
-    the form in which that order is asked for. With ``has_trigrams`` a part of an id or a name can
-    be looked up. With ``has_idle_users`` few of the users have runs at all.
+    the order of the list; ``status`` only with ``has_exact_status``, where what is equal there
+    prints alike. ``nulls_last`` is the form in which that order is asked for. With ``has_trigrams``
+    a part of an id or a name can be looked up. With ``has_idle_users`` few of the users have runs
+    at all.
     """
 
     indexed: frozenset[str] = frozenset()
@@ -246,6 +247,7 @@ class Hints:
     nulls_last: bool = False
     has_trigrams: bool = False
     has_idle_users: bool = False
+    has_exact_status: bool = False
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,8 @@ def read_hints(connection: sa.Connection, host: Host) -> Hints:
     by_time = leading(indexes, runs.created_at)
     nulls_last = bool(by_time) and all(one.keys[0].nulls_last_from_the_top for one in by_time)
     found = [runs.thread_id, runs.user_id, runs.workspace_id]
-    if leads_with(indexes, runs.status) and _is_compared_exactly(connection, runs.status):
+    has_exact_status = _is_compared_exactly(connection, runs.status)
+    if has_exact_status:
         found.append(runs.status)
     indexed = {one.name for one in found if leads_with(indexes, one)}
     return Hints(
@@ -36,6 +37,7 @@ def read_hints(connection: sa.Connection, host: Host) -> Hints:
         nulls_last=nulls_last,
         has_trigrams=all(has_trigram(indexes, one) for one in (runs.thread_id, runs.run_name)),
         has_idle_users=_has_idle_users(connection, host),
+        has_exact_status=has_exact_status,
     )
 
 
@@ -68,6 +70,8 @@ def _is_compared_exactly(connection: sa.Connection, column: sa.Column[Any]) -> b
         .join(kind, kind.c.oid == attribute.c.atttypid)
         .outerjoin(collation, collation.c.oid == attribute.c.attcollation)
         .where(attribute.c.attrelid == column.table.info["oid"], attribute.c.attname == column.name)
-    ).one()
+    ).one_or_none()
     is_plain = isinstance(column.type, (sa.Text, sa.BigInteger, sa.Uuid))
+    if row is None:
+        return False
     return bool(row.is_deterministic) and (is_plain or row.typtype == "e")

@@ -129,19 +129,15 @@ def gather(
 ) -> Found:
     """``size`` rows after the first ``skip`` behind ``after``, and how many there are behind it.
 
-    MATERIALIZED keeps the planner from walking the index on ``created_at`` for a user who has 200
-    runs among ten million: it visits the selected runs and sorts them. Of two conditions it would
-    look up both, and believes that a tenth of a tenth is left: it is told which one to look up.
+    What is gathered is a query of its own, which keeps the planner from walking the index on
+    ``created_at`` for a user who has 200 runs among ten million: it visits the selected runs and
+    sorts them. Of two conditions it would look up both, and believes that a tenth of a tenth is
+    left: it is told which one to look up.
     """
     host, runs = selection.host, selection.host.runs
     further = [] if after is None else [beyond(selection.reading, direction, after)]
     keys = gathered(selection, [runs.c.created_at, runs.c.thread_id], how.driver, further)
-    found = (
-        keys.limit(None if how.at_most is None else how.at_most + 1)
-        .cte("found")
-        .prefix_with("MATERIALIZED")
-    )
-    counted = sa.select(sa.func.count()).select_from(found).scalar_subquery()
+    found, counted = counted_beside(selection, keys, how.at_most)
     page = (
         sa.select(found.c.created_at, found.c.thread_id)
         .where(*([] if how.at_most is None else [counted <= how.at_most]))
@@ -166,6 +162,26 @@ def gather(
     if how.at_most is not None and rows[0].total > how.at_most:
         return Found([])
     return Found([row for row in rows if row.thread_id is not None], rows[0].total)
+
+
+def counted_beside(
+    selection: Selection, keys: sa.Select[Any], at_most: int | None
+) -> tuple[sa.FromClause, sa.ScalarSelect[int]]:
+    """What was ``gathered``, and how many that are, or one more than ``at_most``."""
+    most = None if at_most is None else at_most + 1
+    if selection.conditions == 1 and not selection.others:
+        # The index alone counts them, and where they are too many none is read.
+        some = ones(selection).limit(most).subquery("some")
+        counted = sa.select(sa.func.count()).select_from(some).scalar_subquery()
+        return keys.offset(0).subquery("found"), counted
+    found = keys.limit(most).cte("found").prefix_with("MATERIALIZED")
+    return found, sa.select(sa.func.count()).select_from(found).scalar_subquery()
+
+
+def ones(selection: Selection) -> sa.Select[Any]:
+    """A SELECT of a 1 for each of the selected runs."""
+    one: sa.ColumnElement[int] = sa.literal_column("1")
+    return sa.select(one).select_from(selection.host.runs).where(*selection.where)
 
 
 def gathered(

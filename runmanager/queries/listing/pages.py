@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from runmanager.host.values import Reading
     from runmanager.queries.listing.counted import Counted
     from runmanager.queries.listing.limits import Limits, SearchBudget
+    from runmanager.records import RunSummary
 
 FORWARD, BACKWARD = Direction.FORWARD, Direction.BACKWARD
 
@@ -175,24 +176,26 @@ class _Listing:
 
     def continued(self, page: RunPage) -> RunPage:
         """``page``, searched on from where it stopped."""
-        if page.is_whole_id:
-            return self._others_too(page)
+        ahead = self._ahead(page)
+        kept = page.items[: len(page.items) - len(ahead)]
         direction = BACKWARD if page.is_backward else FORWARD
-        kept = page.items
         place = Place(direction, page.size - len(kept), page.resume, kept=len(kept))
         more = self._finished(page.request, place, self._search(place))
         if page.is_backward:
             items, last = more.items + kept, page.last or more.last
             return replace(more, items=items, last=last, has_next=page.has_next)
-        items = kept + more.items
+        if more.resume is None or self.selection.search in {run.thread_id for run in more.items}:
+            ahead = ()
+        items = kept + more.items + ahead
         total = max(more.total, len(items))
         first, last = page.first or more.first, more.last or page.last
         return replace(more, items=items, total=total, first=first, last=last)
 
-    def _others_too(self, page: RunPage) -> RunPage:
-        """All runs with that text, after one that was found as it is its whole id."""
-        place = Place(FORWARD, page.size)
-        return self._finished(page.request, place, self._search(place))
+    def _ahead(self, page: RunPage) -> tuple[RunSummary, ...]:
+        """The run found by its whole id, where the search has not come to its place yet."""
+        last = None if page.last is None else page.last.thread_id
+        is_ahead = page.items and page.items[-1].thread_id == self.selection.search != last
+        return page.items[-1:] if is_ahead else ()
 
     # Few runs
 
@@ -265,8 +268,10 @@ class _Listing:
 
     def _search(self, place: Place) -> Found:
         budget = self.limits.search
-        # A common word is among the newest runs. To look there costs no more than a page.
-        found = self._slices(place, replace(budget, seconds=0.0))
+        # A common word is among the newest runs. To look there costs no more than a page; what is
+        # compared in no time is looked for a little further.
+        further = budget.first * (1 if self.selection.others else budget.growth)
+        found = self._slices(place, replace(budget, first=further, seconds=0.0))
         if found.resume is None:
             return found
         if self.selection.has_trigram and self.selection.reading.hints.has_trigrams:

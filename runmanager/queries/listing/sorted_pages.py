@@ -25,7 +25,7 @@ from runmanager.errors import DatabaseTooSlowError, InvalidRequestError, TooMany
 from runmanager.host.ids import has_id, same_id
 from runmanager.paging import PageRequest, Total
 from runmanager.queries.listing import spans
-from runmanager.queries.listing.access_paths import gathered
+from runmanager.queries.listing.access_paths import counted_beside, gathered
 from runmanager.queries.listing.conditions import (
     Equality,
     Selection,
@@ -189,19 +189,22 @@ class _Sorted:
         runs = self._host.runs
         columns = [runs.c.created_at, runs.c.thread_id]
         keys, names = self._keys()
-        found = (
-            gathered(self.selection, [*columns, *keys], driver)
-            .limit(self._most + 1)
-            .cte("found")
-            .prefix_with("MATERIALIZED")
-        )
+        all_of_them = gathered(self.selection, [*columns, *keys], driver)
+        if names is None:
+            found, total = counted_beside(self.selection, all_of_them, self._most)
+        else:
+            # They are read twice: for whose they are, and by those names.
+            cte = all_of_them.limit(self._most + 1).cte("found").prefix_with("MATERIALIZED")
+            found, total = cte, sa.select(sa.func.count()).select_from(cte).scalar_subquery()
         rows: sa.FromClause = found
-        by: list[sa.ColumnElement[Any]] = [found.c[f"key_{number}"] for number in range(len(keys))]
-        if names is not None:
+        if names is None:
+            by: list[sa.ColumnElement[Any]] = [found.c[f"key_{n}"] for n in range(len(keys))]
+        else:
             rows, by = names(found)
         page = (
             sa.select(found.c.thread_id, *(key.label(f"by_{n}") for n, key in enumerate(by)))
             .select_from(rows)
+            .where(total <= self._most)
             .order_by(*map(self._directed, by), *newest_first(found))
             .limit(request.size)
             .offset(request.offset)
@@ -215,7 +218,7 @@ class _Sorted:
             .join(page, page.c.thread_id == runs.c.thread_id)
             .subquery("chosen")
         )
-        counted = sa.select(sa.func.count().label("total")).select_from(found).subquery("counted")
+        counted = sa.select(total.label("total")).subquery("counted")
         read = self.selection.connection.execute(
             select_summaries(self._host, chosen)
             .add_columns(counted.c.total)

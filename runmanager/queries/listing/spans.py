@@ -65,11 +65,9 @@ def taken(host: Host, is_running: sa.ColumnElement[bool]) -> sa.ColumnElement[ti
     What is infinite, which PostgreSQL 15 cannot subtract, is the nearest time that Python has.
     """
     runs, zone = host.runs.c, host.conventions.zone
-    # Not coalesce(): a run without an end is not ended by now, it has no duration.
-    end = sa.case(
-        (runs.completed_at.is_not(None), _as_moment(runs.completed_at, zone)),
-        (is_running, sa.func.now()),
-    )
+    # A run that is over, and has no end, has no duration.
+    until_now = sa.case((is_running, sa.func.now()))
+    end = sa.func.coalesce(_as_moment(runs.completed_at, zone), until_now)
     return end - _as_moment(runs.created_at, zone)
 
 
@@ -109,11 +107,12 @@ def _typed(value: date, kind: sa.types.TypeEngine[Any]) -> sa.ColumnElement[Any]
 
 
 def _first_day(moment: datetime, zone: ZoneInfo) -> date:
-    """The first day that begins at ``moment`` or later."""
+    """The first day that begins at ``moment`` or later; a zone may leave one out."""
     day = _local(moment, zone).date()
-    begins = utc(day, zone)
-    if begins is not None and begins < moment and day < date.max:
-        return day + _DAY
+    if date.min < day < date.max:
+        day -= _DAY
+        while (utc(day, zone) or moment) < moment:
+            day += _DAY
     return day
 
 
@@ -168,17 +167,31 @@ def _as_moment(column: sa.Column[Any], zone: ZoneInfo) -> sa.ColumnElement[Any]:
     with_zone = sa.DateTime(timezone=True)
     first, last = sa.literal(_FIRST, with_zone), sa.literal(_LAST, with_zone)
     if column.info["type"] == WITH_ZONE:
-        return sa.func.least(sa.func.greatest(column, first), last)
-    plain = sa.DateTime()
-    lowest = sa.literal(_FIRST.replace(tzinfo=None), plain)
-    highest = sa.literal(_LAST.replace(tzinfo=None), plain)
-    local = sa.func.least(sa.func.greatest(sa.cast(column, plain), lowest), highest)
+        return _clamped(column, column, first, last)
+    plain: sa.types.TypeEngine[Any] = sa.DateTime()
+    lowest: date = datetime.min  # noqa: DTZ901  by the clock of the zone
+    highest: date = datetime.max  # noqa: DTZ901
+    if column.info["type"] == "date":
+        plain, lowest, highest = sa.Date(), date.min, date.max
+    clamped = _clamped(column, column, sa.literal(lowest, plain), sa.literal(highest, plain))
+    local = sa.cast(clamped, sa.DateTime())
     moment: sa.ColumnElement[Any] = sa.func.timezone(zone.key, local, type_=with_zone)
     for shift in _set_back(zone):
         # PostgreSQL takes the second of two times of one name, ``utc`` the first.
         earlier = moment - sa.literal(shift, sa.Interval())
         moment = sa.case((sa.func.timezone(zone.key, earlier) == local, earlier), else_=moment)
-    return sa.func.least(sa.func.greatest(moment, first), last)
+    return _clamped(column, moment, first, last)
+
+
+def _clamped(
+    column: sa.Column[Any],
+    time: sa.ColumnElement[Any],
+    first: sa.ColumnElement[Any],
+    last: sa.ColumnElement[Any],
+) -> sa.ColumnElement[Any]:
+    """``time``, made of ``column``, or the nearest of ``first`` and ``last``; NULL stays NULL."""
+    # greatest() and least() take no notice of NULL.
+    return sa.case((column.is_not(None), sa.func.least(sa.func.greatest(time, first), last)))
 
 
 @cache

@@ -14,6 +14,7 @@ from sqlalchemy.sql.expression import ClauseElement, Executable
 from runmanager.database import stopped_after
 from runmanager.errors import DatabaseTooSlowError
 from runmanager.paging import Exactness, Total
+from runmanager.queries.listing.access_paths import ones
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -82,7 +83,8 @@ class Totals:
             return None
         if count > self.limits.exact_to:
             return None
-        return Few(total=None if self.selection.others else count)
+        driver = drivers[0] if drivers else None
+        return Few(driver, None if self.selection.others else count)
 
     def moderate(self) -> sa.ColumnElement[bool] | None:
         """The condition of which the planner believes that it has few enough runs to read them all.
@@ -92,7 +94,10 @@ class Totals:
         drivers = self.selection.drivers
         if not drivers:
             return None
-        likely = {driver: estimate(self.selection.only_by(driver)).count or 0 for driver in drivers}
+        if self.selection.only_found().conditions == 1:
+            is_moderate = self._estimate_found.count <= self.limits.gather_to
+            return drivers[0] if is_moderate else None
+        likely = {driver: estimate(self.selection.only_by(driver)).count for driver in drivers}
         least = min(drivers, key=likely.__getitem__)
         return least if likely[least] <= self.limits.gather_to else None
 
@@ -190,7 +195,7 @@ def estimate(selection: Selection) -> Estimate:
 
 def planned(selection: Selection) -> int:
     """How many runs are selected, as the planner guesses from its statistics alone."""
-    (plan,) = selection.connection.scalar(_Explained(_ones(selection)))
+    (plan,) = selection.connection.scalar(_Explained(ones(selection)))
     return int(plan["Plan"]["Plan Rows"])
 
 
@@ -200,7 +205,7 @@ def count_up_to(selection: Selection, most: int) -> int:
     Visits that many entries of one index where there is one condition or none; with two it visits
     the rows of one of them until enough fulfil the other.
     """
-    some = _ones(selection).limit(most + 1).subquery("some")
+    some = ones(selection).limit(most + 1).subquery("some")
     return selection.connection.scalar(sa.select(sa.func.count()).select_from(some)) or 0
 
 
@@ -242,11 +247,6 @@ def _sampled(selection: Selection) -> int:
         return 0
     # Rows a page as they were counted last, pages as there are now: as the planner does.
     return int(row.found / row.looked_at * row.reltuples / row.relpages * row.size)
-
-
-def _ones(selection: Selection) -> sa.Select[Any]:
-    one: sa.ColumnElement[int] = sa.literal_column("1")
-    return sa.select(one).select_from(selection.host.runs).where(*selection.where)
 
 
 class _Explained(Executable, ClauseElement):

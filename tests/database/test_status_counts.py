@@ -50,7 +50,9 @@ filters = st.builds(
     kind=st.sampled_from([(), ("other",), ("completed", "failed")]),
 )
 # Nothing is few, nor tried: what is left of the ways is what is named.
-NEVER = TriageLimits(counted=0, bucketed=0, try_seconds=0, sample=SampleBudget(enough=1_000_000))
+NEVER = TriageLimits(
+    counted=0, bucketed=0, try_seconds=0, small_sample=SampleBudget(enough=1_000_000)
+)
 WAYS = {
     "one by one": TriageLimits(),
     "by words": replace(NEVER, few=0),
@@ -163,7 +165,7 @@ MANY = """
 """
 SAMPLE = SampleBudget(first=2_000, most=20_000, seconds=60)
 # Two of its three statuses are frequent, and more of them than is counted.
-LARGE = replace(NEVER, few=100, minority=10_000, sample=SAMPLE)
+LARGE = replace(NEVER, few=100, minority=10_000, small_sample=SAMPLE)
 
 
 @pytest.fixture
@@ -216,9 +218,9 @@ def test_where_a_sample_says_nothing_the_newest_runs_are_looked_through(
 ) -> None:
     limits = replace(LARGE, looked_through=1_000)
     kate = RunFilter(username="kate", search="Order 39")
-    found = open_manager(triage_limits=replace(limits, sample=NEVER.sample)).triage.statuses(
-        admin, kate
-    )
+    found = open_manager(
+        triage_limits=replace(limits, small_sample=NEVER.small_sample)
+    ).triage.statuses(admin, kate)
     assert found.accuracy is Accuracy.AT_LEAST
     assert counts(found) == plainly(many, kate)
     old = RunFilter(search="Order 1111")

@@ -71,7 +71,7 @@ def _ways(question: Question, limits: TriageLimits) -> Iterator[Callable[[], Ans
         yield partial(counted, question, limits.seconds)
     if question.is_by_time_alone and question.guess_by_time <= limits.totalled:
         yield partial(_by_totals, question, limits)
-    yield partial(sampled_beside_rare, question, limits)
+    yield partial(sampled_beside_rare, question, limits, limits.sample)
     if not few and limits.try_seconds:
         yield partial(counted, question, limits.try_seconds)
     yield partial(among_newest, question, limits)

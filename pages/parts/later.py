@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Most answers are there by then: each run of a fragment is work for the browser, too.
-_PATIENCE_SECONDS = 0.08
+# The browser has painted the list by then: a chart that came with it would hold it up.
+_PAINTING_SECONDS = 0.15
+# How long a click may have to wait between two runs of a fragment; each is work for the browser.
+_PATIENCE_SECONDS = 0.1
 _LISTENING_SECONDS = 0.02
 # Each waits for the database; how many of them it answers at once is decided there.
 _pool = ThreadPoolExecutor(max_workers=16, thread_name_prefix="later")
@@ -26,9 +29,18 @@ _pool = ThreadPoolExecutor(max_workers=16, thread_name_prefix="later")
 
 @dataclass
 class _Asked:
-    """The last question of each name: what it was about, and its answer to come."""
+    """The last question of each name: what it was about, and its answer to come.
+
+    ``list_drawn_at`` is when the list was, by the monotonic clock.
+    """
 
     questions: dict[str, tuple[object, Future[Any]]] = field(default_factory=dict)
+    list_drawn_at: float = 0.0
+
+
+def list_was_drawn() -> None:
+    """Give the browser a moment for the list, before what is drawn after it."""
+    session.slot(_Asked).list_drawn_at = time.monotonic()
 
 
 def answer(name: str, about: object, question: Callable[[], T]) -> T:
@@ -38,13 +50,17 @@ def answer(name: str, about: object, question: Callable[[], T]) -> T:
     click that comes meanwhile is heard between two of its runs. An answer to what is not asked any
     more is thrown away. ``question`` draws nothing and reads nothing of the session.
     """
-    questions = session.slot(_Asked).questions
+    held = session.slot(_Asked)
+    questions = held.questions
     if name not in questions or questions[name][0] != about:
         if name in questions:
             questions[name][1].cancel()
         questions[name] = about, _pool.submit(question)
     asked = questions[name][1]
-    if not wait([asked], timeout=_PATIENCE_SECONDS).done:
+    until = time.monotonic() + _PATIENCE_SECONDS
+    while not (is_due := _is_due(asked, held.list_drawn_at)) and time.monotonic() < until:
+        time.sleep(_LISTENING_SECONDS)
+    if not is_due:
         # Streamlit allows this wherever not the whole page runs.
         with suppress(StreamlitAPIException):
             st.rerun(scope="fragment")
@@ -57,3 +73,7 @@ def answer(name: str, about: object, question: Callable[[], T]) -> T:
         questions.pop(name, None)
         raise
     return found
+
+
+def _is_due(asked: Future[Any], list_drawn_at: float) -> bool:
+    return asked.done() and time.monotonic() >= list_drawn_at + _PAINTING_SECONDS

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from runmanager.queries.triage.question import Counts, Question
 
 _HEAP = "heap"
-_WITH_PAGES = {"r", "m", "p"}
 # Few pages have more rows than this much of the average.
 _CROWDED = 2
 _GOLDEN = 0.618
@@ -148,8 +147,6 @@ def _stride(length: int) -> int:
 def _pages(reading: Reading) -> _Pages | None:
     """The pages of the runs' table, in heaps only; None where some of its rows are elsewhere."""
     runs = reading.host.runs
-    if runs.info["kind"] not in _WITH_PAGES:
-        return None
     inherits = sa.table("pg_inherits", sa.column("inhrelid"), sa.column("inhparent"))
     relation = sa.table("pg_class", *map(sa.column, ("oid", "relkind", "relam")))
     method = sa.table("pg_am", sa.column("oid"), sa.column("amname"))

@@ -207,12 +207,12 @@ def gathered(
     narrowed = selection.narrowed(*further)
     if driver is None:
         return sa.select(*columns).where(*narrowed.where)
-    needed = dict.fromkeys([*_columns_in(columns, selection.host), *_asked(narrowed)])
+    needed = dict.fromkeys(_columns_in([*columns, *narrowed.beside(driver)], selection.host))
     # OFFSET 0: the planner takes the inner condition by itself.
     parts = [sa.select(*needed).where(one).offset(0) for one in driver.alternatives]
     by_driver = (parts[0] if len(parts) == 1 else sa.union_all(*parts)).subquery("driven")
     moved = [selection.moved(column, by_driver) for column in columns]
-    return sa.select(*moved).where(*narrowed.on(by_driver, without=driver))
+    return sa.select(*moved).where(*narrowed.on(by_driver, driver))
 
 
 def search(

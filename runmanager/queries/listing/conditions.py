@@ -124,7 +124,7 @@ class Selection:
     @property
     def where(self) -> tuple[sa.ColumnElement[bool], ...]:
         """Every condition."""
-        return tuple(one.where for one in self.equalities) + self.not_equalities
+        return self.beside()
 
     @property
     def not_equalities(self) -> tuple[sa.ColumnElement[bool], ...]:
@@ -191,14 +191,15 @@ class Selection:
         """Whether there is text enough in the search for a trigram index."""
         return _HAS_TRIGRAM.search(self.search) is not None
 
-    def on(
-        self, rows: sa.FromClause, *, without: Driver | None = None
-    ) -> list[sa.ColumnElement[bool]]:
-        """Every condition but the driver ``without``, asked of ``rows`` of ``run_metadata``."""
-        known = None if without is None else without.equality
-        asked = [one.where for one in self.equalities if one is not known]
+    def beside(self, driver: Driver | None = None) -> tuple[sa.ColumnElement[bool], ...]:
+        """Every condition but the equality that ``driver`` is."""
+        known = None if driver is None else driver.equality
+        asked = tuple(one.where for one in self.equalities if one is not known)
+        return asked + self.not_equalities
 
-        return [self.moved(one, rows) for one in (*asked, *self.not_equalities)]
+    def on(self, rows: sa.FromClause, driver: Driver | None = None) -> list[Any]:
+        """The conditions ``beside`` the driver, asked of ``rows`` of ``run_metadata``."""
+        return [self.moved(one, rows) for one in self.beside(driver)]
 
     def moved(self, expression: sa.ColumnElement[Any], rows: sa.FromClause) -> Any:
         """An expression over ``run_metadata``, over ``rows`` that were taken from there."""

@@ -56,7 +56,7 @@ T = TypeVar("T")
 # Whose bytes are read in no longer than 100,000 names are sorted.
 SIZED = 2_000
 # For so long somebody waits for a sorted page.
-SECONDS = 1.0
+SECONDS = 3.0
 # So many users or statuses are gone through for one.
 _VALUES = 2_000
 _BLANKS = " \t\n\r\f\v"

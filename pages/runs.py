@@ -6,7 +6,7 @@ Its parts are fragments: what is asked for anew draws only what depends on it, t
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -25,6 +25,7 @@ from pages.parts import (
     histogram,
     kind_pills,
     later,
+    list_order,
     operation,
     run_grid,
     run_list,
@@ -36,8 +37,6 @@ from pages.parts.filter_form import current_view
 from pages.parts.messages import shown_errors
 from pages.parts.pager import draw_nothing_found_yet
 from pages.parts.signin import require_admin
-from runmanager.errors import TooManyToSortError
-from runmanager.sorting import NEWEST_FIRST
 
 if TYPE_CHECKING:
     from pages.parts.address import View
@@ -46,14 +45,6 @@ if TYPE_CHECKING:
 SENDING_SECONDS = 0.1
 # Before the stylesheet, which makes it as high as the window.
 PAGE_HEIGHT = 700
-
-
-@dataclass
-class _Order:
-    """The filter and order that were asked for where there are too many runs, and what was said."""
-
-    refused: tuple[object, ...] = ()
-    sentence: str = ""
 
 
 def draw(actor: Actor) -> None:
@@ -122,19 +113,17 @@ def _draw_list(actor: Actor) -> None:
 def _draw_head(actor: Actor, left: Any, notices: Any) -> None:
     """How many runs, and of which filter."""
     view, offered = current_view(actor)
-    page = run_grid.known_page(view.run_filter, _order(view))
+    page = run_grid.known_page(view.run_filter, list_order.shown(view))
     with left:
         if page is not None:
             run_total.draw_total(actor, view.run_filter, page)
         chips.draw_chips(view.run_filter, offered.labels(view.run_filter))
-        if len(list(view.run_filter.chosen())) > 1:
-            st.button(
-                "Clear filters", key="clear_filters", on_click=filtering.clear_all, type="tertiary"
-            )
     said = [*view.notices, *_said_of(view, page)]
     with notices:
+        # A part may only fill what it has written to when the whole page was drawn.
+        place = st.empty()
         if said:
-            st.info(" ".join(said), icon=":material/info:")
+            place.info(" ".join(said), icon=":material/info:")
 
 
 @st.fragment(key=filtering.CONTROLS)
@@ -142,7 +131,7 @@ def _draw_controls(actor: Actor) -> None:
     """Which columns, in which order, and the chart; what no filter changes."""
     view, _offered = current_view(actor)
     columns.draw_menu(actor, view, _redraw_list)
-    sort_menu.draw_menu(replace(view, sort=_order(view)))
+    sort_menu.draw_menu(replace(view, sort=list_order.shown(view)))
     histogram.draw_fold(actor)
     st.button(
         "Refresh",
@@ -171,11 +160,11 @@ def _draw_errors(actor: Actor) -> None:
 
 def _read(actor: Actor, view: View) -> RunPage:
     """The page to show: the one that is known, that one searched on, or one from the database."""
-    known = run_grid.known_page(view.run_filter, _order(view))
+    known = run_grid.known_page(view.run_filter, list_order.shown(view))
     if known is not None and not run_list.needs_reading():
         # An element here too, as the skeleton below is one: what follows keeps its place.
         st.empty()
-        if not run_list.is_searching() or known.resume is None:
+        if not run_list.is_searching() or not (known.resume is not None or known.is_whole_id):
             run_list.stop_searching()
             return run_total.with_exact_total(view.run_filter, known)
         with shown_errors():
@@ -184,32 +173,16 @@ def _read(actor: Actor, view: View) -> RunPage:
             run_list.stop_searching()
         return page
     with shown_errors(), st.skeleton(height=run_grid.ROW_HEIGHT * 20):
-        page = _browse(actor, view, known)
+        page = list_order.browse(actor, view, known)
     return run_total.with_exact_total(view.run_filter, page)
-
-
-def _browse(actor: Actor, view: View, known: RunPage | None) -> RunPage:
-    """The page in the order that is asked for, or newest first where there are too many runs."""
-    finding, held = session.service().finding, session.slot(_Order)
-    try:
-        held.refused, held.sentence = (), ""
-        return finding.browse(actor, view.run_filter, view.request, known, view.sort)
-    except TooManyToSortError as error:
-        held.refused, held.sentence = (view.run_filter, view.sort), error.message
-        return finding.browse(actor, view.run_filter, view.request, known, NEWEST_FIRST)
-
-
-def _order(view: View) -> Any:
-    """The order in which the list is shown."""
-    is_refused = session.slot(_Order).refused == (view.run_filter, view.sort)
-    return NEWEST_FIRST if is_refused else view.sort
 
 
 def _said_of(view: View, page: RunPage | None) -> list[str]:
     """Where the list is not quite what the address asks for."""
     said = []
-    if session.slot(_Order).refused == (view.run_filter, view.sort):
-        said.append(f"{session.slot(_Order).sentence} Shown newest first.")
+    refusal = list_order.refusal(view)
+    if refusal is not None:
+        said.append(refusal)
     if page is None:
         return said
     is_last = page.from_end or (page.known_total.is_exact and page.number == page.pages)

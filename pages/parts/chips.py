@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,35 +13,50 @@ from runmanager.filters import ENTRIES, RunFilter
 from runmanager.text import shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 MAX_LABEL = 60
 
 
+@dataclass(frozen=True)
+class Chip:
+    """One thing that is asked for: its words, and the values of the filter without it."""
+
+    key: str
+    label: str
+    values: Mapping[str, Any]
+
+
 def draw_chips(run_filter: RunFilter, labels: Mapping[str, str]) -> None:
     """Draw the chips. ``labels`` are names for values that are ids, by the entry's key."""
+    chips = tuple(chips_of(run_filter, labels))
+    for chip in chips:
+        st.button(
+            text.plain(chip.label),
+            key=f"chip-{chip.key}",
+            on_click=filtering.change,
+            args=(chip.values,),
+            icon=":material/close:",
+            help="Take this away from the filter",
+        )
+    if len(chips) > 1:
+        st.button(
+            "Clear filters", key="clear_filters", on_click=filtering.clear_all, type="tertiary"
+        )
+
+
+def chips_of(run_filter: RunFilter, labels: Mapping[str, str]) -> Iterator[Chip]:
+    """The chips of a filter, in the order of the table."""
     for key, value in run_filter.chosen():
         if ENTRIES[key].is_repeatable:
             for word in value:
                 rest = tuple(one for one in value if one != word)
-                _draw(f"{key}-{word}", _of_word(key, word), {key: rest})
-        elif key == "until" and _is_range(run_filter):
-            continue
+                yield Chip(f"{key}-{word}", _of_word(key, word), {key: rest})
         elif key == "since" and _is_range(run_filter):
-            _draw("range", _of_range(run_filter), {"since": None, "until": None})
-        else:
-            empty = getattr(RunFilter(), key)
-            _draw(key, words_of(key, value, labels.get(key)), {key: empty})
-
-
-def describe(run_filter: RunFilter, labels: Mapping[str, str]) -> str:
-    """The filter in words, with times as the viewer's clock has them; "" for all runs."""
-    moments = {
-        key: times.moment(value, times.viewer_zone())
-        for key, value in run_filter.chosen()
-        if isinstance(value, datetime)
-    }
-    return run_filter.describe({**labels, **moments})
+            yield Chip("range", _of_range(run_filter), {"since": None, "until": None})
+        elif key != "until" or not _is_range(run_filter):
+            label = words_of(key, value, labels.get(key))
+            yield Chip(key, label, {key: getattr(RunFilter(), key)})
 
 
 def words_of(key: str, value: Any, label: str | None = None) -> str:
@@ -63,14 +79,3 @@ def _of_range(run_filter: RunFilter) -> str:
     first, last = (times.short_moment(one, zone) for one in ends if isinstance(one, datetime))
     day, _blank, clock = last.rpartition(" ")
     return f"{first} – {clock if first.startswith(f'{day} ') else last}"  # noqa: RUF001
-
-
-def _draw(key: str, label: str, values: dict[str, Any]) -> None:
-    st.button(
-        text.plain(label),
-        key=f"chip-{key}",
-        on_click=filtering.change,
-        args=(values,),
-        icon=":material/close:",
-        help="Take this away from the filter",
-    )

@@ -35,12 +35,16 @@ _DAY = 86_400
 
 @dataclass
 class _Shown:
-    """Whether it is folded away, None before the admin's own choice was read; the drawn key."""
+    """Whether it is folded away, None before the admin's own choice was read; and what is drawn.
+
+    ``edges`` are the times between its buckets, in seconds since 1970.
+    """
 
     is_folded: bool | None = None
     key: str = ""
     drawn: int = 0
     about: object = None
+    edges: tuple[float, ...] = ()
 
 
 def is_folded(actor: Actor) -> bool:
@@ -101,6 +105,8 @@ def _draw(found: Histogram, about: object) -> None:
         # Another chart: the stretch that was chosen in the last one does not belong to it.
         held.about, held.drawn = about, held.drawn + 1
         held.key = f"histogram-{held.drawn}"
+        edges = (*(bucket.start for bucket in found.buckets), found.buckets[-1].end)
+        held.edges = tuple(edge.timestamp() for edge in edges)
     st.vega_lite_chart(
         _spec(found),
         key=held.key,
@@ -202,19 +208,23 @@ def _alternative(found: Histogram) -> str:
 
 def _chosen() -> None:
     """Ask for the time of the stretch that was drawn over, or of the bar that was clicked."""
-    event = session.value(session.slot(_Shown).key)
+    held = session.slot(_Shown)
+    event = session.value(held.key)
     selected: Any = event["selection"] if event else {}  # type: ignore[index]  # no type for it
     stretch = (selected.get("brush") or {}).get("start")
     bars = selected.get("bar") or []
     if bars:
-        ends = [_moment(bars[-1][key]) for key in ("start", "end")]
+        ends = bars[-1]["start"] / 1000, bars[-1]["end"] / 1000
     elif stretch:
-        ends = [_moment(one) for one in (min(stretch), max(stretch))]
+        ends = _whole_buckets(min(stretch) / 1000, max(stretch) / 1000, held.edges)
     else:
         return
-    if ends[0] < ends[1]:
-        filtering.change({"since": ends[0], "until": ends[1]})
+    since, until = (datetime.fromtimestamp(end, UTC) for end in ends)
+    filtering.change({"since": since, "until": until})
 
 
-def _moment(milliseconds: float) -> datetime:
-    return datetime.fromtimestamp(round(milliseconds / 1000), UTC)
+def _whole_buckets(first: float, last: float, edges: tuple[float, ...]) -> tuple[float, float]:
+    """The buckets of which the stretch has most, one at least: nobody draws to the second."""
+    start = min(range(len(edges) - 1), key=lambda number: abs(edges[number] - first))
+    end = min(range(1, len(edges)), key=lambda number: abs(edges[number] - last))
+    return edges[start], edges[max(end, start + 1)]

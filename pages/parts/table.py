@@ -252,7 +252,9 @@ def _made(rows: Sequence[T], columns: Iterable[Column[T]]) -> tuple[pd.DataFrame
 
 
 def _height(rows: Sequence[T], most: int | None, row_height: int) -> Any:
-    return "content" if most is None else min(most, len(rows) + 1) * row_height + 3
+    if most is None:
+        return "content"
+    return ROW_HEIGHT + (min(most, len(rows) + 1) - 1) * row_height + 3
 
 
 def _chosen(key: str, choose: Callable[[Any], None]) -> None:

@@ -18,6 +18,7 @@ __all__ = ["count", "duration", "listed", "plain", "shorten", "size", "total"]
 
 _MILLION = 1_000_000
 _SIGNS = re.compile(f"([{re.escape(string.punctuation)}])")
+_REPLACED = re.compile(r"(?<=:)(?=[A-Za-z])|(?<=[<>=~-])(?=[<>=~-])")
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 _STEP = 1000
 _MINUTE = 60
@@ -67,9 +68,10 @@ def plain(words: str) -> str:
     """``words`` as a label of a widget, which Streamlit takes for Markdown, in which they mean
     themselves.
 
-    Every sign that Markdown, or Streamlit's own additions to it, could know is escaped.
+    Every sign that Markdown could know is escaped. What Streamlit replaces after that, in the text
+    itself (":streamlit:" by a picture, "->" by an arrow), is parted by a sign without a width.
     """
-    return _SIGNS.sub(r"\\\1", words)
+    return _SIGNS.sub(r"\\\1", _REPLACED.sub("\N{WORD JOINER}", words))
 
 
 def listed(words: Iterable[str]) -> str:

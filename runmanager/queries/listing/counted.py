@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
 MAX_KEPT = 100
-# What is counted within this many seconds is counted again each time.
-CHEAP_SECONDS = 0.05
+# A total of fewer runs is counted again each time, unless that took longer than this.
+MANY = 100_000
+LONG_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,8 @@ class Counts:
                 return known
             generation, began = self._generation, time.monotonic()
             total = count()
-            if total.is_exact and time.monotonic() - began > CHEAP_SECONDS:
+            was_long = total.count > MANY or time.monotonic() - began > LONG_SECONDS
+            if total.is_exact and was_long:
                 self._keep(key, _Kept(total, began, _snapshot(connection)), generation)
             return total
         finally:

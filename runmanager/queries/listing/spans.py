@@ -107,11 +107,12 @@ def _typed(value: date, kind: sa.types.TypeEngine[Any]) -> sa.ColumnElement[Any]
 
 
 def _first_day(moment: datetime, zone: ZoneInfo) -> date:
-    """The first day that begins at ``moment`` or later."""
+    """The first day that begins at ``moment`` or later; a zone may leave one out."""
     day = _local(moment, zone).date()
-    begins = utc(day, zone)
-    if begins is not None and begins < moment and day < date.max:
-        return day + _DAY
+    if date.min < day < date.max:
+        day -= _DAY
+        while (utc(day, zone) or moment) < moment:
+            day += _DAY
     return day
 
 
@@ -167,10 +168,13 @@ def _as_moment(column: sa.Column[Any], zone: ZoneInfo) -> sa.ColumnElement[Any]:
     first, last = sa.literal(_FIRST, with_zone), sa.literal(_LAST, with_zone)
     if column.info["type"] == WITH_ZONE:
         return _clamped(column, column, first, last)
-    plain = sa.DateTime()
-    lowest = sa.literal(_FIRST.replace(tzinfo=None), plain)
-    highest = sa.literal(_LAST.replace(tzinfo=None), plain)
-    local = _clamped(column, sa.cast(column, plain), lowest, highest)
+    plain: sa.types.TypeEngine[Any] = sa.DateTime()
+    lowest: date = datetime.min  # noqa: DTZ901  by the clock of the zone
+    highest: date = datetime.max  # noqa: DTZ901
+    if column.info["type"] == "date":
+        plain, lowest, highest = sa.Date(), date.min, date.max
+    clamped = _clamped(column, column, sa.literal(lowest, plain), sa.literal(highest, plain))
+    local = sa.cast(clamped, sa.DateTime())
     moment: sa.ColumnElement[Any] = sa.func.timezone(zone.key, local, type_=with_zone)
     for shift in _set_back(zone):
         # PostgreSQL takes the second of two times of one name, ``utc`` the first.

@@ -120,8 +120,10 @@ def _draw_head(actor: Actor, left: Any, notices: Any) -> None:
         chips.draw_chips(view.run_filter, offered.labels(view.run_filter))
     said = [*view.notices, *_said_of(view, page)]
     with notices:
+        # A part may only fill what it has written to when the whole page was drawn.
+        place = st.empty()
         if said:
-            st.info(" ".join(said), icon=":material/info:")
+            place.info(" ".join(said), icon=":material/info:")
 
 
 @st.fragment(key=filtering.CONTROLS)

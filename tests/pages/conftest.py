@@ -123,6 +123,11 @@ class Visitor:
             edits["edited_rows"][str(rows.index(thread_id))] = {"select": to}
         return self.look()
 
+    def type_new(self, key: str, text: str) -> Visitor:
+        """Type into the select box of that key what it does not list."""
+        self._states[self.app.selectbox(key=key).proto.id] = {"string_value": text}
+        return self.look()
+
     def open_tab(self, label: str) -> Visitor:
         """Open the tab whose label begins with this; it stays open until another is."""
         (container,) = self.app.get("tab_container")

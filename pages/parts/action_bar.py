@@ -21,6 +21,7 @@ from pages.parts.hidden_runs import ask_to_list
 from pages.parts.messages import draw_denied, shown_errors
 from pages.parts.pager import draw_pager
 from runmanager.errors import DatabaseError
+from runmanager.service.triage import MAX_PICKED
 
 if TYPE_CHECKING:
     from pages.parts.address import View
@@ -168,9 +169,12 @@ def _draw_unseen(actor: Actor, view: View) -> None:
 
 
 def _hidden(actor: Actor, view: View, thread_ids: tuple[str, ...]) -> frozenset[str]:
-    if not thread_ids:
-        return frozenset()
-    return frozenset(session.service().triage.hidden(actor, view.run_filter, thread_ids))
+    triage, hidden = session.service().triage, set[str]()
+    # More may be selected than are looked at at once.
+    for start in range(0, len(thread_ids), MAX_PICKED):
+        some = thread_ids[start : start + MAX_PICKED]
+        hidden.update(triage.hidden(actor, view.run_filter, some))
+    return frozenset(hidden)
 
 
 def _ask_to_delete_selected() -> None:

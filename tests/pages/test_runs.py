@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from pages.parts import styles
+from pages.parts import selection, styles
 from runmanager.filters import RunFilter
 from runmanager.paging import PageRequest
 from runmanager.records import StatusKind
@@ -342,6 +342,14 @@ def test_a_selection_outlives_a_filter(ada: Visitor, thirty: list[str]) -> None:
     assert ada.selection == {"run-00", "run-01"}
     assert "2 selected" in ada.texts
     assert ada.app.button(key="list_hidden").label == "1 not in this list"
+
+
+def test_more_than_are_looked_at_at_once_can_be_selected(ada: Visitor, host: HostWriter) -> None:
+    run = host.add_run(name="Order")
+    ada.at().tick(run)
+    ada.held(selection._Selection).ids |= dict.fromkeys(f"gone-{n}" for n in range(10_000))
+    ada.app.query_params = {"search": "invoice"}
+    assert ada.look().app.button(key="list_hidden").label == "10,001 not in this list"
 
 
 HOSTILE_NAMES = [

@@ -20,7 +20,7 @@ from pages.parts.delete_dialog import ask_to_delete
 from pages.parts.hidden_runs import ask_to_list
 from pages.parts.messages import draw_denied, shown_errors
 from pages.parts.pager import draw_pager
-from runmanager.errors import DatabaseError
+from runmanager.errors import RunManagerError
 from runmanager.service.triage import MAX_PICKED
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def _draw_unseen(actor: Actor, view: View) -> None:
     if held.about != about:
         try:
             held.ids = _hidden(actor, view, elsewhere)
-        except DatabaseError:
+        except RunManagerError:
             st.text("could not look which of them are in this list")
             return
         held.about = about

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from pages.parts import filtering, later, own_choices, run_list, session, styles, times
-from runmanager.errors import DatabaseError
+from runmanager.errors import RunManagerError
 from runmanager.filters import KINDS
 from runmanager.records import Accuracy
 
@@ -83,7 +83,7 @@ def draw_histogram(actor: Actor, view: View) -> None:
     ask = partial(session.service().triage.histogram, actor, view.run_filter, BUCKETS, zone)
     try:
         found = later.answer("histogram", about, ask)
-    except DatabaseError as error:
+    except RunManagerError as error:
         with st.container(key="noted"):
             st.text(f"Could not look at the times. {error.message}")
         return

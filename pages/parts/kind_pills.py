@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.parts import filtering, later, run_list, session, styles, text
-from runmanager.errors import DatabaseError
+from runmanager.errors import RunManagerError
 from runmanager.filters import KINDS
 from runmanager.paging import Exactness, Total
 from runmanager.records import Accuracy
@@ -30,7 +30,7 @@ def draw_kinds(actor: Actor, view: View) -> None:
     counts, could_not = None, ""
     try:
         counts = later.answer("kinds", about, partial(service.statuses, actor, about[0]))
-    except DatabaseError as error:
+    except RunManagerError as error:
         could_not = f"Could not count them. {error.message}"
     _draw_pills(view, counts)
     _draw_words(view, counts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -21,7 +22,6 @@ from pages.parts.hidden_runs import ask_to_list
 from pages.parts.messages import draw_denied, shown_errors
 from pages.parts.pager import draw_pager
 from runmanager.errors import RunManagerError
-from runmanager.service.triage import MAX_PICKED
 
 if TYPE_CHECKING:
     from pages.parts.address import View
@@ -169,12 +169,10 @@ def _draw_unseen(actor: Actor, view: View) -> None:
 
 
 def _hidden(actor: Actor, view: View, thread_ids: tuple[str, ...]) -> frozenset[str]:
-    triage, hidden = session.service().triage, set[str]()
-    # More may be selected than are looked at at once.
-    for start in range(0, len(thread_ids), MAX_PICKED):
-        some = thread_ids[start : start + MAX_PICKED]
-        hidden.update(triage.hidden(actor, view.run_filter, some))
-    return frozenset(hidden)
+    ask = partial(session.service().triage.hidden, actor, view.run_filter)
+    # What was ticked comes on top of what was selected at once: so many are asked for at a time.
+    parts = (thread_ids[at : at + MOST] for at in range(0, len(thread_ids), MOST))
+    return frozenset(thread_id for part in parts for thread_id in ask(part))
 
 
 def _ask_to_delete_selected() -> None:

@@ -84,13 +84,13 @@ def draw_histogram(actor: Actor, view: View) -> None:
     try:
         found = later.answer("histogram", about, ask)
     except RunManagerError as error:
-        with st.container(key="noted"):
+        with st.container(key="times-noted"):
             st.text(f"Could not look at the times. {error.message}")
         return
     if found.buckets:
         _draw(found, about)
     else:
-        with st.container(key="noted"):
+        with st.container(key="times-noted"):
             st.text("No times to show.")
 
 

@@ -36,7 +36,7 @@ def draw_kinds(actor: Actor, view: View) -> None:
     _draw_words(view, counts)
     said = could_not if counts is None else _SAID.get(counts.accuracy, "")
     if said:
-        with st.container(key="noted"):
+        with st.container(key="kinds-noted"):
             st.text(said)
 
 

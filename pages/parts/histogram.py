@@ -4,7 +4,6 @@ is clicked, becomes the time that is asked for. Drawn after the list.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -12,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from pages.parts import filtering, later, run_list, session, styles, times
-from runmanager.errors import RunManagerError, StoreError
+from pages.parts import filtering, later, own_choices, run_list, session, styles, times
+from runmanager.errors import RunManagerError
 from runmanager.filters import KINDS
 from runmanager.records import Accuracy
 
@@ -51,10 +50,7 @@ def is_folded(actor: Actor) -> bool:
     """Whether the admin has folded it away, in this browser or another."""
     held = session.slot(_Shown)
     if held.is_folded is None:
-        text = None
-        with suppress(StoreError):
-            text = session.service().preferences.get(actor, PREFERENCE)
-        held.is_folded = text == "folded"
+        held.is_folded = own_choices.find(actor, PREFERENCE) == "folded"
     return held.is_folded
 
 
@@ -75,8 +71,7 @@ def draw_fold(actor: Actor) -> None:
 def _fold(actor: Actor) -> None:
     held = session.slot(_Shown)
     held.is_folded = not held.is_folded
-    with suppress(StoreError):
-        session.service().preferences.set(actor, PREFERENCE, "folded" if held.is_folded else "")
+    own_choices.keep(actor, PREFERENCE, "folded" if held.is_folded else "")
     # Its place is the page's, not a part's.
     st.rerun()
 

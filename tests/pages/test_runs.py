@@ -13,6 +13,7 @@ from pages.parts import styles
 from runmanager.filters import RunFilter
 from runmanager.paging import PageRequest
 from runmanager.records import StatusKind
+from tests.pages.asked import as_soon_as_asked_later
 from tests.pages.labels import markup_in
 
 if TYPE_CHECKING:
@@ -342,6 +343,22 @@ def test_a_selection_outlives_a_filter(ada: Visitor, thirty: list[str]) -> None:
     assert ada.selection == {"run-00", "run-01"}
     assert "2 selected" in ada.texts
     assert ada.app.button(key="list_hidden").label == "1 not in this list"
+
+
+def test_a_filter_that_is_gone_after_the_list_was_read_is_no_error_of_our_own(
+    ada: Visitor, host: HostWriter, provided: RunManager
+) -> None:
+    run = host.add_run(completed_at="2026-01-01 12:00+00")
+
+    def drop() -> None:
+        host.execute("ALTER TABLE run_metadata DROP COLUMN completed_at")
+
+    # A traceback of the page's own fails this.
+    with as_soon_as_asked_later(provided, drop):
+        ada.at(longer_than="5m")
+    assert ada.rows == [run]
+    assert any(one.startswith("Could not look at the times. Runs cannot") for one in ada.texts)
+    assert ada.look().notices == ["Runs have no known end here: the address is read without it."]
 
 
 HOSTILE_NAMES = [

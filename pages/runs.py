@@ -52,13 +52,10 @@ def draw(actor: Actor) -> None:
     choices.forget()
     run_list.read_anew()
     with st.container(key="page", height=PAGE_HEIGHT, border=False):
-        heading = st.container(
-            key="heading", horizontal=True, vertical_alignment="center", gap="xsmall"
-        )
-        with heading:
-            left = st.container(key="found", horizontal=True, width="content", gap="xsmall")
-            errors = st.container(key="errors", width="content")
-            st.space("stretch")
+        with st.container(key="heading", horizontal=True, wrap=False, gap="xsmall"):
+            with st.container(key="told", horizontal=True, vertical_alignment="center"):
+                left = st.container(key="found", horizontal=True, width="content")
+                errors = st.container(key="errors", width="content")
             right = st.container(key="controls", horizontal=True, width="content", gap=None)
         notices = st.container(key="notices", gap=None)
         with st.container(key="operation", gap=None):
@@ -193,7 +190,7 @@ def _draw_empty(view: View) -> None:
     with st.container(border=True, key="empty", horizontal_alignment="center"):
         if view.run_filter:
             st.markdown("**No runs match**", width="content")
-            st.markdown("Look for less, or for all of them.", width="content")
+            st.markdown("Take one of the filters above away, or all of them.", width="content")
             st.button("Clear the filters", key="clear_filters_empty", on_click=filtering.clear_all)
         else:
             st.markdown("**No runs yet**", width="content")

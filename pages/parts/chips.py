@@ -36,8 +36,8 @@ def draw_chips(run_filter: RunFilter, labels: Mapping[str, str]) -> None:
             key=f"chip-{chip.key}",
             on_click=filtering.change,
             args=(chip.values,),
+            # Without a tooltip: it would outlive the chip, in a corner of the page.
             icon=":material/close:",
-            help="Take this away from the filter",
         )
     if len(chips) > 1:
         st.button(

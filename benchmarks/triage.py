@@ -1,16 +1,24 @@
-"""What triage has to reach: runs by status and time, counts, histograms, sorting, freezing."""
+"""What triage has to reach: runs by status and time, counts, histograms, sorting, freezing.
+
+``make bench`` measures it with all else; ``python -m benchmarks.triage`` this alone, with the
+indexes that a host has and, on a copy of the database, with those that are advised. ``RUNS`` and
+``BENCH_DIR`` say which database: see ``benchmarks.big_process``, and ``ROUNDS`` how often.
+"""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from benchmarks.big_host import SMALL_USER
+from benchmarks.big_host import SMALL_USER, cloned, open_host
+from benchmarks.big_process import BENCH_DIR, RUNS
 from benchmarks.cases import FIRST, page_of
-from benchmarks.reading import Case, ids
-from benchmarks.verdicts import Figures, Row, Target
+from benchmarks.reading import Case, ids, measure, open_reader
+from benchmarks.surroundings import create_advised, environment
+from benchmarks.verdicts import Figures, Row, Target, table
 from runmanager.filters import KINDS, RunFilter
 from runmanager.paging import PageRequest
 from runmanager.records import Accuracy
@@ -163,3 +171,26 @@ def _sorted(reader: Reader, sort: Sort) -> Answer:
 
 def _frozen(reader: Reader, run_filter: RunFilter) -> Answer:
     return reader.freeze(run_filter, FROZEN).thread_ids
+
+
+def main() -> int:
+    """Measure, print, and say whether every answer was right."""
+    server, database = open_host(BENCH_DIR, RUNS)
+    with server:
+        print(environment(database))
+        with open_reader(database, RUNS) as reader:
+            rows = measure(reader, with_existing_indexes(reader))
+            rows.append(bars(reader))
+        with cloned(server, RUNS, "triage") as copy:
+            notes = list(create_advised(copy, is_trigram=False))
+            with open_reader(copy, RUNS) as reader:
+                found = measure(reader, with_advised_indexes(reader))
+    rows += [replace(row, what=f"{row.what}, with all advised") for row in found]
+    print(table(rows), "", "| index | size | built in |", "|---|---:|---:|", *notes, sep="\n")
+    wrong = [row.wrong for row in rows if row.wrong]
+    print(*wrong, sep="\n")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

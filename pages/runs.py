@@ -117,8 +117,10 @@ def _draw_head(actor: Actor, left: Any, notices: Any) -> None:
         chips.draw_chips(view.run_filter, offered.labels(view.run_filter))
     said = [*view.notices, *_said_of(view, page)]
     with notices:
+        # A part may only fill what it has written to when the whole page was drawn.
+        place = st.empty()
         if said:
-            st.info(" ".join(said), icon=":material/info:")
+            place.info(" ".join(said), icon=":material/info:")
 
 
 @st.fragment(key=filtering.CONTROLS)
@@ -159,7 +161,7 @@ def _read(actor: Actor, view: View) -> RunPage:
     if known is not None and not run_list.needs_reading():
         # An element here too, as the skeleton below is one: what follows keeps its place.
         st.empty()
-        if not run_list.is_searching() or known.resume is None:
+        if not run_list.is_searching() or not (known.resume is not None or known.is_whole_id):
             run_list.stop_searching()
             return run_total.with_exact_total(view.run_filter, known)
         with shown_errors():

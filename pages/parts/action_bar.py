@@ -60,8 +60,7 @@ def draw_bar(actor: Actor, view: View, page: RunPage) -> None:
                 args=(next(iter(selection.chosen())),),
                 icon=":material/open_in_full:",
             )
-        if denied is None:
-            _draw_select_more(actor, view, page)
+        more = st.container(key="more", horizontal=True, width="content", gap="xsmall")
         if selected:
             st.button("Clear", key="clear_selection", on_click=selection.clear, type="tertiary")
         unseen = st.container(key="unseen", horizontal=True, width="content", gap="xsmall")
@@ -70,11 +69,17 @@ def draw_bar(actor: Actor, view: View, page: RunPage) -> None:
     if selected:
         with unseen:
             _draw_unseen(actor, view)
+    if denied is None:
+        with more:
+            _draw_select_more(actor, view, page)
 
 
 def _as_of() -> str:
     frozen = selection.frozen_at()
-    return "" if frozen is None else f", as of {frozen.astimezone(times.viewer_zone()):%H:%M:%S}"
+    if frozen is None:
+        return ""
+    more = "" if selection.is_complete() else "; more matched"
+    return f", as of {frozen.astimezone(times.viewer_zone()):%H:%M:%S}{more}"
 
 
 def _draw_delete(selected: int) -> None:
@@ -103,7 +108,8 @@ def _draw_select_more(actor: Actor, view: View, page: RunPage) -> None:
         return
     total = page.known_total
     is_whole_list = total.is_exact and page.resume is None
-    if is_whole_list and total.count <= selection.count():
+    listed = selection.count() - len(session.slot(_Unseen).ids.intersection(chosen))
+    if is_whole_list and total.count <= listed:
         return
     if selection.count() == len(here) > 1:
         with st.container(key="page-selected", width="content"):
@@ -126,7 +132,7 @@ def _draw_select_more(actor: Actor, view: View, page: RunPage) -> None:
 def _select_all(actor: Actor, view: View) -> None:
     with shown_errors():
         frozen = session.service().finding.freeze(actor, view.run_filter)
-    selection.freeze(frozen.thread_ids)
+    selection.freeze(frozen.thread_ids, is_complete=frozen.is_complete)
     held = session.slot(_Unseen)
     held.about, held.ids = (view.run_filter, run_list.readings()), frozenset()
 

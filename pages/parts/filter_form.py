@@ -53,6 +53,8 @@ WIDGETS: Mapping[str, SearchBox | ChoiceBox] = {
     "error": SearchBox("Error text", "Part of the error"),
     "model": ChoiceBox("Model", "All models"),
 }
+# What runs lack where a filter is not offered; most are called by the noun of their entry.
+_LACKING = {"longer_than": "known end"}
 _BEFORE_KINDS = ("search", "username", "workspace")
 _AFTER_KINDS = ("error", "model")
 
@@ -72,7 +74,8 @@ def current_view(actor: Actor) -> tuple[View, Choices]:
     for key, value in run_filter.chosen():
         word = ENTRIES[key].word
         if key not in offered:
-            notices.append(f"Runs have no {word} here: the address is read without it.")
+            lacking = _LACKING.get(key, word)
+            notices.append(f"Runs have no {lacking} here: the address is read without it.")
         elif key in lists and _is_unknown(lists[key], value):
             notices.append(f"No such run has the {word} in the address: showing all {word}s.")
         else:

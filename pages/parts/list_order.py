@@ -1,4 +1,4 @@
-"""The order of the list: the one that is asked for, or newest first where too many runs match."""
+"""The order of the list: the one that is asked for, or newest first where that cannot be had."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pages.parts import session
-from runmanager.errors import TooManyToSortError
+from runmanager.errors import InvalidRequestError
 from runmanager.sorting import NEWEST_FIRST, Sort
 
 if TYPE_CHECKING:
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class _Refused:
-    """The filter and order that were asked for where there are too many runs, and what was said."""
+    """The filter and order that were asked for in vain, and what was said.
+
+    There are more runs than can be put in that order, or the host keeps nothing to order them by.
+    """
 
     asked: tuple[object, ...] = ()
     sentence: str = ""
@@ -28,7 +31,7 @@ def browse(actor: Actor, view: View, known: RunPage | None) -> RunPage:
     held.asked, held.sentence = (), ""
     try:
         return finding.browse(actor, view.run_filter, view.request, known, view.sort)
-    except TooManyToSortError as error:
+    except InvalidRequestError as error:
         held.asked, held.sentence = (view.run_filter, view.sort), error.message
         return finding.browse(actor, view.run_filter, view.request, known, NEWEST_FIRST)
 

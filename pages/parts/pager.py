@@ -18,9 +18,12 @@ def draw_pager(page: RunPage) -> None:
     with st.container(
         key="pager", horizontal=True, wrap=False, width="content", vertical_alignment="center"
     ):
+        if not page.items:
+            # What stands in the grid's place says so, and offers to search on.
+            return
         with st.container(key="footer", width="content"):
             st.text(position(page))
-        if page.resume is not None:
+        if page.resume is not None or page.is_whole_id:
             _draw_search_on(page)
         elif page.known_total.is_exact and not page.from_end:
             if page.pages > 1:
@@ -98,17 +101,30 @@ def _draw_search_on(page: RunPage) -> None:
             st.button(
                 "Stop",
                 key="stop_searching",
-                on_click=run_list.stop_searching,
+                on_click=_stop_searching,
                 icon=":material/stop:",
             )
         else:
             st.button(
                 "Search on",
                 key="search_on",
-                on_click=run_list.search_on,
+                on_click=_search_on,
                 icon=":material/history:",
                 type="primary",
             )
+
+
+# How many there are so far stands above the list: it is drawn anew when the search is over.
+
+
+def _search_on() -> None:
+    run_list.search_on()
+    filtering.redraw(filtering.LIST, filtering.HEAD)
+
+
+def _stop_searching() -> None:
+    run_list.stop_searching()
+    filtering.redraw(filtering.LIST, filtering.HEAD)
 
 
 def _turn_page() -> None:

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 class _Selection:
     """The ids, in the order in which they were selected.
 
-    ``frozen_at`` is when all runs of a filter were selected at once, None where none were.
+    ``frozen_at`` is when all runs of a filter were selected at once, None where none were;
+    ``is_complete`` says that those were all that matched.
     """
 
     ids: dict[str, None] = field(default_factory=dict)
     frozen_at: datetime | None = None
+    is_complete: bool = True
 
 
 def chosen() -> Collection[str]:
@@ -38,16 +40,22 @@ def frozen_at() -> datetime | None:
     return session.slot(_Selection).frozen_at
 
 
+def is_complete() -> bool:
+    """Whether all runs of the filter were selected then; there may have been too many."""
+    return session.slot(_Selection).is_complete
+
+
 def add(thread_ids: Iterable[str]) -> None:
     """Select these too."""
     held = session.slot(_Selection)
     held.ids = held.ids | dict.fromkeys(thread_ids)
 
 
-def freeze(thread_ids: Iterable[str]) -> None:
-    """Make these the whole selection: all runs of a filter, as they are at this moment."""
+def freeze(thread_ids: Iterable[str], *, is_complete: bool) -> None:
+    """Make these the whole selection: all runs of a filter, or the newest, as they are now."""
     held = session.slot(_Selection)
     held.ids, held.frozen_at = dict.fromkeys(thread_ids), datetime.now(UTC)
+    held.is_complete = is_complete
 
 
 def remove(thread_ids: Container[str]) -> None:

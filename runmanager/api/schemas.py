@@ -90,7 +90,8 @@ class Runs(BaseModel):
     runs: list[ListedRun]
     total: int = Field(examples=[12408])
     total_is_exact: bool = Field(
-        description="false: there are so many runs at least, and counting them all took too long",
+        description="false: counting them all took long; there are so many at least, or that many "
+        "were counted in the last ten seconds",
         examples=[True],
     )
     page: int = Field(examples=[1])

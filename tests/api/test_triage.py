@@ -11,7 +11,7 @@ from tests.api.test_refusals import detail_of
 from tests.conftest import every_shape
 
 if TYPE_CHECKING:
-    from tests.api.conftest import Caller
+    from tests.api.conftest import Caller, OpenCaller
     from tests.hosts import HostWriter
 
 AFTERNOON = datetime(2026, 5, 3, 14, 0, tzinfo=UTC)
@@ -161,3 +161,17 @@ def test_what_a_list_takes_and_a_count_does_not_is_refused(caller: Caller) -> No
         for name in ("page", "page_size", "sort", "after"):
             (problem,) = detail_of(caller.client.get(f"{path}?{name}=1"), 422)
             assert problem["msg"] == "Unknown query parameter"
+
+
+def test_a_host_that_keeps_its_times_as_texts_has_no_spans(
+    host: HostWriter, open_caller: OpenCaller
+) -> None:
+    host.execute("ALTER TABLE run_metadata DROP created_at, ADD created_at text")
+    host.add_run(created_at="2026-05-03T14:00:00Z")
+    caller = open_caller()
+    assert caller.json("/histogram") == {"buckets": [], "accuracy": "exact"}
+    assert {"since", "until"}.isdisjoint(one["key"] for one in caller.json("/filters")["filters"])
+    for path in ("/runs", "/statuses", "/histogram"):
+        sentence = detail_of(caller.client.get(f"{path}?since=-24h"), 422)
+        assert sentence.startswith("Runs cannot be filtered by “since” here: ")
+    assert [one["runs"] for one in caller.json("/statuses")["statuses"]] == [1]

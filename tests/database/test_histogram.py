@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from runmanager.clamped_times import utc
@@ -50,15 +50,22 @@ TIMES = (
     *("2026-03-28 12:00Z", "2026-10-26 12:00Z", "2025-11-02 05:31Z", "1970-01-01 00:00Z"),
     *("infinity", "-infinity", "0044-03-15 12:00Z BC", "12345-01-01 00:00Z", None),
 )
-rows = st.lists(
-    st.tuples(
-        st.sampled_from(TIMES),
+
+
+def rows_at(*times: str | None) -> st.SearchStrategy[list[tuple[Any, ...]]]:
+    """Runs that started at some of these times."""
+    row = st.tuples(
+        st.sampled_from(times),
         st.sampled_from(STATUSES),
         st.sampled_from(("kate", "tom", None)),
         st.sampled_from(("Order 1", "order 2", "Invoice", None)),
-    ),
-    max_size=25,
-)
+    )
+    return st.lists(row, max_size=25)
+
+
+# One from 1970 makes long buckets of all of them: others are of one day, on its hours.
+rows = rows_at(*TIMES) | rows_at(*TIMES[:12], None) | rows_at(*TIMES[12:24], "infinity")
+ANY = ("failed", "kate", "Order 1")
 moments = st.none() | st.sampled_from([time for time in TIMES if time and time.startswith("2")])
 filters = st.builds(
     lambda since, until, **others: RunFilter(
@@ -136,13 +143,15 @@ def is_without_gaps(histogram: Histogram) -> bool:
 
 
 @pytest.mark.parametrize("way", WAYS)
-@settings(max_examples=40)
+@settings(max_examples=60)
 @given(
     made=rows,
     run_filter=filters,
     buckets=st.sampled_from([1, 2, 7, 60, 200]),
     zone=st.sampled_from(ZONES),
 )
+# Just on the edges.
+@example([(f"2026-03-29 0{hour}:00:00Z", *ANY) for hour in range(4)], ALL, 7, "UTC")
 def test_each_bucket_has_what_plain_sql_finds_there(
     host: HostWriter,
     open_manager: OpenManager,
@@ -178,6 +187,9 @@ def test_each_bucket_has_what_plain_sql_finds_there(
 )
 @settings(max_examples=40)
 @given(made_rows=rows, buckets=st.sampled_from([7, 60, 200]), zone=st.sampled_from(ZONES))
+# What the clocks in Berlin leapt over is later than what they showed next, first and last.
+@example([("2026-03-29 02:30:00Z", *ANY), ("2026-03-29 03:00:00Z", *ANY)], 60, "UTC")
+@example([("2026-03-29 02:59:00Z", *ANY), ("2026-03-29 03:30:00Z", *ANY)], 60, "UTC")
 def test_times_by_a_clock_are_in_the_bucket_of_the_time_that_the_list_shows(
     host: HostWriter,
     open_manager: OpenManager,

@@ -12,10 +12,11 @@ from unittest.mock import patch
 
 import pytest
 import streamlit as st
+from streamlit.runtime.fragment import MemoryFragmentStorage
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
 from streamlit.testing.v1 import AppTest, local_script_runner
 
-from pages.parts import later, run_total, selection, session
+from pages.parts import filtering, later, run_total, selection, session
 from runmanager.entrance.identity import Identity
 from tests.hosts import PASSWORD
 
@@ -31,12 +32,26 @@ T = TypeVar("T")
 PAGES = Path(__file__).parents[2] / "pages"
 
 
+class _Parts(MemoryFragmentStorage):
+    """The parts of a page, and which of them were run by themselves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.run: set[str] = set()
+
+    def lookup(self, key: str) -> Callable[[], Any]:
+        """The part of that id, to be run."""
+        self.run.add(key)
+        return super().lookup(key)
+
+
 class Visitor:
     """Somebody at the dashboard, signed in or not; what they see and what they do."""
 
     def __init__(self, service: RunManager, script: str = "shell.py") -> None:
         self._service = service
         self.app = AppTest.from_file(PAGES / script, default_timeout=30)
+        self.app._fragment_storage = self._parts = _Parts()
         self.identity: Identity | None = None
         self._edits: dict[str, dict[str, Any]] = {}
         self._states: dict[str, dict[str, Any]] = {}
@@ -72,6 +87,7 @@ class Visitor:
         for element_id, state in self._states.items():
             states.widgets.add(id=element_id, **state)
         self._states.clear()
+        self._parts.run.clear()
         self.app._run(states)
         assert not self.app.exception, self.app.exception[0].message
         return self
@@ -105,6 +121,11 @@ class Visitor:
         )
         for thread_id in thread_ids:
             edits["edited_rows"][str(rows.index(thread_id))] = {"select": to}
+        return self.look()
+
+    def type_new(self, key: str, text: str) -> Visitor:
+        """Type into the select box of that key what it does not list."""
+        self._states[self.app.selectbox(key=key).proto.id] = {"string_value": text}
         return self.look()
 
     def open_tab(self, label: str) -> Visitor:
@@ -142,6 +163,16 @@ class Visitor:
     def selection(self) -> set[str]:
         """The ids that are selected, on whichever page."""
         return set(self.held(selection._Selection).ids)
+
+    @property
+    def drawn(self) -> set[str]:
+        """The parts of the page, by their keys in filtering.py, that were drawn at the last look.
+
+        Empty where it was the whole page. After a click that asks for some parts only those are
+        there.
+        """
+        ids = {name: self._parts.resolve_target(name) for name in filtering.ALL_OF_IT}
+        return {name for name, of_part in ids.items() if self._parts.run & set(of_part)}
 
     @property
     def is_counting(self) -> bool:

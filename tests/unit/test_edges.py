@@ -102,6 +102,11 @@ def test_the_steps_are_round(first: str, last: str, step: timedelta) -> None:
     )
 
 
+def test_one_moment_has_the_bucket_of_its_minute() -> None:
+    edges = round_edges(at("2026-11-01 10:07:31"), at("2026-11-01 10:07:31"), 60, BERLIN)
+    assert edges == (at("2026-11-01 10:07"), at("2026-11-01 10:08"))
+
+
 def test_weeks_begin_on_a_monday() -> None:
     edges = round_edges(at("2025-11-18 10:00"), at("2026-11-01 10:00"), 60, BERLIN)
     assert {edge.astimezone(BERLIN).strftime("%A %H:%M") for edge in edges} == {"Monday 00:00"}

@@ -49,9 +49,10 @@ def read_histogram(
     no time that a calendar has: before the year 1, after 9999, at infinity. Raises
     DatabaseTooSlowError where nothing is found in time.
     """
+    # First: a filter that this host does not offer is refused, whatever there is to count.
+    question = Question.of(reading, run_filter)
     if not has_started(reading.host):
         return Histogram((), Accuracy.EXACT)
-    question = Question.of(reading, run_filter)
     edges = find_edges(question, buckets, zone, limits)
     if edges is None:
         return Histogram((), Accuracy.EXACT)
@@ -71,7 +72,7 @@ def _ways(question: Question, limits: TriageLimits) -> Iterator[Callable[[], Ans
         yield partial(counted, question, limits.seconds)
     if question.is_by_time_alone and question.guess_by_time <= limits.totalled:
         yield partial(_by_totals, question, limits)
-    yield partial(sampled_beside_rare, question, limits)
+    yield partial(sampled_beside_rare, question, limits, limits.sample)
     if not few and limits.try_seconds:
         yield partial(counted, question, limits.try_seconds)
     yield partial(among_newest, question, limits)

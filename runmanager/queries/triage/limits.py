@@ -15,7 +15,7 @@ class SampleBudget:
 
     first: int = 2_000
     most: int = 20_000
-    seconds: float = 0.12
+    seconds: float = 0.25
     enough: int = 50
 
 
@@ -28,7 +28,8 @@ class TriageLimits:
     the most. A status with up to ``few`` runs is counted always. ``words`` is how many statuses a
     host may have for that, ``large_words`` how many of them with more runs than a few. Where
     nothing else helps the newest ``looked_through`` are looked through. For a text in their error
-    up to ``looked_at`` are looked at.
+    up to ``looked_at`` are looked at. A histogram's ``sample`` is larger than that of statuses,
+    which has no buckets to fill.
 
     Each statement may take ``seconds``; one that is only tried, as there may be few runs to visit
     or millions, ``try_seconds``: nothing is tried where that is 0.
@@ -44,5 +45,6 @@ class TriageLimits:
     looked_through: int = 20_000
     looked_at: int = 300_000
     sample: SampleBudget = field(default_factory=SampleBudget)
+    small_sample: SampleBudget = field(default_factory=lambda: SampleBudget(most=10_000))
     seconds: float = 0.5
     try_seconds: float = 0.15

@@ -23,14 +23,12 @@ from runmanager.queries.triage.question import BY_KEYS
 
 if TYPE_CHECKING:
     from runmanager.host.values import Reading
-    from runmanager.queries.triage.limits import TriageLimits
+    from runmanager.queries.triage.limits import SampleBudget, TriageLimits
     from runmanager.queries.triage.question import Counts, Question
 
 _HEAP = "heap"
-_WITH_PAGES = {"r", "m", "p"}
 # Few pages have more rows than this much of the average.
 _CROWDED = 2
-_GOLDEN = 0.618
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ class _Sample:
         return sum(self.found.values())
 
 
-def sampled(question: Question, limits: TriageLimits) -> Counts | None:
+def sampled(question: Question, limits: TriageLimits, budget: SampleBudget) -> Counts | None:
     """About how many there are of each; None where the sample says too little, or cannot be taken.
 
     A view has no pages of its own, and tables of other servers none that can be told.
@@ -62,20 +60,21 @@ def sampled(question: Question, limits: TriageLimits) -> Counts | None:
     pages = _pages(question.reading)
     if pages is None:
         return None
-    sample = _grown(question, pages, limits)
-    if sample is None or sample.size < limits.sample.enough:
+    sample = _grown(question, pages, limits, budget)
+    if sample is None or sample.size < budget.enough:
         return None
     scale = question.guess_of_all / sample.looked_at
     return {key: round(runs * scale) for key, runs in sample.found.items()}
 
 
-def _grown(question: Question, pages: _Pages, limits: TriageLimits) -> _Sample | None:
+def _grown(
+    question: Question, pages: _Pages, limits: TriageLimits, budget: SampleBudget
+) -> _Sample | None:
     """The largest sample that is read in time.
 
     A small one first, which tells how long it takes, and up to which place pages have rows: asked
     for more, many pages would give none, and the fullest ones no more than others.
     """
-    budget = limits.sample
     sample = None
     size = budget.first
     began = time.monotonic()
@@ -94,7 +93,7 @@ def _grown(question: Question, pages: _Pages, limits: TriageLimits) -> _Sample |
 
 
 def _read(question: Question, pages: _Pages, size: int, most_a_page: int) -> _Sample:
-    size = min(size, pages.number * most_a_page)
+    size = min(size, pages.number * _prime(most_a_page))
     rows = question.reading.host.runs.alias("sampled")
     place, status = question.keys(rows)
     found = sa.func.count().filter(sa.true(), *question.selection.on(rows))
@@ -125,31 +124,39 @@ def _read(question: Question, pages: _Pages, size: int, most_a_page: int) -> _Sa
 def _places(pages: _Pages, size: int, most_a_page: int) -> sa.ColumnElement[Any]:
     """The places to look at: a row of every page that is so far behind the one before.
 
-    All partitions are asked for the same places: each gives as many rows as it has pages.
+    All partitions are asked for the same places: each gives as many rows as it has pages. So many
+    pages, one after the other, are asked for each place in a page once, in an order of their own:
+    the last places, where most pages have no row, are asked for alike in each time, and what comes
+    again every twenty runs is not met always or never.
     """
     last = pages.longest * size // pages.number
     series = sa.func.generate_series(0, sa.cast(last, sa.BigInteger))
     number = series.table_valued("number").render_derived(name="series").c.number
     page = sa.cast(number, sa.BigInteger) * pages.number // size
-    row = 1 + number * _stride(most_a_page) % most_a_page
+    length = _prime(most_a_page)
+    turn = sa.cast(number, sa.BigInteger) // length
+    # Of a prime length any step comes to each place.
+    step, start = 1 + _scattered(turn) % (length - 1), _scattered(-1 - turn) % length
+    row = 1 + (number % length * step + start) % length
     text = sa.func.concat("(", page, ",", row, ")")
     places = sa.select(sa.cast(text, TypeByName("tid"))).scalar_subquery()
     return sa.func.array(places)
 
 
-def _stride(length: int) -> int:
-    """A step by which all of so many places are visited, near ones never one after the other.
+def _scattered(number: sa.ColumnElement[Any]) -> sa.ColumnElement[int]:
+    """The same number for the same, and else any one from 0."""
+    hashed = sa.func.hashint8(number, type_=sa.BigInteger)
+    return hashed.bitwise_and(0x7FFFFFFF)
 
-    Places near a page's end are mostly empty: visited in order, whole days would have fewer rows.
-    """
-    return next(one for one in count(round(length * _GOLDEN) or 1) if math.gcd(one, length) == 1)
+
+def _prime(least: int) -> int:
+    """The first prime that is not smaller."""
+    return next(one for one in count(max(least, 2)) if all(one % by for by in range(2, one)))
 
 
 def _pages(reading: Reading) -> _Pages | None:
     """The pages of the runs' table, in heaps only; None where some of its rows are elsewhere."""
     runs = reading.host.runs
-    if runs.info["kind"] not in _WITH_PAGES:
-        return None
     inherits = sa.table("pg_inherits", sa.column("inhrelid"), sa.column("inhparent"))
     relation = sa.table("pg_class", *map(sa.column, ("oid", "relkind", "relam")))
     method = sa.table("pg_am", sa.column("oid"), sa.column("amname"))

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from runmanager.queries.triage.question import Counts, Question
 from runmanager.queries.triage.sampling import sampled
 from runmanager.queries.triage.trying import first_answer, tried
-from runmanager.queries.triage.ways import newest, one_by_one
+from runmanager.queries.triage.ways import by_rare_words, newest, one_by_one
 from runmanager.queries.triage.words import Word, guesses, read_words
 from runmanager.records import Accuracy, StatusCount, StatusCounts
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from runmanager.filters import RunFilter
     from runmanager.host.values import Reading
-    from runmanager.queries.triage.limits import TriageLimits
+    from runmanager.queries.triage.limits import SampleBudget, TriageLimits
 
 Answer = tuple[Counts, Accuracy]
 
@@ -56,7 +56,7 @@ def _ways(question: Question, limits: TriageLimits) -> Iterator[Callable[[], Ans
         yield partial(counted, question, limits.seconds)
     if question.selection.is_everything:
         yield partial(_by_words, question, limits)
-    yield partial(sampled_beside_rare, question, limits)
+    yield partial(sampled_beside_rare, question, limits, limits.small_sample)
     if limits.try_seconds:
         yield partial(counted, question, limits.try_seconds)
     yield partial(among_newest, question, limits)
@@ -78,9 +78,11 @@ def among_newest(question: Question, limits: TriageLimits) -> Answer | None:
     return counts, Accuracy.EXACT if are_all else Accuracy.AT_LEAST
 
 
-def sampled_beside_rare(question: Question, limits: TriageLimits) -> Answer | None:
+def sampled_beside_rare(
+    question: Question, limits: TriageLimits, budget: SampleBudget
+) -> Answer | None:
     """A sample, but for the rare statuses, whose runs are counted one by one."""
-    found = sampled(question, limits)
+    found = sampled(question, limits, budget)
     if found is None:
         return None
     connection = question.selection.connection
@@ -98,7 +100,7 @@ def _rare(question: Question, limits: TriageLimits) -> tuple[set[Word], Counts] 
     by_number = sorted(words.few, key=lambda word: words.few[word])
     sums = accumulate(words.few[word] for word in by_number)
     rare = {word for word, so_far in zip(by_number, sums, strict=True) if so_far <= limits.few}
-    return rare, one_by_one(question, rare)
+    return rare, by_rare_words(question, rare)
 
 
 def _by_words(question: Question, limits: TriageLimits) -> Answer | None:

@@ -25,6 +25,7 @@ from pages.parts import (
     histogram,
     kind_pills,
     later,
+    leftovers,
     list_order,
     operation,
     run_grid,
@@ -90,10 +91,16 @@ def _draw_list(actor: Actor) -> None:
     if page.items:
         with st.container(key="gridbox", height="stretch", gap=None):
             run_grid.draw_grid(grid, address.open_run)
-    elif page.resume is not None:
-        draw_nothing_found_yet(page)
+        drawn = 1
     else:
-        _draw_empty(view)
+        # Beside the grid's place, not in it: what stands there would keep some of the grid.
+        st.empty()
+        if page.resume is not None:
+            draw_nothing_found_yet(page)
+        else:
+            _draw_empty(view)
+        drawn = 2
+    leftovers.cover("rows", drawn)
     with st.bottom:
         action_bar.draw_bar(actor, view, page)
     delete_dialog.draw_dialog(actor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,13 @@ _SAID = {
     Accuracy.SAMPLED: "About: sampled",
     Accuracy.AT_LEAST: "At least: of the newest runs",
 }
+
+
+@dataclass
+class _Words:
+    """How the host's words were called when they were last drawn, each with its number."""
+
+    labels: tuple[str, ...] = ()
 
 
 def draw_kinds(actor: Actor, view: View) -> None:
@@ -73,10 +81,15 @@ def _draw_words(view: View, counts: StatusCounts | None) -> int:
         number = "" if counts is None else f" · {_number(words.get(word, 0), counts)}"
         return f"{word}{number}"
 
+    options = [*words, *(word for word in chosen if word not in words)]
+    held, labels = session.slot(_Words), tuple(map(label, options))
+    if held.labels != labels:
+        held.labels = labels
+        session.send("status_filter", chosen)
     session.seed("status_filter", chosen)
     st.multiselect(
         "In the application's own words",
-        [*words, *(word for word in chosen if word not in words)],
+        options,
         chosen,
         key="status_filter",
         format_func=label,

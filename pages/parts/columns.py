@@ -6,14 +6,12 @@ the page opened anew what its admin chose last.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.parts import address, session
-from runmanager.errors import StoreError
+from pages.parts import address, own_choices, session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,18 +95,13 @@ def _reset(actor: Actor, changed: Callable[[], None]) -> None:
 def _keep(actor: Actor, words: tuple[str, ...]) -> None:
     address.write_view(replace(address.read_view(), columns=words))
     session.slot(_Kept).columns = words
-    # The choice holds on this page all the same.
-    with suppress(StoreError):
-        session.service().preferences.set(actor, PREFERENCE, ",".join(words))
+    own_choices.keep(actor, PREFERENCE, ",".join(words))
 
 
 def _kept(actor: Actor) -> tuple[str, ...]:
     held = session.slot(_Kept)
     if held.columns is None:
-        text = None
-        with suppress(StoreError):
-            text = session.service().preferences.get(actor, PREFERENCE)
-        held.columns = read_words(text or "") or DEFAULT
+        held.columns = read_words(own_choices.find(actor, PREFERENCE)) or DEFAULT
     return held.columns
 
 

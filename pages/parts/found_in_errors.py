@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.parts import filtering, later, run_list, session, text
-from runmanager.errors import DatabaseError
+from runmanager.errors import RunManagerError
 
 if TYPE_CHECKING:
     from pages.parts.address import View
@@ -23,7 +23,7 @@ def draw_offer(actor: Actor, view: View) -> None:
     ask = partial(session.service().triage.with_error, actor, run_filter)
     try:
         found = later.answer("errors", (run_filter, run_list.readings()), ask)
-    except DatabaseError:
+    except RunManagerError:
         return
     if found is None or not found.count:
         return

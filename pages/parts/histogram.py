@@ -4,7 +4,6 @@ is clicked, becomes the time that is asked for. Drawn after the list.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -12,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from pages.parts import filtering, later, run_list, session, styles, times
-from runmanager.errors import DatabaseError, StoreError
+from pages.parts import filtering, later, own_choices, run_list, session, styles, times
+from runmanager.errors import RunManagerError
 from runmanager.filters import KINDS
 from runmanager.records import Accuracy
 
@@ -51,10 +50,7 @@ def is_folded(actor: Actor) -> bool:
     """Whether the admin has folded it away, in this browser or another."""
     held = session.slot(_Shown)
     if held.is_folded is None:
-        text = None
-        with suppress(StoreError):
-            text = session.service().preferences.get(actor, PREFERENCE)
-        held.is_folded = text == "folded"
+        held.is_folded = own_choices.find(actor, PREFERENCE) == "folded"
     return held.is_folded
 
 
@@ -75,8 +71,7 @@ def draw_fold(actor: Actor) -> None:
 def _fold(actor: Actor) -> None:
     held = session.slot(_Shown)
     held.is_folded = not held.is_folded
-    with suppress(StoreError):
-        session.service().preferences.set(actor, PREFERENCE, "folded" if held.is_folded else "")
+    own_choices.keep(actor, PREFERENCE, "folded" if held.is_folded else "")
     # Its place is the page's, not a part's.
     st.rerun()
 
@@ -88,14 +83,14 @@ def draw_histogram(actor: Actor, view: View) -> None:
     ask = partial(session.service().triage.histogram, actor, view.run_filter, BUCKETS, zone)
     try:
         found = later.answer("histogram", about, ask)
-    except DatabaseError as error:
-        with st.container(key="noted"):
+    except RunManagerError as error:
+        with st.container(key="times-noted"):
             st.text(f"Could not look at the times. {error.message}")
         return
     if found.buckets:
         _draw(found, about)
     else:
-        with st.container(key="noted"):
+        with st.container(key="times-noted"):
             st.text("No times to show.")
 
 
@@ -147,7 +142,7 @@ def _spec(found: Histogram) -> dict[str, Any]:
     small = {"labelFontSize": 10, "grid": False, "title": None}
     return {
         "data": {"values": rows},
-        "padding": {"left": 2, "right": 2, "top": 3, "bottom": 0},
+        "padding": {"left": 2, "right": 2, "top": 3, "bottom": 3},
         "mark": {"type": "rect", "cursor": "crosshair"},
         "params": [
             {"name": "brush", "select": {"type": "interval", "encodings": ["x"]}},

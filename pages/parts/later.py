@@ -23,19 +23,37 @@ _PAINTING_SECONDS = 0.15
 # How long a click may have to wait between two runs of a fragment; each is work for the browser.
 _PATIENCE_SECONDS = 0.1
 _LISTENING_SECONDS = 0.02
-# Each waits for the database; how many of them it answers at once is decided there.
-_pool = ThreadPoolExecutor(max_workers=16, thread_name_prefix="later")
+
+
+def _line() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="later")
 
 
 @dataclass
 class _Asked:
     """The last question of each name: what it was about, and its answer to come.
 
+    They are asked one after the other: side by side, those of a few filters that were left would
+    hold every connection that the admin may have, and the list would wait for them.
     ``list_drawn_at`` is when the list was, by the monotonic clock.
     """
 
     questions: dict[str, tuple[object, Future[Any]]] = field(default_factory=dict)
     list_drawn_at: float = 0.0
+    line: ThreadPoolExecutor = field(default_factory=_line)
+
+    def ask(self, name: str, about: object, question: Callable[[], Any]) -> Future[Any]:
+        """The answer to come; what was asked of that name before, about something else, is not
+        begun any more.
+        """
+        known = self.questions.get(name)
+        if known is not None and known[0] == about:
+            return known[1]
+        if known is not None:
+            known[1].cancel()
+        asked = self.line.submit(question)
+        self.questions[name] = about, asked
+        return asked
 
 
 def list_was_drawn() -> None:
@@ -51,12 +69,7 @@ def answer(name: str, about: object, question: Callable[[], T]) -> T:
     more is thrown away. ``question`` draws nothing and reads nothing of the session.
     """
     held = session.slot(_Asked)
-    questions = held.questions
-    if name not in questions or questions[name][0] != about:
-        if name in questions:
-            questions[name][1].cancel()
-        questions[name] = about, _pool.submit(question)
-    asked = questions[name][1]
+    asked = held.ask(name, about, question)
     until = time.monotonic() + _PATIENCE_SECONDS
     while not (is_due := _is_due(asked, held.list_drawn_at)) and time.monotonic() < until:
         time.sleep(_LISTENING_SECONDS)
@@ -70,7 +83,7 @@ def answer(name: str, about: object, question: Callable[[], T]) -> T:
         found: T = asked.result()
     except BaseException:
         # It is asked again when it is next drawn.
-        questions.pop(name, None)
+        held.questions.pop(name, None)
         raise
     return found
 

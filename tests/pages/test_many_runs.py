@@ -106,6 +106,23 @@ def test_all_runs_are_counted_on_request_and_then_have_numbered_pages(
     assert "about 40 runs" in ada.texts
 
 
+def test_a_count_is_the_total_of_the_list_it_was_started_for_only(
+    ada: Visitor, host: HostWriter, forty: list[str]
+) -> None:
+    ada.at(page_size="4").app.button(key="count_exactly").click()
+    # Another list before the count is over, which is not counted to its end either.
+    ada.app.query_params = {
+        "page_size": "4",
+        "username": "kate",
+        "workspace": host.workspace("Ops"),
+    }
+    until(lambda: not ada.look().is_counting)
+    assert "5+ runs" in ada.look().texts
+    # Back in the list that was counted: that total is from before it was read anew.
+    ada.app.query_params = {"page_size": "4"}
+    assert "about 40 runs" in ada.look().texts
+
+
 def test_a_count_that_fails_says_why_as_plain_text(
     ada: Visitor, host: HostWriter, forty: list[str], impatient: RunManager
 ) -> None:

@@ -13,6 +13,7 @@ from pages.parts import styles
 from runmanager.filters import RunFilter
 from runmanager.paging import PageRequest
 from runmanager.records import StatusKind
+from tests.pages.asked import as_soon_as_asked_later
 from tests.pages.labels import markup_in
 
 if TYPE_CHECKING:
@@ -344,6 +345,22 @@ def test_a_selection_outlives_a_filter(ada: Visitor, thirty: list[str]) -> None:
     assert ada.app.button(key="list_hidden").label == "1 not in this list"
 
 
+def test_a_filter_that_is_gone_after_the_list_was_read_is_no_error_of_our_own(
+    ada: Visitor, host: HostWriter, provided: RunManager
+) -> None:
+    run = host.add_run(completed_at="2026-01-01 12:00+00")
+
+    def drop() -> None:
+        host.execute("ALTER TABLE run_metadata DROP COLUMN completed_at")
+
+    # A traceback of the page's own fails this.
+    with as_soon_as_asked_later(provided, drop):
+        ada.at(longer_than="5m")
+    assert ada.rows == [run]
+    assert any(one.startswith("Could not look at the times. Runs cannot") for one in ada.texts)
+    assert ada.look().notices == ["Runs have no known end here: the address is read without it."]
+
+
 HOSTILE_NAMES = [
     "<script>alert(1)</script>",
     "![x](http://example.invalid/x.png)",
@@ -375,7 +392,10 @@ def test_what_a_run_is_called_is_only_ever_plain_text(
     ada.press("select_page").press("delete_selected")
     assert ada.has_button("confirm_deletion")
     assert_not_rendered(ada, name)
-    ada.press("cancel_deletion").at_run(run)
+    ada.press("cancel_deletion").at(kind="running").press("list_hidden")
+    assert list(ada.tables("Run", "Status")[0]["ID"]) == [run]
+    assert_not_rendered(ada, name)
+    ada.press("keep_hidden").at_run(run)
     assert name in ada.texts
     assert_not_rendered(ada, name)
 

@@ -171,6 +171,19 @@ def test_of_more_than_ten_thousand_the_newest_are_selected(many: Visitor, host: 
     assert not ada.look().app.button(key="confirm_deletion").disabled
 
 
+def test_more_than_are_selected_at_once_are_looked_for_in_another_list(
+    many: Visitor, host: HostWriter
+) -> None:
+    ada = many.at(page_size="10").press("select_page").press("select_all")
+    ada.at(page="last", page_size="10").press("select_page")
+    assert len(ada.selection) == 10_010
+    ada.at(search="Order 10049", page_size="10")
+    assert ada.app.button(key="list_hidden").label == "10,009 not in this list"
+    ada.press("delete_selected")
+    assert any("10,000 at the most" in one or "up to 10,000" in one for one in ada.texts)
+    assert not ada.has_button("confirm_deletion")
+
+
 def test_one_selected_run_is_opened_and_no_other_number(ada: Visitor, thirty: list[str]) -> None:
     assert ada.at().tick("run-03").has_button("open_selected")
     assert not ada.tick("run-04").has_button("open_selected")

@@ -25,6 +25,7 @@ from pages.parts import (
     histogram,
     kind_pills,
     later,
+    leftovers,
     list_order,
     operation,
     run_grid,
@@ -52,13 +53,10 @@ def draw(actor: Actor) -> None:
     choices.forget()
     run_list.read_anew()
     with st.container(key="page", height=PAGE_HEIGHT, border=False):
-        heading = st.container(
-            key="heading", horizontal=True, vertical_alignment="center", gap="xsmall"
-        )
-        with heading:
-            left = st.container(key="found", horizontal=True, width="content", gap="xsmall")
-            errors = st.container(key="errors", width="content")
-            st.space("stretch")
+        with st.container(key="heading", horizontal=True, wrap=False, gap="xsmall"):
+            with st.container(key="told", horizontal=True, vertical_alignment="center"):
+                left = st.container(key="found", horizontal=True, width="content")
+                errors = st.container(key="errors", width="content")
             right = st.container(key="controls", horizontal=True, width="content", gap=None)
         notices = st.container(key="notices", gap=None)
         with st.container(key="operation", gap=None):
@@ -93,10 +91,16 @@ def _draw_list(actor: Actor) -> None:
     if page.items:
         with st.container(key="gridbox", height="stretch", gap=None):
             run_grid.draw_grid(grid, address.open_run)
-    elif page.resume is not None:
-        draw_nothing_found_yet(page)
+        drawn = 1
     else:
-        _draw_empty(view)
+        # Beside the grid's place, not in it: what stands there would keep some of the grid.
+        st.empty()
+        if page.resume is not None:
+            draw_nothing_found_yet(page)
+        else:
+            _draw_empty(view)
+        drawn = 2
+    leftovers.cover("rows", drawn)
     with st.bottom:
         action_bar.draw_bar(actor, view, page)
     delete_dialog.draw_dialog(actor)
@@ -195,7 +199,7 @@ def _draw_empty(view: View) -> None:
     with st.container(border=True, key="empty", horizontal_alignment="center"):
         if view.run_filter:
             st.markdown("**No runs match**", width="content")
-            st.markdown("Look for less, or for all of them.", width="content")
+            st.markdown("Take one of the filters above away, or all of them.", width="content")
             st.button("Clear the filters", key="clear_filters_empty", on_click=filtering.clear_all)
         else:
             st.markdown("**No runs yet**", width="content")

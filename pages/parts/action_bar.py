@@ -10,6 +10,7 @@ import streamlit as st
 
 from pages.parts import (
     address,
+    leftovers,
     operation,
     run_grid,
     run_list,
@@ -65,14 +66,11 @@ def draw_bar(actor: Actor, view: View, page: RunPage) -> None:
         if selected:
             st.button("Clear", key="clear_selection", on_click=selection.clear, type="tertiary")
         unseen = st.container(key="unseen", horizontal=True, width="content", gap="xsmall")
-        st.space("stretch")
         draw_pager(page)
-    if selected:
-        with unseen:
-            _draw_unseen(actor, view)
-    if denied is None:
-        with more:
-            _draw_select_more(actor, view, page)
+    with unseen:
+        leftovers.cover("unseen", _draw_unseen(actor, view) if selected else 0)
+    with more:
+        leftovers.cover("more", 0 if denied else _draw_select_more(actor, view, page))
 
 
 def _as_of() -> str:
@@ -94,11 +92,11 @@ def _draw_delete(selected: int) -> None:
     )
 
 
-def _draw_select_more(actor: Actor, view: View, page: RunPage) -> None:
-    """Offer the rest of the page; once that is selected, the rest of the list."""
+def _draw_select_more(actor: Actor, view: View, page: RunPage) -> int:
+    """Offer the rest of the page, then the rest of the list; how many elements were drawn."""
     here, chosen = [run.thread_id for run in page.items], selection.chosen()
     if not here:
-        return
+        return 0
     if not all(one in chosen for one in here):
         st.button(
             f"Select all {len(here):,} on this page" if len(here) > 1 else "Select it",
@@ -106,13 +104,14 @@ def _draw_select_more(actor: Actor, view: View, page: RunPage) -> None:
             on_click=run_grid.select_page,
             type="tertiary",
         )
-        return
+        return 1
     total = page.known_total
     is_whole_list = total.is_exact and page.resume is None
     listed = selection.count() - len(session.slot(_Unseen).ids.intersection(chosen))
     if is_whole_list and total.count <= listed:
-        return
-    if selection.count() == len(here) > 1:
+        return 0
+    is_page = selection.count() == len(here) > 1
+    if is_page:
         with st.container(key="page-selected", width="content"):
             st.text(f"All {len(here):,} on this page are selected ·")
     label = f"Select all {total.count:,} that match"
@@ -128,6 +127,7 @@ def _draw_select_more(actor: Actor, view: View, page: RunPage) -> None:
         type="tertiary",
         help="As they are at this moment: what comes later is not among them",
     )
+    return 1 + is_page
 
 
 def _select_all(actor: Actor, view: View) -> None:
@@ -138,8 +138,8 @@ def _select_all(actor: Actor, view: View) -> None:
     held.about, held.ids = (view.run_filter, run_list.readings()), frozenset()
 
 
-def _draw_unseen(actor: Actor, view: View) -> None:
-    """Say how many of the selected runs are not in the list, and offer to list them.
+def _draw_unseen(actor: Actor, view: View) -> int:
+    """Say how many of the selected runs are not in the list; how many elements that is.
 
     What is ticked in a list is in it: only another filter, or another reading, hides some.
     """
@@ -151,7 +151,7 @@ def _draw_unseen(actor: Actor, view: View) -> None:
             held.ids = _hidden(actor, view, elsewhere)
         except RunManagerError:
             st.text("could not look which of them are in this list")
-            return
+            return 1
         held.about = about
     hidden = tuple(one for one in elsewhere if one in held.ids)
     if hidden:
@@ -166,6 +166,7 @@ def _draw_unseen(actor: Actor, view: View) -> None:
         )
     elif elsewhere:
         st.text(f"{len(elsewhere):,} on other pages")
+    return 1 if elsewhere else 0
 
 
 def _hidden(actor: Actor, view: View, thread_ids: tuple[str, ...]) -> frozenset[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from pages.parts import filtering, text, times
+from pages.parts import filtering, leftovers, text, times
 from runmanager.filters import ENTRIES, RunFilter
 from runmanager.text import shorten
 
@@ -36,13 +36,14 @@ def draw_chips(run_filter: RunFilter, labels: Mapping[str, str]) -> None:
             key=f"chip-{chip.key}",
             on_click=filtering.change,
             args=(chip.values,),
+            # Without a tooltip: it would outlive the chip, in a corner of the page.
             icon=":material/close:",
-            help="Take this away from the filter",
         )
     if len(chips) > 1:
         st.button(
             "Clear filters", key="clear_filters", on_click=filtering.clear_all, type="tertiary"
         )
+    leftovers.cover("chips", len(chips) + (len(chips) > 1))
 
 
 def chips_of(run_filter: RunFilter, labels: Mapping[str, str]) -> Iterator[Chip]:

@@ -142,7 +142,7 @@ def _spec(found: Histogram) -> dict[str, Any]:
     small = {"labelFontSize": 10, "grid": False, "title": None}
     return {
         "data": {"values": rows},
-        "padding": {"left": 2, "right": 2, "top": 3, "bottom": 0},
+        "padding": {"left": 2, "right": 2, "top": 3, "bottom": 3},
         "mark": {"type": "rect", "cursor": "crosshair"},
         "params": [
             {"name": "brush", "select": {"type": "interval", "encodings": ["x"]}},

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.parts import filtering, later, run_list, session, styles, text
+from pages.parts import filtering, later, leftovers, run_list, session, styles, text
 from runmanager.errors import RunManagerError
 from runmanager.filters import KINDS
 from runmanager.paging import Exactness, Total
@@ -33,11 +33,13 @@ def draw_kinds(actor: Actor, view: View) -> None:
     except RunManagerError as error:
         could_not = f"Could not count them. {error.message}"
     _draw_pills(view, counts)
-    _draw_words(view, counts)
+    drawn = _draw_words(view, counts)
     said = could_not if counts is None else _SAID.get(counts.accuracy, "")
     if said:
         with st.container(key="kinds-noted"):
             st.text(said)
+        drawn += 1
+    leftovers.cover("kinds", drawn)
 
 
 def _draw_pills(view: View, counts: StatusCounts | None) -> None:
@@ -57,14 +59,14 @@ def _draw_pills(view: View, counts: StatusCounts | None) -> None:
     )
 
 
-def _draw_words(view: View, counts: StatusCounts | None) -> None:
-    """The host's own words, where they tell more than what they mean."""
+def _draw_words(view: View, counts: StatusCounts | None) -> int:
+    """The host's own words, where they tell more than what they mean; how many elements it is."""
     found = counts.items if counts is not None else ()
     words = {one.status: one.runs for one in found if one.status}
     kinds = {one.kind for one in found}
     chosen = list(view.run_filter.status)
     if len(words) <= len(kinds) and not chosen:
-        return
+        return 0
 
     def label(word: str) -> str:
         number = "" if counts is None else f" · {_number(words.get(word, 0), counts)}"
@@ -80,6 +82,7 @@ def _draw_words(view: View, counts: StatusCounts | None) -> None:
         on_change=_choose,
         args=("status",),
     )
+    return 1
 
 
 def _choose(key: str) -> None:

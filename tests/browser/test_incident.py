@@ -91,8 +91,9 @@ def test_drill_the_old_failures_of_one_user_are_deleted_with_ten_clicks(
     ada.select_all(71)
     ada.ask_to_delete_selected(71)
     ada.confirm("Delete 71 runs")
-    # They were 78.
-    assert ada.clicks == 10 + 2 * folding
+    # They were 78. In a narrow window the sidebar is unfolded and folded, and a calendar lies over
+    # the button below it.
+    assert ada.clicks == 10 + 3 * folding
     ada.expect_result("71 runs deleted")
     ada.expect_total("0 runs")
     assert host.contents() == before

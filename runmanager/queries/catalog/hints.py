@@ -8,7 +8,13 @@ import sqlalchemy as sa
 
 from runmanager.host.values import Hints, stored_column, tables_behind
 from runmanager.queries.catalog.index_reader import read_indexes
-from runmanager.queries.catalog.indexes import has_order, has_trigram, leading, leads_with
+from runmanager.queries.catalog.indexes import (
+    has_order,
+    has_trigram,
+    leading,
+    leads_with,
+    rises,
+)
 from runmanager.queries.catalog.sizes import read_sizes
 
 if TYPE_CHECKING:
@@ -38,6 +44,10 @@ def read_hints(connection: sa.Connection, host: Host) -> Hints:
         has_trigrams=all(has_trigram(indexes, one) for one in (runs.thread_id, runs.run_name)),
         has_idle_users=_has_idle_users(connection, host),
         has_exact_status=has_exact_status,
+        rising=frozenset(one.name for one in found if rises(indexes, host, one, nulls_last)),
+        falling=frozenset(
+            one.name for one in found if rises(indexes, host, one, nulls_last) is False
+        ),
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql import visitors
 
 from runmanager.clamped_times import utc
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from runmanager.host.values import Host
     from runmanager.paging import RowKey
-    from runmanager.queries.listing.conditions import Equality, Selection
+    from runmanager.queries.listing.conditions import Driver, Equality, Selection
     from runmanager.queries.listing.limits import SearchBudget
     from runmanager.queries.listing.order import Direction, Segment
 
@@ -113,7 +114,7 @@ class Gathering:
     than ``at_most``.
     """
 
-    driver: sa.ColumnElement[bool] | None = None
+    driver: Driver | None = None
     at_most: int | None = None
 
 
@@ -151,7 +152,7 @@ def gather(
         # The other columns are read of the rows of the page only.
         joined = sa.select(*_columns(selection, runs, show))
         chosen = joined.join(page, page.c.thread_id == runs.c.thread_id).subquery("chosen")
-    total = sa.select(counted.label("total")).subquery("counted")
+    total = sa.select(counted.label("total")).subquery("of_all")
     # The count has a row even where the page has none.
     rows = selection.connection.execute(
         show.select(host, chosen)
@@ -171,34 +172,47 @@ def counted_beside(
     most = None if at_most is None else at_most + 1
     if selection.conditions == 1 and not selection.others:
         # The index alone counts them, and where they are too many none is read.
-        some = ones(selection).limit(most).subquery("some")
-        counted = sa.select(sa.func.count()).select_from(some).scalar_subquery()
-        return keys.offset(0).subquery("found"), counted
-    found = keys.limit(most).cte("found").prefix_with("MATERIALIZED")
-    return found, sa.select(sa.func.count()).select_from(found).scalar_subquery()
+        some: sa.FromClause = ones(selection).limit(most).subquery("some")
+        found: sa.FromClause = keys.offset(0).subquery("found")
+    else:
+        some = found = keys.limit(most).cte("found").prefix_with("MATERIALIZED")
+    return found, count_of(some)
+
+
+def count_of(rows: sa.FromClause) -> sa.ScalarSelect[int]:
+    """How many ``rows`` there are, counted once wherever it is asked for in a statement."""
+    total = sa.select(sa.func.count().label("total")).select_from(rows).cte("counted")
+    return sa.select(total.prefix_with("MATERIALIZED").c.total).scalar_subquery()
 
 
 def ones(selection: Selection) -> sa.Select[Any]:
     """A SELECT of a 1 for each of the selected runs."""
-    one: sa.ColumnElement[int] = sa.literal_column("1")
-    return sa.select(one).select_from(selection.host.runs).where(*selection.where)
+    one: sa.ColumnElement[int] = sa.literal_column("1").label("one")
+    parts = [
+        sa.select(one).select_from(selection.host.runs).where(*where)
+        for where in selection.alternatives
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    return sa.select(sa.union_all(*parts).subquery("alternatives"))
 
 
 def gathered(
     selection: Selection,
     columns: Sequence[sa.ColumnElement[Any]],
-    driver: sa.ColumnElement[bool] | None,
+    driver: Driver | None,
     further: Sequence[sa.ColumnElement[bool]] = (),
 ) -> sa.Select[Any]:
     """``columns``, made of ``run_metadata``, of all selected runs, found by ``driver``."""
     narrowed = selection.narrowed(*further)
     if driver is None:
         return sa.select(*columns).where(*narrowed.where)
-    needed = dict.fromkeys([*_columns_in(columns, selection.host), *_asked(narrowed)])
+    needed = dict.fromkeys(_columns_in([*columns, *narrowed.beside(driver)], selection.host))
     # OFFSET 0: the planner takes the inner condition by itself.
-    by_driver = sa.select(*needed).where(driver).offset(0).subquery("driven")
+    parts = [sa.select(*needed).where(one).offset(0) for one in driver.alternatives]
+    by_driver = (parts[0] if len(parts) == 1 else sa.union_all(*parts)).subquery("driven")
     moved = [selection.moved(column, by_driver) for column in columns]
-    return sa.select(*moved).where(*narrowed.on(by_driver, without=driver))
+    return sa.select(*moved).where(*narrowed.on(by_driver, driver))
 
 
 def search(
@@ -306,16 +320,17 @@ def _merged(
         segment.members, *further, *selection.not_equalities
     )
     parts: list[sa.Select[Any]] = []
+    rises = (branches.column.name in selection.reading.hints.rising) is segment.is_forward
+    first = branches.column.asc() if rises else branches.column.desc()
     if branches.values is not None:
         values = sa.func.unnest(branches.values).table_valued("value").render_derived(name="v")
-        # The column of a table function has no type of its own.
-        value = sa.type_coerce(values.c.value, branches.column.type)
-        of_one = some.where(branches.column == value).order_by(*segment.order()).limit(size)
-        rows = of_one.lateral("of_one")
+        # The planner takes a value that it does not know to be a frequent one, and would walk the
+        # index on the time for it: asked for in the order of the column, as of several values, it
+        # takes the index that begins with that.
+        is_it = branches.column == sa.any_(postgresql.array([values.c.value] * 2))
+        rows = some.where(is_it).order_by(first, *segment.order()).limit(size).lateral("of_one")
         parts.append(sa.select(*rows.c).select_from(values.join(rows, sa.true())))
     if branches.with_none:
-        # That they are all NULL the planner does not know: it is said in the order.
-        first = branches.column.asc() if segment.is_forward else branches.column.desc()
         without = some.where(branches.column.is_(None)).order_by(first, *segment.order())
         parts.append(sa.select(without.limit(size).subquery("without")))
     return sa.union_all(*parts).subquery("merged")

@@ -36,19 +36,45 @@ _HAS_TRIGRAM = re.compile(r"[^\W_]{3}")
 class Equality:
     """One of some values of a column, whose runs a host's index can find.
 
-    ``values`` are those values, in the column's own type, where there are several that an index on
-    (the column, a time) has each in order; ``with_none``: runs without a value are meant as well.
+    ``has_one`` is that condition, ``values`` are those values in the column's own type, None where
+    there is none; ``is_one``: all of its runs have the same. ``with_none``: runs without a value
+    are meant as well.
     """
 
     column: sa.Column[Any]
-    where: sa.ColumnElement[bool]
-    values: sa.ColumnElement[Any] | None = None
+    has_one: sa.ColumnElement[bool]
+    values: sa.ColumnElement[Any] | None
+    is_one: bool
     with_none: bool = False
 
     @property
-    def is_one(self) -> bool:
-        """Whether all of its runs have the same value."""
-        return self.values is None and not self.with_none
+    def alternatives(self) -> tuple[sa.ColumnElement[bool], ...]:
+        """Conditions of which each run fulfils one at the most, and each by itself has an index.
+
+        For both in one condition the planner reads a whole index, as it expects to find some soon.
+        """
+        return (self.has_one, self.column.is_(None)) if self.with_none else (self.has_one,)
+
+    @property
+    def can_be_merged(self) -> bool:
+        """Whether there is anything to look up."""
+        return self.values is not None or self.with_none
+
+    @property
+    def where(self) -> sa.ColumnElement[bool]:
+        """The condition that a run is one of them."""
+        return sa.or_(*self.alternatives)
+
+
+@dataclass(frozen=True)
+class Driver:
+    """What an index finds runs by; ``equality`` is set where it is one.
+
+    ``alternatives`` are conditions of which a run fulfils one at the most.
+    """
+
+    alternatives: tuple[sa.ColumnElement[bool], ...]
+    equality: Equality | None = None
 
 
 @dataclass(frozen=True)
@@ -98,7 +124,7 @@ class Selection:
     @property
     def where(self) -> tuple[sa.ColumnElement[bool], ...]:
         """Every condition."""
-        return tuple(one.where for one in self.equalities) + self.not_equalities
+        return self.beside()
 
     @property
     def not_equalities(self) -> tuple[sa.ColumnElement[bool], ...]:
@@ -119,24 +145,47 @@ class Selection:
     @property
     def is_in_order(self) -> bool:
         """Whether the host's indexes have exactly these runs in the order of the list."""
-        names = {one.column.name for one in self.equalities}
-        is_ordered = len(self.equalities) == len(names) <= 1 and names <= self.reading.hints.ordered
-        return is_ordered and not self.others
+        if self.others or len(self.equalities) > 1:
+            return False
+        hints = self.reading.hints
+        return all(
+            one.column.name in (hints.ordered if one.is_one else hints.rising | hints.falling)
+            for one in self.equalities
+        )
 
     @property
     def in_branches(self) -> Equality | None:
-        """What is in order value by value only: the rows of each are to be merged."""
-        several = [one for one in self.equalities if not one.is_one]
-        return several[0] if several and self.is_in_order else None
+        """What an index has in order value by value: the rows of each are to be merged.
+
+        Of one value, too: with a plain condition the planner may walk the index on the time, as it
+        takes the runs of a status to be spread evenly over all times.
+        """
+        hints = self.reading.hints
+        merged = [one for one in self.equalities if one.column.name in hints.rising | hints.falling]
+        return merged[0] if merged and merged[0].can_be_merged and self.is_in_order else None
 
     @property
-    def drivers(self) -> tuple[sa.ColumnElement[bool], ...]:
+    def drivers(self) -> tuple[Driver, ...]:
         """What an index finds the runs of, each by itself: a user's, a status's, those of a day."""
         hints = self.reading.hints
-        found = [one.where for one in self.equalities if one.column.name in hints.indexed]
+        found = [
+            Driver(one.alternatives, one)
+            for one in self.equalities
+            if one.column.name in hints.indexed
+        ]
         if self.ranges and "created_at" in hints.indexed:
-            found.append(sa.and_(*self.ranges))
+            found.append(Driver((sa.and_(*self.ranges),)))
         return tuple(found)
+
+    @property
+    def alternatives(self) -> tuple[tuple[sa.ColumnElement[bool], ...], ...]:
+        """All conditions in one or several forms, of which each run fulfils one at the most."""
+        several = [one for one in self.equalities if len(one.alternatives) > 1]
+        if len(several) != 1:
+            return (self.where,)
+        (split,) = several
+        rest = tuple(one.where for one in self.equalities if one is not split)
+        return tuple((one, *rest, *self.not_equalities) for one in split.alternatives)
 
     @property
     def conditions(self) -> int:
@@ -148,13 +197,15 @@ class Selection:
         """Whether there is text enough in the search for a trigram index."""
         return _HAS_TRIGRAM.search(self.search) is not None
 
-    def on(
-        self, rows: sa.FromClause, *, without: sa.ColumnElement[bool] | None = None
-    ) -> list[sa.ColumnElement[bool]]:
-        """Every condition but the driver ``without``, asked of ``rows`` of ``run_metadata``."""
+    def beside(self, driver: Driver | None = None) -> tuple[sa.ColumnElement[bool], ...]:
+        """Every condition but the equality that ``driver`` is."""
+        known = None if driver is None else driver.equality
+        asked = tuple(one.where for one in self.equalities if one is not known)
+        return asked + self.not_equalities
 
-        asked = [one for one in self.where if one is not without]
-        return [self.moved(one, rows) for one in asked]
+    def on(self, rows: sa.FromClause, driver: Driver | None = None) -> list[Any]:
+        """The conditions ``beside`` the driver, asked of ``rows`` of ``run_metadata``."""
+        return [self.moved(one, rows) for one in self.beside(driver)]
 
     def moved(self, expression: sa.ColumnElement[Any], rows: sa.FromClause) -> Any:
         """An expression over ``run_metadata``, over ``rows`` that were taken from there."""
@@ -169,9 +220,11 @@ class Selection:
         """The runs that indexes find, whatever else is asked of them."""
         return replace(self, others=(), search="")
 
-    def only_by(self, driver: sa.ColumnElement[bool]) -> Selection:
+    def only_by(self, driver: Driver) -> Selection:
         """All the runs of one of ``drivers``."""
-        return Selection(self.reading, ranges=(driver,))
+        if driver.equality is not None:
+            return Selection(self.reading, equalities=(driver.equality,))
+        return Selection(self.reading, ranges=driver.alternatives)
 
     def narrowed(self, *further: sa.ColumnElement[bool]) -> Selection:
         """Those of the runs that fulfil ``further`` as well."""
@@ -245,10 +298,11 @@ def _is_in_workspace(reading: Reading, workspace: str) -> Part:
 
 def having(column: sa.Column[Any], texts: Sequence[str]) -> Equality:
     """The runs with one of these values of ``column``, each as PostgreSQL prints it."""
-    if len(texts) == 1:
-        return Equality(column, column == printed_value(column, texts[0]))
     values = array_of(column, texts)
-    return Equality(column, sa.false() if values is None else column == sa.any_(values), values)
+    if len(texts) == 1:
+        return Equality(column, column == printed_value(column, texts[0]), values, is_one=True)
+    has_one = sa.false() if values is None else column == sa.any_(values)
+    return Equality(column, has_one, values, is_one=False)
 
 
 def is_of_nobody(reading: Reading) -> sa.ColumnElement[bool]:
@@ -259,8 +313,8 @@ def is_of_nobody(reading: Reading) -> sa.ColumnElement[bool]:
 
 
 def _has_one(column: sa.Column[Any], texts: list[str]) -> Equality:
-    values = array_of(column, texts) if len(native_ids(column, texts)) > 1 else None
-    return Equality(column, has_id(column, texts), values)
+    is_one = len(native_ids(column, texts)) <= 1
+    return Equality(column, has_id(column, texts), array_of(column, texts), is_one)
 
 
 def _is_in_no_workspace(reading: Reading) -> sa.ColumnElement[bool]:
@@ -288,8 +342,8 @@ def _is_of_kind(reading: Reading, chosen: tuple[str, ...]) -> Part:
 
 
 def _by_words(words: kinds.Words) -> Equality:
-    values = words.values if len(words.words) > 1 or words.with_none else None
-    return Equality(words.column, words.where, values, words.with_none)
+    is_one = len(words.words) <= 1 and not words.with_none
+    return Equality(words.column, words.has_one, words.values, is_one, words.with_none)
 
 
 def _has_error(reading: Reading, text: str) -> Part:

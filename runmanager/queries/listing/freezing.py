@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from runmanager.queries.listing.limits import Limits
 
 # Many are wanted, most often of the newest: it goes on for longer than for a page.
-_SEARCH = SearchBudget(first=20_000, growth=10, seconds=0.5)
+_SEARCH = SearchBudget(first=2_000, growth=10, seconds=0.5)
 
 
 def freeze(reading: Reading, run_filter: RunFilter, most: int, limits: Limits) -> FrozenRuns:

@@ -49,17 +49,12 @@ class Words:
         return array_of(self.column, self.words)
 
     @property
-    def where(self) -> sa.ColumnElement[bool]:
-        """The condition that a run is one of them."""
-        is_one: sa.ColumnElement[bool] = sa.false()
+    def has_one(self) -> sa.ColumnElement[bool]:
+        """The condition that a run has one of the words."""
         if len(self.words) == 1:
             # With an array the planner would not see that an index has them in order.
-            is_one = self.column == printed_value(self.column, self.words[0])
-        elif self.values is not None:
-            is_one = self.column == sa.any_(self.values)
-        if not self.with_none:
-            return is_one
-        return sa.or_(is_one, self.column.is_(None)) if self.words else self.column.is_(None)
+            return self.column == printed_value(self.column, self.words[0])
+        return sa.false() if self.values is None else self.column == sa.any_(self.values)
 
 
 def raw_words(reading: Reading) -> tuple[str, ...] | None:

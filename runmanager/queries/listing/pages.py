@@ -296,7 +296,7 @@ class _Listing:
 
     def _gathered_if_moderate(self, place: Place) -> Found | None:
         """The rows gathered by one condition that has not too many runs; None where none has."""
-        if self.selection.is_in_order and self.selection.in_branches is None:
+        if self.selection.is_in_order and all(one.is_one for one in self.selection.equalities):
             return None
         driver = self._totals.moderate()
         if driver is None:

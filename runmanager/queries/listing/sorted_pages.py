@@ -25,8 +25,9 @@ from runmanager.errors import DatabaseTooSlowError, InvalidRequestError, TooMany
 from runmanager.host.ids import has_id, same_id
 from runmanager.paging import PageRequest, Total
 from runmanager.queries.listing import spans
-from runmanager.queries.listing.access_paths import counted_beside, gathered
+from runmanager.queries.listing.access_paths import count_of, counted_beside, gathered
 from runmanager.queries.listing.conditions import (
+    Driver,
     Equality,
     Selection,
     having,
@@ -55,7 +56,7 @@ T = TypeVar("T")
 # Whose bytes are read in no longer than 100,000 names are sorted.
 SIZED = 2_000
 # For so long somebody waits for a sorted page.
-SECONDS = 1.0
+SECONDS = 3.0
 # So many users or statuses are gone through for one.
 _VALUES = 2_000
 _BLANKS = " \t\n\r\f\v"
@@ -182,9 +183,7 @@ class _Sorted:
         is_as_asked = self.in_full and not self.request.from_end
         return self.request if is_as_asked else self.request.within(total)
 
-    def _by_key(
-        self, driver: sa.ColumnElement[bool] | None, request: PageRequest
-    ) -> tuple[list[RunSummary], int]:
+    def _by_key(self, driver: Driver | None, request: PageRequest) -> tuple[list[RunSummary], int]:
         """The rows of a page and how many there are, or more than that many are sorted."""
         runs = self._host.runs
         columns = [runs.c.created_at, runs.c.thread_id]
@@ -195,7 +194,7 @@ class _Sorted:
         else:
             # They are read twice: for whose they are, and by those names.
             cte = all_of_them.limit(self._most + 1).cte("found").prefix_with("MATERIALIZED")
-            found, total = cte, sa.select(sa.func.count()).select_from(cte).scalar_subquery()
+            found, total = cte, count_of(cte)
         rows: sa.FromClause = found
         if names is None:
             by: list[sa.ColumnElement[Any]] = [found.c[f"key_{n}"] for n in range(len(keys))]
@@ -218,7 +217,7 @@ class _Sorted:
             .join(page, page.c.thread_id == runs.c.thread_id)
             .subquery("chosen")
         )
-        counted = sa.select(total.label("total")).subquery("counted")
+        counted = sa.select(total.label("total")).subquery("of_all")
         read = self.selection.connection.execute(
             select_summaries(self._host, chosen)
             .add_columns(counted.c.total)
@@ -267,9 +266,7 @@ class _Sorted:
     def _directed(self, key: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
         return (key.desc() if self.sort.is_descending else key.asc()).nulls_last()
 
-    def _by_size(
-        self, driver: sa.ColumnElement[bool] | None
-    ) -> tuple[list[RunSummary], int, PageRequest] | None:
+    def _by_size(self, driver: Driver | None) -> tuple[list[RunSummary], int, PageRequest] | None:
         runs, reading = self._host.runs, self.selection.reading
         keys = gathered(self.selection, [runs.c.created_at, runs.c.thread_id], driver)
         some = keys.limit(self._most + 1).subquery("some")

@@ -64,12 +64,9 @@ def select_summaries(host: Host, runs: sa.FromClause) -> sa.Select[Any]:
 
 
 def select_keys(_host: Host, runs: sa.FromClause) -> sa.Select[Any]:
-    """A SELECT over ``runs`` that has no more than each run's id and its place in the list."""
-    columns: list[sa.ColumnElement[Any]] = [
-        sa.cast(runs.c.thread_id, sa.Text).label("thread_id"),
-        sa.cast(runs.c.created_at, sa.Text).label("printed_time"),
-    ]
-    return sa.select(*columns)
+    """A SELECT over ``runs`` that has no more than each run's id."""
+    thread_id: sa.ColumnElement[Any] = sa.cast(runs.c.thread_id, sa.Text).label("thread_id")
+    return sa.select(thread_id)
 
 
 def _ended(host: Host, runs: sa.FromClause) -> sa.ColumnElement[Any]:

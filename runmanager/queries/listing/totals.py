@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.sql.compiler import SQLCompiler
 
-    from runmanager.queries.listing.conditions import Selection
+    from runmanager.queries.listing.conditions import Driver, Selection
     from runmanager.queries.listing.counted import Counted
     from runmanager.queries.listing.limits import Limits
 
@@ -48,7 +48,7 @@ class Few:
     ``total`` is how many are selected, None where not all of those may be.
     """
 
-    driver: sa.ColumnElement[bool] | None = None
+    driver: Driver | None = None
     total: int | None = None
 
 
@@ -86,7 +86,7 @@ class Totals:
         driver = drivers[0] if drivers else None
         return Few(driver, None if self.selection.others else count)
 
-    def moderate(self) -> sa.ColumnElement[bool] | None:
+    def moderate(self) -> Driver | None:
         """The condition of which the planner believes that it has few enough runs to read them all.
 
         None where each has more. Of one condition its statistics are right within a tenth.
@@ -97,9 +97,9 @@ class Totals:
         if self.selection.only_found().conditions == 1:
             is_moderate = self._estimate_found.count <= self.limits.gather_to
             return drivers[0] if is_moderate else None
-        likely = {driver: estimate(self.selection.only_by(driver)).count for driver in drivers}
-        least = min(drivers, key=likely.__getitem__)
-        return least if likely[least] <= self.limits.gather_to else None
+        likely = [estimate(self.selection.only_by(driver)).count for driver in drivers]
+        least = min(likely)
+        return drivers[likely.index(least)] if least <= self.limits.gather_to else None
 
     def found_estimated(self) -> Total:
         """How many runs the indexes find, where those are many."""
@@ -137,18 +137,13 @@ class Totals:
         except DatabaseTooSlowError:
             return Total(0, Exactness.AT_LEAST)
 
-    def _smallest(self, drivers: tuple[sa.ColumnElement[bool], ...]) -> Few | None:
+    def _smallest(self, drivers: tuple[Driver, ...]) -> Few | None:
         """The condition with the fewest runs, where those are few."""
         most = self.limits.exact_to
-        runs = self.selection.host.runs
         counts = [
             sa.select(sa.func.count())
             .select_from(
-                sa.select(sa.literal_column("1"))
-                .select_from(runs)
-                .where(driver)
-                .limit(most + 1)
-                .subquery(f"some_{number}")
+                ones(self.selection.only_by(driver)).limit(most + 1).subquery(f"some_{number}")
             )
             .scalar_subquery()
             for number, driver in enumerate(drivers)
@@ -214,6 +209,9 @@ def count_up_to(selection: Selection, most: int) -> int:
 
 def count_all(selection: Selection) -> int:
     """How many runs are selected: it visits them all."""
+    if len(selection.alternatives) > 1:
+        counted = sa.select(sa.func.count()).select_from(ones(selection).subquery("all_of_them"))
+        return selection.connection.scalar(counted) or 0
     statement = sa.select(sa.func.count()).select_from(selection.host.runs)
     return selection.connection.scalar(statement.where(*selection.where)) or 0
 

@@ -106,17 +106,18 @@ def find_edges(question: Question, most: int, zone: tzinfo, limits: TriageLimits
 
 
 def _first_and_last(question: Question, limits: TriageLimits) -> tuple[datetime, datetime] | None:
-    selection, within = question.selection, question.within
-    if question.is_by_time_alone:
-        return _ask(within, is_gathered=False)
+    connection = question.selection.connection
     few = question.guess <= limits.few
-    for is_gathered in (few, not few):
+    # Of many they are found at once or, where they are all old, not at all in time.
+    ways = (few, not few) if question.guess <= limits.bucketed else (False,)
+    for is_gathered in () if question.is_by_time_alone or not limits.try_seconds else ways:
         try:
-            with stopped_after(selection.connection, limits.try_seconds):
-                return _ask(selection, is_gathered=is_gathered)
+            with stopped_after(connection, limits.try_seconds):
+                return _ask(question.selection, is_gathered=is_gathered)
         except DatabaseTooSlowError:
             continue
-    return _ask(within, is_gathered=False)
+    with stopped_after(connection, limits.seconds):
+        return _ask(question.within, is_gathered=False)
 
 
 def _ask(selection: Selection, *, is_gathered: bool) -> tuple[datetime, datetime] | None:

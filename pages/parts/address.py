@@ -8,25 +8,33 @@ from typing import NoReturn
 import streamlit as st
 
 from pages.parts import session
+from runmanager.entries import texts_of
 from runmanager.filters import RunFilter, query_problems
 from runmanager.paging import PageRequest
 from runmanager.sorting import NEWEST_FIRST, Sort
 
 RUN_ID = "id"
+COLUMNS_KEY = "columns"
 
 
 @dataclass(frozen=True)
 class View:
-    """What the runs page shows, and what was wrong with the address that asked for it."""
+    """What the runs page shows, and what was wrong with the address that asked for it.
+
+    ``columns`` are words of the address, none where it leaves them to the admin's own choice.
+    """
 
     run_filter: RunFilter
     request: PageRequest
     sort: Sort = NEWEST_FIRST
+    columns: tuple[str, ...] = ()
     notices: tuple[str, ...] = field(default=(), compare=False)
 
     def to_query(self) -> dict[str, str | list[str]]:
         """The query parameters of this view."""
-        return self.run_filter.to_query() | self.sort.to_query() | self.request.to_query()
+        columns = {COLUMNS_KEY: ",".join(self.columns)} if self.columns else {}
+        listed = self.sort.to_query() | self.request.to_query()
+        return self.run_filter.to_query() | listed | columns
 
 
 @dataclass
@@ -51,7 +59,9 @@ def read_view() -> View:
     request, notices = PageRequest.from_query(query)
     sort, more = Sort.from_query(query)
     problems = [f"“{one.key}” in the address: {one.sentence}" for one in query_problems(query)]
-    return View(RunFilter.from_query(query), request, sort, (*notices, *more, *problems))
+    words = tuple(filter(None, ",".join(texts_of(query, COLUMNS_KEY)).split(",")))
+    run_filter = RunFilter.from_query(query)
+    return View(run_filter, request, sort, words, (*notices, *more, *problems))
 
 
 def write_view(view: View) -> None:

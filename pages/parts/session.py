@@ -58,6 +58,14 @@ def slot(kind: type[T]) -> T:
     return found
 
 
+def listen() -> None:
+    """Let a click that has come meanwhile end this script run; for what waits.
+
+    Streamlit looks for one whenever the session's state is read.
+    """
+    st.session_state.get(_SLOTS)
+
+
 def seed(key: str, value: object) -> None:
     """Set a widget's value before it is drawn."""
     if st.session_state.get(key) != value:

@@ -165,6 +165,11 @@ class Finding:
         """The keys of the filters that this host's runs can be narrowed down by."""
         return conditions.offered(self._access.host)
 
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """The keys of those filters whose values ``choices`` lists."""
+        return facets.listed(self._access.host)
+
     def choices(self, actor: Actor, key: str, run_filter: RunFilter) -> FilterChoices:
         """The values of one filter that runs have, those of ``run_filter`` where that shortens it.
 

@@ -19,6 +19,7 @@ from runmanager.service.access import Access
 from runmanager.service.deleting import Deleting
 from runmanager.service.finding import Finding
 from runmanager.service.guessing import Guessing
+from runmanager.service.preferences import Preferences
 from runmanager.service.reviewing import Reviewing
 from runmanager.service.signing_in import Lifetimes, SigningIn
 from runmanager.service.triage import Triage
@@ -57,6 +58,7 @@ class RunManager:
         self.finding = Finding(access, limits)
         self.triage = Triage(access, triage_limits or TriageLimits())
         self.reviewing = Reviewing(access)
+        self.preferences = Preferences(access, store)
         self._operations = Operations(access.database, lambda: access.host)
         self.watching = Watching(access, self._operations)
         self.deleting = Deleting(access, self._operations, self._note_deleted)

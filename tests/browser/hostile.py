@@ -115,7 +115,7 @@ def look_at_list(ada: Dashboard, seen: Seen) -> None:
         expect(options.first).to_be_visible()
         seen.look(ada, f"what {label} offers")
         options.filter(has_text=re.compile(MARK)).first.click()
-        expect(ada.area("filtered-by")).to_be_visible()
+        expect(ada.chips).to_have_count(1)
         ada.settle()
         seen.look(ada, f"{label} chosen")
 
@@ -154,7 +154,7 @@ def look_at_address(ada: Dashboard, seen: Seen, text: str) -> None:
         ("address of a run", "/run", {"id": text}),
     ):
         ada.visit(path, **query)
-        expect(ada.area("signed-in")).to_be_visible()
+        expect(ada.page.get_by_role("button", name="Sign out", exact=True)).to_be_visible()
         ada.settle()
         seen.look(ada, place)
 

@@ -61,7 +61,7 @@ def test_a_run_is_opened_in_a_new_tab_which_has_its_name(
         assert ada.page.title() == "Run Manager"
         ada.settle()
         with ada.context.expect_page() as opened:
-            ada.runs.open_in_new_tab(0)
+            ada.runs.click(0, "Tab")
         other = opened.value
         expect(other.locator(".st-key-run-title")).to_contain_text("**Order** <b>7</b>")
         expect(other).to_have_title(":material/delete: **Order** <b>7</b> · Run Manager")
@@ -144,7 +144,7 @@ def test_two_times_never_look_alike(tab: Callable[..., Dashboard], host: HostWri
     expect(ada.runs.cells("Time (Europe/Berlin)")).to_have_text(
         ["2026-10-25 02:30:00+01:00", "2026-10-25 02:30:00+02:00"]
     )
-    ada.press("Select all on this page")
+    ada.select_page()
     ada.ask_to_delete_selected(2)
     ada.settle()
     confirmed = Grid(ada.page, ada.dialog.get_by_test_id("stDataFrame").first)
@@ -169,7 +169,7 @@ def test_no_table_offers_a_download_and_all_can_be_copied(
     ada.tick(run)
     seen = offers(ada)
     ada.runs.focus(ada.runs.row_of("ID", run), "")
-    for _column in ("Open", "Tab", "ID", "Name"):
+    for _column in ("Status", "ID", "Name"):
         ada.page.keyboard.press("ArrowRight")
     ada.page.keyboard.press("Control+C")
     ada.page.wait_for_function(

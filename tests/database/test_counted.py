@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -83,6 +84,18 @@ def test_after_a_deletion_of_ours_it_is_counted_again(
     delete(manager, admin, many[:2])
     page, counts = listed(manager, admin, KATE)
     assert (page.total, page.exactness, counts) == (18, Exactness.EXACT, 1)
+
+
+def test_what_depends_on_the_clock_is_about_the_total_though_nothing_was_written(
+    host: HostWriter, manager: RunManager, admin: Actor
+) -> None:
+    host.execute("UPDATE run_metadata SET status = 'running', completed_at = NULL")
+    long = RunFilter(longer_than=timedelta(minutes=1))
+    page, counts = listed(manager, admin, long)
+    assert (page.total, page.exactness, counts) == (25, Exactness.EXACT, 1)
+    # By now, others may have taken a minute.
+    page, counts = listed(manager, admin, long)
+    assert (page.total, page.exactness, counts) == (25, Exactness.ABOUT, 0)
 
 
 def test_after_ten_seconds_it_is_counted_again(

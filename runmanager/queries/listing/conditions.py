@@ -137,6 +137,12 @@ class Selection:
         return not (self.equalities or self.ranges or self.others)
 
     @property
+    def moves_with_time(self) -> bool:
+        """Whether other runs are selected a moment later, though nothing was written since."""
+        elements = (element for one in self.where for element in visitors.iterate(one))
+        return any(isinstance(element, sa.sql.functions.now) for element in elements)
+
+    @property
     def is_in_order(self) -> bool:
         """Whether the host's indexes have exactly these runs in the order of the list."""
         if self.others or len(self.equalities) > 1:

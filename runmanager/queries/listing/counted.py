@@ -23,6 +23,8 @@ LONG_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class _Kept:
+    """A total, and the snapshot in which it is exact: None where that is not known."""
+
     total: Total
     at: float
     snapshot: str | None
@@ -59,10 +61,13 @@ class Counts:
         connection: sa.Connection,
         seconds: Callable[[], float],
         count: Callable[[], Total],
+        *,
+        moves: bool = False,
     ) -> Total:
         """The total called ``key``: as it is known, or as ``count`` finds it in its turn.
 
-        After ``seconds`` its turn is not waited for any longer, and it is not known.
+        After ``seconds`` its turn is not waited for any longer, and it is not known. One that
+        ``moves`` becomes another with time alone.
         """
         known = self._known(key, connection)
         if known is not None:
@@ -78,7 +83,8 @@ class Counts:
             total = count()
             was_long = total.count > MANY or time.monotonic() - began > LONG_SECONDS
             if total.is_exact and was_long:
-                self._keep(key, _Kept(total, began, _snapshot(connection)), generation)
+                snapshot = None if moves else _snapshot(connection)
+                self._keep(key, _Kept(total, began, snapshot), generation)
             return total
         finally:
             self._turn.release()
@@ -112,10 +118,15 @@ class Counted:
     key: Hashable
 
     def total(
-        self, connection: sa.Connection, seconds: Callable[[], float], count: Callable[[], Total]
+        self,
+        connection: sa.Connection,
+        seconds: Callable[[], float],
+        count: Callable[[], Total],
+        *,
+        moves: bool = False,
     ) -> Total:
         """What ``Counts.total`` says of it."""
-        return self.counts.total(self.key, connection, seconds, count)
+        return self.counts.total(self.key, connection, seconds, count, moves=moves)
 
 
 def _snapshot(connection: sa.Connection) -> str | None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from runmanager.filters import RunFilter
-    from runmanager.host.values import Reading
+    from runmanager.host.values import Host, Reading
 
 # A user with more runs than this will have some in most workspaces.
 NARROWED_TO = 10_000
@@ -39,9 +39,14 @@ def choices(reading: Reading, key: str, run_filter: RunFilter) -> FilterChoices:
     They are those of the runs that ``run_filter`` selects by the entries that narrow this one.
     Raises UnknownNameError for an entry whose values are not listed.
     """
-    if key not in _CHOICES or key not in offered(reading.host):
+    if key not in listed(reading.host):
         raise UnknownNameError(f"There is no list of values for “{key}”.")
     return _CHOICES[key](reading, run_filter.only(ENTRIES[key].narrowed_by))
+
+
+def listed(host: Host) -> tuple[str, ...]:
+    """The keys of the entries whose values are listed."""
+    return tuple(key for key in offered(host) if key in _CHOICES)
 
 
 def usernames(reading: Reading) -> tuple[str, ...]:

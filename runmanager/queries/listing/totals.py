@@ -123,7 +123,10 @@ class Totals:
         """The exact total, unless counting it takes too long."""
         if self.counted is not None:
             return self.counted.total(
-                self.selection.connection, lambda: self._left, self._count_all
+                self.selection.connection,
+                lambda: self._left,
+                self._count_all,
+                moves=self.selection.moves_with_time,
             )
         return self._count_all()
 

@@ -49,9 +49,10 @@ def read_histogram(
     no time that a calendar has: before the year 1, after 9999, at infinity. Raises
     DatabaseTooSlowError where nothing is found in time.
     """
+    # First: a filter that this host does not offer is refused, whatever there is to count.
+    question = Question.of(reading, run_filter)
     if not has_started(reading.host):
         return Histogram((), Accuracy.EXACT)
-    question = Question.of(reading, run_filter)
     edges = find_edges(question, buckets, zone, limits)
     if edges is None:
         return Histogram((), Accuracy.EXACT)

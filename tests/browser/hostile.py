@@ -25,7 +25,9 @@ _LOOK = f"""() => {{
   while (texts.nextNode()) {{
     const parent = texts.currentNode.parentElement, text = texts.currentNode.data;
     if (mark.test(text)) {{
-      if (parent.closest('[data-testid="stMarkdownContainer"]')) found.push("Markdown: " + text);
+      // A chip is a button, and its label Markdown, in which every sign has been escaped.
+      if (parent.closest('[data-testid="stMarkdownContainer"]')
+          && !parent.closest("[class*='st-key-chip-']")) found.push("Markdown: " + text);
       const tag = parent.closest(tags);
       if (tag) found.push(tag.tagName + ": " + text);
     }}

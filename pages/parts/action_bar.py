@@ -162,7 +162,7 @@ def _draw_unseen(actor: Actor, view: View) -> int:
             icon=":material/visibility_off:",
             on_click=ask_to_list,
             args=(hidden,),
-            help="Selected under another filter. Click to see which they are",
+            help="Selected under another filter, or changed since. Click to see which they are",
         )
     elif elsewhere:
         st.text(f"{len(elsewhere):,} on other pages")

@@ -64,11 +64,14 @@ def shown(actor: Actor, view: View) -> tuple[str, ...]:
 
 def draw_menu(actor: Actor, view: View, changed: Callable[[], None]) -> None:
     """Draw the menu. ``changed`` is called when other columns were chosen, or in another order."""
-    session.seed("columns_shown", list(shown(actor, view)))
+    columns = list(shown(actor, view))
+    session.seed("columns_shown", columns)
     with st.popover("Columns", icon=":material/view_column:", type="tertiary", key="columns"):
         st.multiselect(
             "Columns, from left to right",
             offered(),
+            # Twice, as in the form: a browser that missed the seed would show that none is chosen.
+            columns,
             key="columns_shown",
             format_func=COLUMNS.__getitem__,
             on_change=_choose,

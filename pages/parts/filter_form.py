@@ -203,6 +203,13 @@ class _Range:
     is_backward: bool = False
 
 
+@dataclass
+class _Length:
+    """Whether what was typed last is no length of time."""
+
+    is_unreadable: bool = False
+
+
 def _draw_length(view: View) -> None:
     length = view.run_filter.longer_than
     chosen = None if length is None else say_duration(length)
@@ -221,6 +228,8 @@ def _draw_length(view: View) -> None:
         "to now.",
         on_change=_choose_length,
     )
+    if session.slot(_Length).is_unreadable:
+        st.text("That is no length of time. Such as 90, 5m, 2h or 3d is.")
 
 
 def _draw_size(view: View) -> None:
@@ -267,7 +276,10 @@ def _choose_range() -> None:
 def _choose_length() -> None:
     typed = str(session.value("longer_than_filter") or "")
     length = read_duration(typed.replace(" min", "m").replace(" ", ""))
-    filtering.change({"longer_than": length})
+    held = session.slot(_Length)
+    held.is_unreadable = length is None and bool(typed)
+    if not held.is_unreadable:
+        filtering.change({"longer_than": length})
 
 
 def _show_rows() -> None:

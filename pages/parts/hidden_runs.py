@@ -1,4 +1,4 @@
-"""The selected runs that the present filter hides, as a list of their own."""
+"""The selected runs that the list does not show, as a list of their own."""
 
 from __future__ import annotations
 
@@ -76,9 +76,9 @@ def _dialog(actor: Actor) -> None:
 
 def _said(asked: int, found: int) -> str:
     """How many there are, how many of them are listed, and whether some are gone."""
-    words = f"{text.count(asked, 'run')} selected under another filter."
+    words = f"{text.count(asked, 'selected run')} {'is' if asked == 1 else 'are'} not in this list."
     if asked > SHOWN:
-        return f"{words} The newest of the first {SHOWN:,} are listed."
+        return f"{words} {found:,} of them are listed."
     gone = asked - found
     return (
         f"{words} {text.count(gone, 'run')} of them {'is' if gone == 1 else 'are'} gone."

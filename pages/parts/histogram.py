@@ -209,7 +209,8 @@ def _chosen() -> None:
     stretch = (selected.get("brush") or {}).get("start")
     bars = selected.get("bar") or []
     if bars:
-        ends = bars[-1]["start"] / 1000, bars[-1]["end"] / 1000
+        # By its edges as they were counted: the chart has them to the millisecond.
+        ends = _whole_buckets(bars[-1]["start"] / 1000, bars[-1]["end"] / 1000, held.edges)
     elif stretch:
         ends = _whole_buckets(min(stretch) / 1000, max(stretch) / 1000, held.edges)
     else:

@@ -52,6 +52,7 @@ def _draw_pills(view: View, counts: StatusCounts | None) -> None:
         "Status",
         KINDS,
         selection_mode="multi",
+        default=list(view.run_filter.kind),
         key="kind_filter",
         format_func=label,
         on_change=_choose,
@@ -76,6 +77,7 @@ def _draw_words(view: View, counts: StatusCounts | None) -> int:
     st.multiselect(
         "In the application's own words",
         [*words, *(word for word in chosen if word not in words)],
+        chosen,
         key="status_filter",
         format_func=label,
         placeholder="Any word",

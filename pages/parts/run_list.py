@@ -24,10 +24,9 @@ def read_anew() -> None:
 
 
 def read_again() -> None:
-    """Let the same list be read once more, and what is told of it; a search in it goes on."""
-    held = session.slot(_List)
-    held.needs_reading = True
-    held.readings += 1
+    """Let the same list be read from its beginning once more, and what is told of it."""
+    read_anew()
+    session.slot(_List).readings += 1
 
 
 def was_read() -> None:

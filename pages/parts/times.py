@@ -46,12 +46,16 @@ def moment(time: datetime | None, zone: tzinfo) -> str:
 
 
 def short_moment(time: datetime, zone: tzinfo) -> str:
-    """A time without the year where it is this one, such as "25 Nov 14:38"; seconds if any."""
+    """A time without the year where it is this one, such as "25 Nov 14:38"; seconds if any.
+
+    In an hour that comes twice the zone is named, such as "25 Oct 02:30 CEST".
+    """
     with contextlib.suppress(OverflowError):  # at the calendar's edge no zone can be applied
         time = time.astimezone(zone)
     year = "" if time.year == datetime.now(zone).year else f" {time.year}"
     clock = f"{time:%H:%M:%S}" if time.second else f"{time:%H:%M}"
-    return f"{time.day} {time:%b}{year} {clock}"
+    which = f" {time:%Z}" if _is_repeated(time, zone) else ""
+    return f"{time.day} {time:%b}{year} {clock}{which}"
 
 
 def age(time: datetime | None, now: datetime) -> str:
@@ -118,7 +122,7 @@ def _is_of_another_year(time: datetime | None, zone: ZoneInfo) -> bool:
     return time.year != datetime.now(zone).year
 
 
-def _is_repeated(time: datetime | None, zone: ZoneInfo) -> bool:
+def _is_repeated(time: datetime | None, zone: tzinfo) -> bool:
     """Whether the viewer's clock shows this time twice."""
     if time is None:
         return False

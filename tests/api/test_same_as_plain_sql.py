@@ -152,7 +152,7 @@ def test_the_list_is_that_of_the_page_and_of_plain_sql(
         found.add(len(newest_first))
 
     compare()
-    assert len(found) > 5  # the filters did select
+    assert len(found) > 2  # the filters did select
 
 
 def of_counts(counts: StatusCounts) -> list[tuple[object, ...]]:
@@ -180,7 +180,7 @@ def test_the_statuses_are_those_of_the_page_and_of_plain_sql(
         found.add(len(counted))
 
     compare()
-    assert len(found) > 5
+    assert len(found) > 2
 
 
 def of_histogram(histogram: Histogram) -> list[tuple[object, ...]]:

@@ -93,7 +93,10 @@ class Grid:
 
     def click(self, row: int, column: str) -> None:
         """Click a cell in view, with the mouse: nothing else can press a button or a link there."""
-        expect(self.cell(row, column)).to_be_attached()
+        # The boxes of a table of which one row is chosen are no column of the table beside it.
+        expect(
+            self.cell(row, column) if column else self._canvas.locator("td").first
+        ).to_be_attached()
         at = {"x": self._inside(column), "y": self._middle_of_row(row)}
         # Forced: a transparent sheet for scrolling lies over the picture and takes the click. The
         # grid hears a click only where it has seen the mouse before, as it does with a person's.
@@ -158,7 +161,7 @@ class Grid:
     def _inside(self, column: str) -> float:
         """Where the first letters of a column are, as long as nothing is scrolled sideways."""
         ends = [0.0, *self._lines(is_down=False)]
-        start, end = list(pairwise(ends))[self.headings.index(column)]
+        start, end = list(pairwise(ends))[self.headings.index(column) if column else 0]
         return start + min(_FIRST_LETTERS, (end - start) / 2)
 
     def _middle_of_row(self, row: int) -> float:

@@ -160,3 +160,13 @@ def test_a_count_that_a_deletion_overtook_is_not_kept(host: HostWriter) -> None:
     with opened(host) as (connection, _host):
         assert counts.of("a").total(connection, lambda: 1.0, overtaken) == Total(10)
         assert counts.of("a").total(connection, lambda: 1.0, lambda: Total(9)) == Total(9)
+
+
+def test_a_count_that_waited_for_its_turn_during_a_deletion_is_not_kept(host: HostWriter) -> None:
+    counts = Counts()
+    with opened(host) as (connection, _host):
+        # Its transaction has begun, and sees what is deleted meanwhile.
+        waiting = counts.of("a")
+        counts.forget()
+        assert waiting.total(connection, lambda: 1.0, lambda: Total(10)) == Total(10)
+        assert counts.of("a").total(connection, lambda: 1.0, lambda: Total(9)) == Total(9)

@@ -87,6 +87,16 @@ def test_more_runs_than_can_be_sorted_are_refused_in_a_sentence(
     assert page.total == 50
 
 
+def test_what_the_planner_believes_refuses_nothing(
+    host: HostWriter, open_manager: OpenManager, admin: Actor
+) -> None:
+    fill(host, 1_200)
+    host.execute("DELETE FROM run_metadata WHERE run_name NOT LIKE '%0'")
+    host.execute("DELETE FROM run_metadata WHERE run_name NOT LIKE '%00'")
+    manager = open_manager(limits=FEW)
+    assert manager.finding.browse(admin, RunFilter(), PageRequest(), sort=BY_NAME).total == 12
+
+
 def test_by_size_fewer_are_sorted(
     host: HostWriter, open_manager: OpenManager, admin: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

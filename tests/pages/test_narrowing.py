@@ -237,6 +237,19 @@ def test_a_length_of_time_is_chosen_or_typed(
     assert ada.app.query_params == {"longer_than": query}
 
 
+def test_what_is_no_length_of_time_is_said_and_changes_nothing(
+    ada: Visitor, host: HostWriter
+) -> None:
+    long = host.add_run(created_at=NOON, completed_at=NOON + timedelta(hours=2))
+    host.add_run(created_at=NOON, completed_at=NOON + timedelta(seconds=1))
+    said = "That is no length of time. Such as 90, 5m, 2h or 3d is."
+    ada.at(longer_than="1h").type_new("longer_than_filter", "two hours")
+    assert (ada.rows, ada.app.query_params) == ([long], {"longer_than": "1h"})
+    assert said in ada.texts
+    assert said not in ada.type_new("longer_than_filter", "90m").texts
+    assert ada.app.query_params == {"longer_than": "90m"}
+
+
 def test_a_run_that_still_runs_has_taken_as_long_as_it_runs(ada: Visitor, host: HostWriter) -> None:
     run = host.add_run(status="running", created_at=datetime.now(UTC) - timedelta(hours=2))
     host.add_run(status="failed", created_at=datetime.now(UTC) - timedelta(hours=2))

@@ -108,7 +108,7 @@ def test_what_the_filter_hides_is_listed_and_dropped_or_kept(
     ada.at(page_size="10").tick("run-00", "run-01", "run-02").at(kind="failed")
     assert "3 selected" in ada.texts
     ada.press("list_hidden")
-    assert "2 runs selected under another filter." in ada.texts
+    assert "2 selected runs are not in this list." in ada.texts
     (listed,) = ada.tables("Run", "Status", "Started")
     assert list(listed["ID"]) == ["run-01", "run-02"]
     ada.press("keep_hidden")
@@ -128,7 +128,7 @@ def test_a_selected_run_that_is_gone_is_counted_and_said_to_be(
     ada.press("refresh")
     assert ada.app.button(key="list_hidden").label == "1 not in this list"
     ada.press("list_hidden")
-    assert "1 run selected under another filter. 1 run of them is gone." in ada.texts
+    assert "1 selected run is not in this list. 1 run of them is gone." in ada.texts
 
 
 def test_a_selection_costs_one_question_for_each_filter_and_none_for_a_tick(

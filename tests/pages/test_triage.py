@@ -188,6 +188,19 @@ def test_a_bar_that_is_clicked_becomes_the_time_that_is_asked_for(
     assert bars(ada)["start"].min() >= bar["start"]
 
 
+def test_a_bar_that_a_filter_cuts_is_narrowed_to_the_runs_that_it_counts(
+    ada: Visitor, host: HostWriter
+) -> None:
+    # The chart counts time in milliseconds.
+    for microseconds in (200, 400):
+        host.add_run(f"run-{microseconds}", created_at=NOON + timedelta(microseconds=microseconds))
+    since = (NOON + timedelta(microseconds=300)).isoformat().replace("+00:00", "Z")
+    (bar,) = bars(ada.at(since=since)).to_dict("records")
+    ada.choose_on_chart(bar=[{"start": bar["start"], "end": bar["end"]}])
+    assert ada.app.query_params["since"] == since
+    assert ada.rows == ["run-400"]
+
+
 @pytest.mark.parametrize("is_backward", [False, True])
 def test_a_stretch_that_is_drawn_over_becomes_the_time_that_is_asked_for(
     ada: Visitor, ten: list[str], is_backward: bool

@@ -170,7 +170,7 @@ def counted_beside(
 ) -> tuple[sa.FromClause, sa.ScalarSelect[int]]:
     """What was ``gathered``, and how many that are, or one more than ``at_most``."""
     most = None if at_most is None else at_most + 1
-    if selection.conditions == 1 and not selection.others:
+    if selection.conditions <= 1 and not selection.others:
         # The index alone counts them, and where they are too many none is read.
         some: sa.FromClause = ones(selection).limit(most).subquery("some")
         found: sa.FromClause = keys.offset(0).subquery("found")

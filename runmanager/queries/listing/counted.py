@@ -47,7 +47,7 @@ class Counts:
 
     def of(self, key: Hashable) -> Counted:
         """The total of the list that is called ``key``."""
-        return Counted(self, key)
+        return Counted(self, key, self._generation)
 
     def forget(self) -> None:
         """Count everything anew: runs were deleted."""
@@ -57,34 +57,34 @@ class Counts:
 
     def total(
         self,
-        key: Hashable,
+        asked: Counted,
         connection: sa.Connection,
         seconds: Callable[[], float],
         count: Callable[[], Total],
         *,
         moves: bool = False,
     ) -> Total:
-        """The total called ``key``: as it is known, or as ``count`` finds it in its turn.
+        """The total ``asked`` for: as it is known, or as ``count`` finds it in its turn.
 
         After ``seconds`` its turn is not waited for any longer, and it is not known. One that
         ``moves`` becomes another with time alone.
         """
-        known = self._known(key, connection)
+        known = self._known(asked.key, connection)
         if known is not None:
             return known
         if not self._turn.acquire(timeout=seconds()):
             return Total(0, Exactness.AT_LEAST)
         try:
             # Another may have counted the same meanwhile.
-            known = self._known(key, connection)
+            known = self._known(asked.key, connection)
             if known is not None:
                 return known
-            generation, began = self._generation, time.monotonic()
+            began = time.monotonic()
             total = count()
             was_long = total.count > MANY or time.monotonic() - began > LONG_SECONDS
             if total.is_exact and was_long:
                 snapshot = None if moves else _snapshot(connection)
-                self._keep(key, _Kept(total, began, snapshot), generation)
+                self._keep(asked, _Kept(total, began, snapshot))
             return total
         finally:
             self._turn.release()
@@ -101,21 +101,26 @@ class Counts:
             return kept.total
         return Total(kept.total.count, Exactness.ABOUT)
 
-    def _keep(self, key: Hashable, kept: _Kept, generation: int) -> None:
+    def _keep(self, asked: Counted, kept: _Kept) -> None:
         with self._lock:
-            if generation != self._generation:
+            if asked.generation != self._generation:
                 return
-            self._kept[key] = kept
+            self._kept[asked.key] = kept
             while len(self._kept) > MAX_KEPT:
                 self._kept.popitem(last=False)
 
 
 @dataclass(frozen=True)
 class Counted:
-    """The total of one list, among those that were counted a moment ago."""
+    """The total of one list, among those that were counted a moment ago.
+
+    It was asked for after so many deletions: what its transaction sees may be older than a later
+    one, however long it waits for its turn.
+    """
 
     counts: Counts
     key: Hashable
+    generation: int
 
     def total(
         self,
@@ -126,7 +131,7 @@ class Counted:
         moves: bool = False,
     ) -> Total:
         """What ``Counts.total`` says of it."""
-        return self.counts.total(self.key, connection, seconds, count, moves=moves)
+        return self.counts.total(self, connection, seconds, count, moves=moves)
 
 
 def _snapshot(connection: sa.Connection) -> str | None:

@@ -135,7 +135,9 @@ class _Sorted:
 
     @property
     def _are_surely_too_many(self) -> bool:
-        return not self.selection.others and self._estimate.at_least > self._most
+        """Whether a sample of them says so: what the planner believes of one may be old."""
+        is_sampled = self.selection.conditions > 1 and not self.selection.others
+        return is_sampled and self._estimate.at_least > self._most
 
     def _in_time(self, read: Callable[[], T]) -> T:
         """What ``read`` finds, as long as somebody waits for it."""

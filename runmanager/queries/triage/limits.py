@@ -14,8 +14,8 @@ class SampleBudget:
     """
 
     first: int = 2_000
-    most: int = 20_000
-    seconds: float = 0.25
+    most: int = 30_000
+    seconds: float = 0.4
     enough: int = 50
 
 

@@ -100,8 +100,8 @@ class Question:
         """
         if self.is_by_time_alone:
             return self.guess_by_time
-        guesses = [planned(self.selection.only_by(one)) for one in self.selection.drivers]
-        return min(guesses, default=self.guess_of_all)
+        found = [planned(self.selection.only_by(one)) for one in self.selection.drivers]
+        return min(found) if found else self.guess_of_all
 
     @cached_property
     def guess_of_all(self) -> int:

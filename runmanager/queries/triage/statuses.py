@@ -4,8 +4,8 @@
   one**.
 - Of all runs: **by words**, each by the index on the status; of the most frequent one it is only
   known how many the others leave.
-- Else a **sample**, and beside it those of the rare statuses one by one: a sample of 20,000 rows
-  would show five hundred runs for each one that it meets of a thousand that are running.
+- Else a **sample**, and beside it those of the rare statuses one by one: a sample of 10,000 rows
+  would show a thousand runs for each one that it meets of a thousand that are running.
 - Where the sample has too few of the runs to say anything: one by one for a moment, and then those
   among the **newest** 20,000, which are at least what there is.
 """

@@ -57,11 +57,10 @@ def guesses(reading: Reading, words: Iterable[Word]) -> dict[Word, int]:
 
 def has_word(reading: Reading, words: Collection[Word]) -> sa.ColumnElement[bool]:
     """The condition that a run's status is one of ``words``: bare, for the index."""
-    texts = tuple(word for word in words if word is not None)
     column = reading.host.runs.c.status
-    has_one = [kinds.Words(column, texts).has_one] if texts else []
-    has_none = [column.is_(None)] if None in words else []
-    return sa.or_(sa.false(), *has_one, *has_none)
+    texts = tuple(word for word in words if word is not None)
+    none = [column.is_(None)] if None in words else []
+    return sa.or_(kinds.Words(column, texts).has_one, *none)
 
 
 def _counted(reading: Reading, words: list[str], most: int) -> dict[str, int]:

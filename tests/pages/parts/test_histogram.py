@@ -68,4 +68,4 @@ def test_what_is_not_exact_says_so_where_it_is_hovered_over_and_to_who_does_not_
 
 def test_a_bucket_is_named_by_the_viewers_clock(in_berlin: None) -> None:
     (bar,) = drawn(histogram_of([[0, 0, 1, 0, 0]]))
-    assert bar["when"] == "25 Oct 02:00 – 25 Oct 02:00"  # noqa: RUF001
+    assert bar["when"] == "25 Oct 02:00 CEST – 25 Oct 02:00 CET"  # noqa: RUF001

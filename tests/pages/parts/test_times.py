@@ -109,6 +109,13 @@ def test_a_short_moment_has_its_seconds_and_its_year_only_where_they_tell_someth
     assert times.short_moment(datetime.max.replace(tzinfo=UTC), berlin)
 
 
+def test_short_moments_of_an_hour_that_comes_twice_differ() -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    assert times.short_moment(FIRST_HALF_PAST_TWO, berlin).endswith(" 02:30 CEST")
+    assert times.short_moment(SECOND_HALF_PAST_TWO, berlin).endswith(" 02:30 CET")
+    assert times.short_moment(NOON, berlin).endswith(" 13:00")
+
+
 def test_a_column_in_little_room_has_no_year_while_all_are_of_this_one(in_berlin: None) -> None:
     this_year = datetime.now(UTC).replace(month=7, day=1)
     short = times.short_column("Started", [this_year, None])

@@ -338,12 +338,13 @@ def test_a_deletion_that_is_running_can_be_watched_from_another_session(
     ada: Visitor, host: HostWriter, visitor: Callable[..., Visitor]
 ) -> None:
     ids = host.add_runs(2)
+    other = visitor().signed_in_as("ada").at()
+    ada.at().tick(*ids).press("delete_selected")
     with host.connection.transaction():
         host.execute("SELECT 1 FROM run_metadata FOR UPDATE")
-        ada.at().tick(*ids).press("delete_selected").press("confirm_deletion")
+        ada.press("confirm_deletion")
         assert ada.has_button("stop_operation")
-        other = visitor().signed_in_as("ada").at()
-        assert other.has_button("stop_operation")
+        assert other.look().has_button("stop_operation")
     other.finish_deletion()
 
 

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from tests.hosts import HostWriter
 
 NOON = datetime(2025, 3, 1, 12, tzinfo=UTC)
-NOW = datetime.now(UTC)
 ALL_WORDS: dict[str, str | list[str]] = {
     "search": "order",
     "username": "kate",
@@ -107,7 +106,9 @@ def test_one_end_of_a_time_and_a_relative_one_have_their_own_chips(ada: Visitor,
 def test_a_range_within_a_day_names_the_day_once_in_the_viewers_zone(
     ada: Visitor, in_berlin: None
 ) -> None:
-    this_year = NOW.replace(month=1, day=15, hour=13, minute=38, second=0, microsecond=0)
+    this_year = datetime.now(UTC).replace(
+        month=1, day=15, hour=13, minute=38, second=0, microsecond=0
+    )
     ends = (this_year, this_year + timedelta(hours=4))
     since, until = (one.isoformat().replace("+00:00", "Z") for one in ends)
     ada.at(since=since, until=until)
@@ -160,8 +161,8 @@ def test_the_hosts_own_words_are_offered_where_they_tell_more_than_their_kinds(
 
 
 def test_started_within_stays_relative_in_the_address(ada: Visitor, host: HostWriter) -> None:
-    new = host.add_run(created_at=NOW - timedelta(minutes=20))
-    host.add_run(created_at=NOW - timedelta(hours=3))
+    new = host.add_run(created_at=datetime.now(UTC) - timedelta(minutes=20))
+    host.add_run(created_at=datetime.now(UTC) - timedelta(hours=3))
     within = ada.at().app.button_group(key="since_filter")
     assert within.options == ["15 min", "1 h", "24 h", "7 d", "30 d", "All"]
     within.set_value(timedelta(hours=1))
@@ -179,11 +180,11 @@ def test_started_within_stays_relative_in_the_address(ada: Visitor, host: HostWr
 def test_a_relative_time_is_absolute_for_what_was_selected_by_it(
     ada: Visitor, host: HostWriter
 ) -> None:
-    old = host.add_runs(2, created_at=NOW - timedelta(minutes=50))
+    old = host.add_runs(2, created_at=datetime.now(UTC) - timedelta(minutes=50))
     ada.at(since="-1h").press("select_page")
     # An hour later the same link finds others.
     host.execute("UPDATE run_metadata SET created_at = created_at - interval '1 hour'")
-    (new,) = host.add_runs(1, created_at=NOW)
+    (new,) = host.add_runs(1, created_at=datetime.now(UTC))
     assert ada.press("refresh").rows == [new]
     assert ada.selection == set(old)
     assert ada.app.button(key="list_hidden").label == "2 not in this list"
@@ -250,8 +251,8 @@ def test_what_is_no_length_of_time_is_said_and_changes_nothing(
 
 
 def test_a_run_that_still_runs_has_taken_as_long_as_it_runs(ada: Visitor, host: HostWriter) -> None:
-    run = host.add_run(status="running", created_at=NOW - timedelta(hours=2))
-    host.add_run(status="failed", created_at=NOW - timedelta(hours=2))
+    run = host.add_run(status="running", created_at=datetime.now(UTC) - timedelta(hours=2))
+    host.add_run(status="failed", created_at=datetime.now(UTC) - timedelta(hours=2))
     ada.at(longer_than="1h")
     assert ada.rows == [run]
     assert ada.grid.iloc[0]["took"].startswith("2 h")

@@ -149,14 +149,18 @@ def test_every_run_with_a_time_stands_in_a_bar_of_its_kind(
     ada: Visitor, host: HostWriter, ten: list[str]
 ) -> None:
     host.add_run("timeless", created_at=None)
+    host.add_run("beside another", status="paused", created_at=NOON)
     found = bars(ada.at())
     heights = (found["above"] - found["below"]).groupby(found["kind"]).sum().to_dict()
-    assert heights == {"failed": 4, "completed": 2, "running": 2, "other": 2}
+    assert heights == {"failed": 4, "completed": 2, "running": 2, "paused": 1, "other": 2}
     # They stand on each other, from the ground.
     for _start, bar in found.groupby("start"):
         assert bar["below"].iloc[0] == 0
         assert list(bar["below"].iloc[1:]) == list(bar["above"].iloc[:-1])
-    assert alternative(ada) == "Runs over time by status: 2 running, 2 completed, 4 failed, 2 other"
+    assert (
+        alternative(ada)
+        == "Runs over time by status: 2 running, 2 completed, 4 failed, 1 paused, 2 other"
+    )
     assert set(found["kind"]) <= set(KINDS)
 
 
@@ -304,12 +308,12 @@ def test_the_list_is_read_before_anything_else_is_asked(
 def test_what_is_known_already_is_not_asked_again(
     ada: Visitor, manager: RunManager, ten: list[str]
 ) -> None:
-    ada.at()
+    ada.at(search="order")
     with recorded_later(manager) as statements:
         ada.tick("run-1")
         ada.app.menu_button(key="sort").click("name")
         ada.look()
-        ada.at(page_size="5", page="2")
+        ada.at(search="order", page_size="5", page="2")
     assert statements == []
     with recorded_later(manager) as statements:
         ada.press("refresh")

@@ -107,8 +107,10 @@ def _draw_select_more(actor: Actor, view: View, page: RunPage) -> int:
         return 1
     total = page.known_total
     is_whole_list = total.is_exact and page.resume is None
-    listed = selection.count() - len(session.slot(_Unseen).ids.intersection(chosen))
-    if is_whole_list and total.count <= listed:
+    unseen = session.slot(_Unseen)
+    listed = selection.count() - len(unseen.ids.intersection(chosen))
+    is_known = unseen.about == (view.run_filter, run_list.readings())
+    if is_whole_list and is_known and total.count <= listed:
         return 0
     is_page = selection.count() == len(here) > 1
     if is_page:

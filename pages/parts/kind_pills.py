@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,8 @@ from runmanager.paging import Exactness, Total
 from runmanager.records import Accuracy
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pages.parts.address import View
     from runmanager.records import Actor, StatusCounts
 
@@ -22,13 +24,6 @@ _SAID = {
     Accuracy.SAMPLED: "About: sampled",
     Accuracy.AT_LEAST: "At least: of the newest runs",
 }
-
-
-@dataclass
-class _Words:
-    """How the host's words were called when they were last drawn, each with its number."""
-
-    labels: tuple[str, ...] = ()
 
 
 def draw_kinds(actor: Actor, view: View) -> None:
@@ -55,17 +50,19 @@ def _draw_pills(view: View, counts: StatusCounts | None) -> None:
         words = f"{styles.LOOKS[kind].sign} {kind}"
         return words if counts is None else f"{words} {_number(counts.of(kind), counts)}"
 
-    session.seed("kind_filter", list(view.run_filter.kind))
-    st.pills(
-        "Status",
-        KINDS,
-        selection_mode="multi",
-        default=list(view.run_filter.kind),
-        key="kind_filter",
-        format_func=label,
-        on_change=_choose,
-        args=("kind",),
-    )
+    key = _key("kind", map(label, KINDS))
+    session.seed(key, list(view.run_filter.kind))
+    with st.container(key="kind_filter"):
+        st.pills(
+            "Status",
+            KINDS,
+            selection_mode="multi",
+            default=list(view.run_filter.kind),
+            key=key,
+            format_func=label,
+            on_change=_choose,
+            args=("kind", key),
+        )
 
 
 def _draw_words(view: View, counts: StatusCounts | None) -> int:
@@ -82,27 +79,35 @@ def _draw_words(view: View, counts: StatusCounts | None) -> int:
         return f"{word}{number}"
 
     options = [*words, *(word for word in chosen if word not in words)]
-    held, labels = session.slot(_Words), tuple(map(label, options))
-    if held.labels != labels:
-        held.labels = labels
-        session.send("status_filter", chosen)
-    session.seed("status_filter", chosen)
-    st.multiselect(
-        "In the application's own words",
-        options,
-        chosen,
-        key="status_filter",
-        format_func=label,
-        placeholder="Any word",
-        on_change=_choose,
-        args=("status",),
-    )
+    key = _key("status", map(label, options))
+    session.seed(key, chosen)
+    with st.container(key="status_filter"):
+        st.multiselect(
+            "In the application's own words",
+            options,
+            chosen,
+            key=key,
+            format_func=label,
+            placeholder="Any word",
+            on_change=_choose,
+            args=("status", key),
+        )
     return 1
 
 
-def _choose(key: str) -> None:
-    chosen = session.value(f"{key}_filter")
-    filtering.change({key: tuple(chosen) if isinstance(chosen, list) else ()}, is_form_stale=False)
+def _key(name: str, labels: Iterable[str]) -> str:
+    """The key of a widget with these labels, another one as soon as a number in them changes.
+
+    The browser sends what is chosen by its label: one that has changed would be taken for nothing,
+    and the filter would be lost.
+    """
+    digest = hashlib.sha256("\0".join(labels).encode(errors="surrogatepass")).hexdigest()
+    return f"{name}_filter-{digest[:16]}"
+
+
+def _choose(name: str, key: str) -> None:
+    chosen = session.value(key)
+    filtering.change({name: tuple(chosen) if isinstance(chosen, list) else ()}, is_form_stale=False)
 
 
 def _number(runs: int, counts: StatusCounts) -> str:

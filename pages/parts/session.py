@@ -72,14 +72,6 @@ def seed(key: str, value: object) -> None:
         st.session_state[key] = value
 
 
-def send(key: str, value: object) -> None:
-    """Set a widget's value before it is drawn, and let the browser have it though it is the same.
-
-    A browser keeps what is chosen by its label, and would go on with one that has changed.
-    """
-    st.session_state[key] = value
-
-
 def value(key: str) -> object:
     """A widget's value, None before it was drawn."""
     return st.session_state.get(key)

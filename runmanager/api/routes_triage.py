@@ -19,7 +19,7 @@ def count_statuses(
 ) -> schemas.StatusesOfRuns:
     """How many runs have each status, of those that match every filter but `kind` and `status`.
 
-    So each number is what choosing that status would give.
+    So each number is what that status alone would give.
     """
     return schemas.StatusesOfRuns.of(context.service.triage.statuses(actor, query.run_filter))
 

@@ -301,6 +301,9 @@ class Guard:
     def _passed_on(self, scope: Scope, place: Place) -> Scope:
         """The request as it is passed on; the API reads its own headers."""
         kept_back = _KEPT_BACK - {b"authorization", b"origin"} if place is Place.API else _KEPT_BACK
+        if place is Place.PAGE:
+            # Packed, it would take no stylesheet; it is small, and never kept by a browser.
+            kept_back |= {b"accept-encoding"}
         if (proxy := self._entrance.opened.proxy) is not None:
             kept_back |= {proxy.header}
         kept = [(key, value) for key, value in scope["headers"] if key.lower() not in kept_back]

@@ -108,6 +108,11 @@ class Visitor:
         self.app.button(key=key).click()
         return self.look()
 
+    def widget(self, kind: str, name: str) -> Any:
+        """The one widget of a kind, such as "multiselect", whose key begins with ``name``."""
+        (found,) = [one for one in self.app.get(kind) if str(one.key).startswith(name)]
+        return found
+
     def has_button(self, key: str) -> bool:
         """Whether there is a button of that key."""
         return any(button.key == key for button in self.app.button)

@@ -68,7 +68,7 @@ def with_limits(open_manager: OpenManager, limits: TriageLimits) -> Visitor:
 
 
 def pills(visitor: Visitor) -> list[str]:
-    return list(visitor.app.button_group(key="kind_filter").options)
+    return list(visitor.widget("button_group", "kind_filter").options)
 
 
 def bars(visitor: Visitor) -> pd.DataFrame:
@@ -88,14 +88,14 @@ def alternative(visitor: Visitor) -> str:
 def test_a_number_beside_a_status_is_what_choosing_it_shows(ada: Visitor, ten: list[str]) -> None:
     every = ["● running 2", "✓ completed 2", "✕ failed 4", "‖ paused 0", "○ other 2"]
     assert pills(ada.at()) == every
-    ada.app.button_group(key="kind_filter").set_value(["failed"])
+    ada.widget("button_group", "kind_filter").set_value(["failed"])
     assert len(ada.look().rows) == 4
     # Beside the filter, not within it: another can be chosen by what it would show.
     assert pills(ada.look()) == every
     assert pills(ada.at(username="kate")) == [
         *("● running 1", "✓ completed 1", "✕ failed 2", "‖ paused 0", "○ other 1")
     ]
-    words = ada.app.multiselect(key="status_filter")
+    words = ada.widget("multiselect", "status_filter")
     assert set(words.options) == {f"{word} · 1" for word in WORDS}
 
 
@@ -104,7 +104,7 @@ def test_a_word_that_no_run_has_any_more_can_still_be_taken_away(
 ) -> None:
     ada.at(status=["gone", "failed"])
     assert len(ada.rows) == 2
-    assert "gone · 0" in ada.app.multiselect(key="status_filter").options
+    assert "gone · 0" in ada.widget("multiselect", "status_filter").options
     assert set(ada.chips) == {"status-gone", "status-failed"}
     ada.press("chip-status-failed")
     assert "**No runs match**" in [one.value for one in ada.app.markdown]

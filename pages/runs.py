@@ -25,7 +25,6 @@ from pages.parts import (
     histogram,
     kind_pills,
     later,
-    leftovers,
     list_order,
     operation,
     run_grid,
@@ -91,7 +90,6 @@ def _draw_list(actor: Actor) -> None:
     if page.items:
         with st.container(key="gridbox", height="stretch", gap=None):
             run_grid.draw_grid(grid, address.open_run)
-        drawn = 1
     else:
         # Beside the grid's place, not in it: what stands there would keep some of the grid.
         st.empty()
@@ -99,8 +97,6 @@ def _draw_list(actor: Actor) -> None:
             draw_nothing_found_yet(page)
         else:
             _draw_empty(view)
-        drawn = 2
-    leftovers.cover("rows", drawn)
     with st.bottom:
         action_bar.draw_bar(actor, view, page)
     delete_dialog.draw_dialog(actor)
@@ -118,7 +114,8 @@ def _draw_head(actor: Actor, left: Any, notices: Any) -> None:
     """How many runs, and of which filter."""
     view, offered = current_view(actor)
     page = run_grid.known_page(view.run_filter, list_order.shown(view))
-    with left:
+    # One element in the place outside: what comes and goes keeps its place inside it.
+    with left, st.container(key="head", horizontal=True, width="content", gap="xsmall"):
         if page is not None:
             run_total.draw_total(actor, view.run_filter, page)
         chips.draw_chips(view.run_filter, offered.labels(view.run_filter))

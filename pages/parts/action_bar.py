@@ -10,7 +10,6 @@ import streamlit as st
 
 from pages.parts import (
     address,
-    leftovers,
     operation,
     run_grid,
     run_list,
@@ -67,10 +66,12 @@ def draw_bar(actor: Actor, view: View, page: RunPage) -> None:
             st.button("Clear", key="clear_selection", on_click=selection.clear, type="tertiary")
         unseen = st.container(key="unseen", horizontal=True, width="content", gap="xsmall")
         draw_pager(page)
-    with unseen:
-        leftovers.cover("unseen", _draw_unseen(actor, view) if selected else 0)
-    with more:
-        leftovers.cover("more", 0 if denied else _draw_select_more(actor, view, page))
+    if selected:
+        with unseen:
+            _draw_unseen(actor, view)
+    if denied is None:
+        with more:
+            _draw_select_more(actor, view, page)
 
 
 def _as_of() -> str:
@@ -92,11 +93,11 @@ def _draw_delete(selected: int) -> None:
     )
 
 
-def _draw_select_more(actor: Actor, view: View, page: RunPage) -> int:
-    """Offer the rest of the page, then the rest of the list; how many elements were drawn."""
+def _draw_select_more(actor: Actor, view: View, page: RunPage) -> None:
+    """Offer the rest of the page, then the rest of the list."""
     here, chosen = [run.thread_id for run in page.items], selection.chosen()
     if not here:
-        return 0
+        return
     if not all(one in chosen for one in here):
         st.button(
             f"Select all {len(here):,} on this page" if len(here) > 1 else "Select it",
@@ -104,16 +105,15 @@ def _draw_select_more(actor: Actor, view: View, page: RunPage) -> int:
             on_click=run_grid.select_page,
             type="tertiary",
         )
-        return 1
+        return
     total = page.known_total
     is_whole_list = total.is_exact and page.resume is None
     unseen = session.slot(_Unseen)
     listed = selection.count() - len(unseen.ids.intersection(chosen))
     is_known = unseen.about == (view.run_filter, run_list.readings())
     if is_whole_list and is_known and total.count <= listed:
-        return 0
-    is_page = selection.count() == len(here) > 1
-    if is_page:
+        return
+    if selection.count() == len(here) > 1:
         with st.container(key="page-selected", width="content"):
             st.text(f"All {len(here):,} on this page are selected ·")
     label = f"Select all {total.count:,} that match"
@@ -129,7 +129,6 @@ def _draw_select_more(actor: Actor, view: View, page: RunPage) -> int:
         type="tertiary",
         help="As they are at this moment: what comes later is not among them",
     )
-    return 1 + is_page
 
 
 def _select_all(actor: Actor, view: View) -> None:
@@ -140,8 +139,8 @@ def _select_all(actor: Actor, view: View) -> None:
     held.about, held.ids = (view.run_filter, run_list.readings()), frozenset()
 
 
-def _draw_unseen(actor: Actor, view: View) -> int:
-    """Say how many of the selected runs are not in the list; how many elements that is.
+def _draw_unseen(actor: Actor, view: View) -> None:
+    """Say how many of the selected runs are not in the list.
 
     What is ticked in a list is in it: only another filter, or another reading, hides some.
     """
@@ -153,7 +152,7 @@ def _draw_unseen(actor: Actor, view: View) -> int:
             held.ids = _hidden(actor, view, elsewhere)
         except RunManagerError:
             st.text("could not look which of them are in this list")
-            return 1
+            return
         held.about = about
     hidden = tuple(one for one in elsewhere if one in held.ids)
     if hidden:
@@ -168,7 +167,6 @@ def _draw_unseen(actor: Actor, view: View) -> int:
         )
     elif elsewhere:
         st.text(f"{len(elsewhere):,} on other pages")
-    return 1 if elsewhere else 0
 
 
 def _hidden(actor: Actor, view: View, thread_ids: tuple[str, ...]) -> frozenset[str]:

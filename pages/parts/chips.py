@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from pages.parts import filtering, leftovers, text, times
+from pages.parts import filtering, text, times
 from runmanager.filters import ENTRIES, RunFilter
 from runmanager.text import shorten
 
@@ -43,7 +43,6 @@ def draw_chips(run_filter: RunFilter, labels: Mapping[str, str]) -> None:
         st.button(
             "Clear filters", key="clear_filters", on_click=filtering.clear_all, type="tertiary"
         )
-    leftovers.cover("chips", len(chips) + (len(chips) > 1))
 
 
 def chips_of(run_filter: RunFilter, labels: Mapping[str, str]) -> Iterator[Chip]:

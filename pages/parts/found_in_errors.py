@@ -23,6 +23,9 @@ def draw_offer(actor: Actor, view: View) -> None:
     ask = partial(session.service().triage.with_error, actor, run_filter)
     try:
         found = later.answer("errors", (run_filter, run_list.readings()), ask)
+    except later.NotYetError:
+        later.catch_up()
+        return
     except RunManagerError:
         return
     if found is None or not found.count:

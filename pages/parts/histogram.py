@@ -83,6 +83,9 @@ def draw_histogram(actor: Actor, view: View) -> None:
     ask = partial(session.service().triage.histogram, actor, view.run_filter, BUCKETS, zone)
     try:
         found = later.answer("histogram", about, ask)
+    except later.NotYetError:
+        later.catch_up()
+        return
     except RunManagerError as error:
         with st.container(key="times-noted"):
             st.text(f"Could not look at the times. {error.message}")

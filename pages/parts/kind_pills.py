@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.parts import filtering, later, leftovers, run_list, session, styles, text
+from pages.parts import filtering, later, run_list, session, styles, text
 from runmanager.errors import RunManagerError
 from runmanager.filters import KINDS
 from runmanager.paging import Exactness, Total
@@ -33,16 +33,16 @@ def draw_kinds(actor: Actor, view: View) -> None:
     counts, could_not = None, ""
     try:
         counts = later.answer("kinds", about, partial(service.statuses, actor, about[0]))
+    except later.NotYetError:
+        later.catch_up()
     except RunManagerError as error:
         could_not = f"Could not count them. {error.message}"
     _draw_pills(view, counts)
-    drawn = _draw_words(view, counts)
+    _draw_words(view, counts)
     said = could_not if counts is None else _SAID.get(counts.accuracy, "")
     if said:
         with st.container(key="kinds-noted"):
             st.text(said)
-        drawn += 1
-    leftovers.cover("kinds", drawn)
 
 
 def _draw_pills(view: View, counts: StatusCounts | None) -> None:
@@ -65,14 +65,14 @@ def _draw_pills(view: View, counts: StatusCounts | None) -> None:
         )
 
 
-def _draw_words(view: View, counts: StatusCounts | None) -> int:
-    """The host's own words, where they tell more than what they mean; how many elements it is."""
+def _draw_words(view: View, counts: StatusCounts | None) -> None:
+    """The host's own words, where they tell more than what they mean."""
     found = counts.items if counts is not None else ()
     words = {one.status: one.runs for one in found if one.status}
     kinds = {one.kind for one in found}
     chosen = list(view.run_filter.status)
     if len(words) <= len(kinds) and not chosen:
-        return 0
+        return
 
     def label(word: str) -> str:
         number = "" if counts is None else f" · {_number(words.get(word, 0), counts)}"
@@ -92,7 +92,6 @@ def _draw_words(view: View, counts: StatusCounts | None) -> int:
             on_change=_choose,
             args=("status", key),
         )
-    return 1
 
 
 def _key(name: str, labels: Iterable[str]) -> str:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import streamlit as st
-from streamlit.errors import StreamlitAPIException
 
 from pages.parts import session
 
@@ -20,9 +18,12 @@ T = TypeVar("T")
 
 # The browser has painted the list by then: a chart that came with it would hold it up.
 _PAINTING_SECONDS = 0.15
-# How long a click may have to wait between two runs of a fragment; each is work for the browser.
-_PATIENCE_SECONDS = 0.1
 _LISTENING_SECONDS = 0.02
+_CATCHING_UP_SECONDS = 0.3
+
+
+class NotYetError(Exception):
+    """A click has come before the answer: it goes first, and the answer is drawn after it."""
 
 
 def _line() -> ThreadPoolExecutor:
@@ -35,11 +36,13 @@ class _Asked:
 
     They are asked one after the other: side by side, those of a few filters that were left would
     hold every connection that the admin may have, and the list would wait for them.
-    ``list_drawn_at`` is when the list was, by the monotonic clock.
+    ``list_drawn_at`` is when the list was, by the monotonic clock, and ``put_off_at`` when a part
+    gave way to a click.
     """
 
     questions: dict[str, tuple[object, Future[Any]]] = field(default_factory=dict)
     list_drawn_at: float = 0.0
+    put_off_at: float = 0.0
     line: ThreadPoolExecutor = field(default_factory=_line)
 
     def ask(self, name: str, about: object, question: Callable[[], Any]) -> Future[Any]:
@@ -64,21 +67,17 @@ def list_was_drawn() -> None:
 def answer(name: str, about: object, question: Callable[[], T]) -> T:
     """What ``question`` returns, or raises; asked once for as long as it is about the same.
 
-    To be called in a fragment. While the answer is not there, the fragment runs again and again: a
-    click that comes meanwhile is heard between two of its runs. An answer to what is not asked any
-    more is thrown away. ``question`` draws nothing and reads nothing of the session.
+    An answer to what is not asked any more is thrown away. ``question`` draws nothing and reads
+    nothing of the session. Raises NotYetError where a click has come meanwhile: the part then draws
+    ``catch_up`` in its place, and ends.
     """
     held = session.slot(_Asked)
     asked = held.ask(name, about, question)
-    until = time.monotonic() + _PATIENCE_SECONDS
-    while not (is_due := _is_due(asked, held.list_drawn_at)) and time.monotonic() < until:
+    while not _is_due(asked, held.list_drawn_at):
+        if session.is_asked_for_more():
+            held.put_off_at = time.monotonic()
+            raise NotYetError
         time.sleep(_LISTENING_SECONDS)
-    if not is_due:
-        # Streamlit allows this wherever not the whole page runs.
-        with suppress(StreamlitAPIException):
-            st.rerun(scope="fragment")
-        while not wait([asked], timeout=_LISTENING_SECONDS).done:
-            session.listen()
     try:
         found: T = asked.result()
     except BaseException:
@@ -86,6 +85,13 @@ def answer(name: str, about: object, question: Callable[[], T]) -> T:
         held.questions.pop(name, None)
         raise
     return found
+
+
+@st.fragment(run_every=_CATCHING_UP_SECONDS)
+def catch_up() -> None:
+    """Draw the page once more when the click that went first is answered."""
+    if time.monotonic() >= session.slot(_Asked).put_off_at + _CATCHING_UP_SECONDS / 2:
+        st.rerun()
 
 
 def _is_due(asked: Future[Any], list_drawn_at: float) -> bool:

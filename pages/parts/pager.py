@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.parts import address, filtering, leftovers, run_list, session, text, times
+from pages.parts import address, filtering, run_list, session, text, times
 from runmanager.paging import PageRequest
 
 if TYPE_CHECKING:
@@ -19,19 +19,16 @@ def draw_pager(page: RunPage) -> None:
         key="pager", horizontal=True, wrap=False, width="content", vertical_alignment="center"
     ):
         # Of an empty one what stands in the grid's place says so, and offers to search on.
-        leftovers.cover("pager", _draw_ways(page) if page.items else 0)
+        if page.items:
+            _draw_ways(page)
 
 
-def _draw_ways(page: RunPage) -> int:
-    """Draw the position and the ways; how many elements these are."""
+def _draw_ways(page: RunPage) -> None:
     with st.container(key="footer", width="content"):
         st.text(position(page))
-    # Each kind in a place of its own: one would keep some of the other that was there before.
     if page.resume is not None or page.is_whole_id:
         _draw_search_on(page)
-        return 2
-    st.empty()
-    if page.known_total.is_exact and not page.from_end:
+    elif page.known_total.is_exact and not page.from_end:
         if page.pages > 1:
             session.seed("page_number", page.number)
             st.pagination(
@@ -41,12 +38,8 @@ def _draw_ways(page: RunPage) -> int:
                 on_change=_turn_page,
                 max_visible_pages=5,
             )
-            return 3
     elif page.has_next or page.has_previous:
-        st.empty()
         _draw_steps(page)
-        return 4
-    return 2
 
 
 def draw_nothing_found_yet(page: RunPage) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.parts import leftovers, session, text
+from pages.parts import session, text
 from pages.parts.messages import shown_errors
 from runmanager.errors import CountNotFoundError
 from runmanager.paging import Exactness
@@ -55,21 +55,18 @@ def draw_total(actor: Actor, run_filter: RunFilter, page: RunPage) -> None:
         else:
             one = page.total == 1 and page.known_total.is_exact
             st.text(f"{text.total(page.known_total)} {'run' if one else 'runs'}")
-    drawn = 0
-    with st.container(key="counted", horizontal=True, width="content"):
-        if page.resume is None and not page.known_total.is_exact:
-            drawn = _draw_count(actor, run_filter)
-        leftovers.cover("counted", drawn)
+    if page.resume is None and not page.known_total.is_exact:
+        with st.container(key="counted", horizontal=True, width="content"):
+            _draw_count(actor, run_filter)
 
 
-def _draw_count(actor: Actor, run_filter: RunFilter) -> int:
-    """Draw the count that is under way, or the offer of one; how many elements these are."""
+def _draw_count(actor: Actor, run_filter: RunFilter) -> None:
+    """Draw the count that is under way, or the offer of one."""
     held = session.slot(_Count)
     if held.count_id is not None:
         _watch_count(actor, run_filter)
-        return 1
-    has_failed = held.failed is not None and held.failed[0] == run_filter
-    if held.failed is not None and has_failed:
+        return
+    if held.failed is not None and held.failed[0] == run_filter:
         with st.container(key="not-counted", width="content"):
             st.text(f"Not counted. {held.failed[1]}")
     st.button(
@@ -81,7 +78,6 @@ def _draw_count(actor: Actor, run_filter: RunFilter) -> int:
         icon=":material/tag:",
         help="Count every run of this list: up to a minute, and it can be stopped",
     )
-    return 1 + has_failed
 
 
 def _leave_others(actor: Actor, run_filter: RunFilter) -> None:

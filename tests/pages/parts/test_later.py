@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+from streamlit.testing.v1 import AppTest
+
 from pages.parts import later
 
 
@@ -54,3 +56,43 @@ def test_another_session_does_not_wait() -> None:
     quick.go_on.set()
     assert later._Asked().ask("chart", "a", quick).result(10) == 2
     slow.go_on.set()
+
+
+def asks_while_a_click_waits() -> None:
+    """A page whose part waits for an answer while the browser has asked for that part again."""
+    import time
+
+    import streamlit as st
+    from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
+    from streamlit.runtime.scriptrunner_utils.script_run_context import get_script_run_ctx
+
+    from pages.parts import later
+
+    said = st.session_state.setdefault("said", [])
+
+    def slow() -> str:
+        time.sleep(0.5)
+        return "told"
+
+    @st.fragment(key="part")
+    def part() -> None:
+        context = get_script_run_ctx()
+        assert context is not None
+        assert context.script_requests is not None
+        if not said:
+            ids = context.fragment_storage.resolve_target("part")
+            context.script_requests.request_rerun(RerunData(fragment_id_queue=ids))
+        began = time.monotonic()
+        try:
+            said.append(later.answer("this", 1, slow))
+        except later.NotYetError:
+            assert time.monotonic() - began < 0.4
+            said.append("put off")
+
+    part()
+
+
+def test_what_waits_gives_way_to_a_click_and_is_told_after_it() -> None:
+    page = AppTest.from_function(asks_while_a_click_waits, default_timeout=20).run()
+    assert not page.exception
+    assert page.session_state["said"] == ["put off", "told"]

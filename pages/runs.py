@@ -61,7 +61,7 @@ def draw(actor: Actor) -> None:
         with st.container(key="operation", gap=None):
             operation.draw_operation(actor)
         is_folded = histogram.is_folded(actor)
-        over_time = None if is_folded else st.container(key="histogram", gap=None)
+        over_time = st.container(key="folded" if is_folded else "histogram", gap=None)
         # The stylesheet keeps the chart's place above it until there is one.
         rows = st.container(key="rows" if is_folded else "rows-below", height="stretch", gap=None)
     # The places stand in the order of the page, and are filled in the order of what matters.
@@ -71,9 +71,8 @@ def draw(actor: Actor) -> None:
     with right:
         _draw_controls(actor)
     kinds = filter_form.draw_form(actor)
-    if over_time is not None:
-        with over_time:
-            _draw_histogram(actor)
+    with over_time:
+        _draw_histogram(actor)
     with kinds:
         _draw_kinds(actor)
     with errors:
@@ -146,7 +145,9 @@ def _draw_controls(actor: Actor) -> None:
 
 @st.fragment(key=filtering.HISTOGRAM)
 def _draw_histogram(actor: Actor) -> None:
-    histogram.draw_histogram(actor, current_view(actor)[0])
+    # Folded away it is a part of the page all the same, which each filter draws anew.
+    if not histogram.is_folded(actor):
+        histogram.draw_histogram(actor, current_view(actor)[0])
 
 
 @st.fragment(key=filtering.KINDS)

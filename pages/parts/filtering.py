@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +75,8 @@ def show_anew(*fragments: str) -> None:
 
 def redraw(*fragments: str) -> None:
     """Draw these; for a widget's callback to end with."""
-    # Where the page broke off before its list, there is none to draw: the whole page runs.
-    with suppress(StreamlitAPIException):
+    try:
         st.rerun(list(fragments))
+    except StreamlitAPIException:
+        # Where the page broke off before one of them, it is not there yet: the whole page runs.
+        st.rerun()

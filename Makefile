@@ -64,7 +64,7 @@ lock: $(VENV)/dev.stamp ## Renew constraints.txt and requirements.lock
 	@rm constraints.new requirements.new
 
 clean: ## Remove the environment, the demo's data and the benchmark's
-	rm -rf $(VENV) $(SCAN) .demo .bench tests/entrance/provider/node_modules
+	rm -rf $(VENV) $(SCAN) .demo .bench tests/entrance/provider/node_modules tests/browser/axe/node_modules
 
 $(VENV)/run.stamp: requirements.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -76,12 +76,14 @@ async def lifespan(_app: st.App) -> AsyncIterator[dict[str, Any]]:
     open_api(
         api, Context(service, Tokens(settings), openapi_is_public=settings.openapi == "public")
     )
+    pages = Path(__file__).with_name("pages")
     entrance.open(
         service,
         settings,
         base_path=st.get_option("server.baseUrlPath") or "",
         wire=StreamlitWire(),
-        icon=Path(__file__).with_name("pages").joinpath("icon.svg").read_bytes(),
+        icon=pages.joinpath("icon.svg").read_bytes(),
+        styles=pages.joinpath("stylesheet.css").read_bytes(),
         demo=None if demo is None else (demo.username, demo.password),
     )
     try:

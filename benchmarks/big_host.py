@@ -3,7 +3,8 @@
 Users and workspaces are skewed (the first has about a fifth of all runs, the last a handful), runs
 come in ties of a few at the same second, one in a thousand has no time, and the newest 20,000 have
 the checkpoints, writes, stored values and log lines of a finished run: 111 rows each, their own
-included.
+included. Statuses are as skewed as a real host's: nearly all runs are completed, a thousand of the
+newest are running, as many that are paused lie deep, one in a hundred is expired and old.
 """
 
 from __future__ import annotations
@@ -52,26 +53,59 @@ _PEOPLE = """
     SELECT md5('workspace ' || n)::uuid, 'Workspace ' || lpad(n::text, 2, '0')
     FROM generate_series(1, %(workspaces)s) n;
 """
+# What the errors of failed runs begin with; a traceback of eight lines follows.
+ERRORS = (
+    "TimeoutError: the provider did not answer within 30 s (request %)",
+    "TimeoutError: no answer from https://api.example.com/v1/runs/% within 60 s",
+    "RateLimitError: 429 Too Many Requests, retry after % ms",
+    "ValueError: could not convert string to float: '%'",
+    "KeyError: 'invoice_%'",
+    "ConnectionResetError: [Errno 104] Connection reset by peer (10.0.0.7:%)",
+    "ValidationError: 1 validation error for Order, field total, input %",
+    "OperationalError: deadlock detected, process % waits for ShareLock",
+    "GraphRecursionError: Recursion limit of 25 reached in step %",
+    "PermissionError: user % may not read this workspace",
+    "OutOfMemoryError: worker % was killed",
+    "JSONDecodeError: Expecting value: line 1 column %",
+)
 # x^4 of an even chance: the first of 400 gets (1/400)^(1/4), 22 % of the runs; the last 0.06 %.
 _RUNS = """
     INSERT INTO run_metadata (thread_id, run_name, status, created_at, completed_at, user_id,
-                              workspace_id, llm_model)
+                              workspace_id, error_message, llm_model)
     SELECT md5('run ' || n)::uuid::text,
            (ARRAY['Order processing', 'Invoice matching', 'Contract review', 'Support triage',
                   'Data extraction', 'Report writing'])[1 + floor(random() * 6)::int]
              || ' ' || n || CASE WHEN n %% 200000 = 777 THEN ' ' || %(rare_word)s ELSE '' END,
-           (ARRAY['completed', 'completed', 'completed', 'completed', 'failed', 'paused'])
-             [1 + floor(random() * 6)::int],
-           CASE WHEN n %% 1000 <> 500
-             THEN timestamptz '2026-11-01' - (%(runs)s - n) / 3 * interval '9 seconds' END,
-           CASE WHEN n %% 1000 <> 500
-             THEN timestamptz '2026-11-01' - (%(runs)s - n) / 3 * interval '9 seconds'
-               + random() * interval '5 minutes' END,
+           status, created_at,
+           CASE WHEN status NOT IN ('running', 'paused')
+             THEN created_at + random() * interval '5 minutes' END,
            md5('user ' || (1 + floor((%(users)s - 20) * random() ^ 4)::int))::uuid,
            md5('workspace ' || (1 + floor(%(workspaces)s * random() ^ 4)::int))::uuid,
+           CASE WHEN status IN ('failed', 'FAILED', 'Error ')
+             THEN replace((%(errors)s::text[])[1 + floor(%(kinds)s * random() ^ 2)::int], '%%',
+                          (n * 7919 %% 1000003)::text)
+               || repeat(E'\n  File "/srv/app/graph.py", line 118, in step', 8) END,
            'model-' || floor(random() * 4)::int
-    FROM generate_series(%(first)s::bigint, %(last)s::bigint) n;
+    FROM (
+      SELECT n,
+             CASE WHEN n %% 1000 <> 500
+               THEN timestamptz '2026-11-01' - (%(runs)s - n) / 3 * interval '9 seconds' END
+               AS created_at,
+             CASE WHEN n > %(runs)s - 2000 AND n %% 2 = 0 THEN 'running'
+                  WHEN n %% (%(runs)s / 100) = 1 THEN NULL
+                  WHEN n %% (%(runs)s / 100) = 2 THEN 'FAILED'
+                  WHEN n %% (%(runs)s / 100) = 3 THEN 'Error '
+                  WHEN n %% (%(runs)s / 100) = 4 THEN 'custom-state'
+                  WHEN n %% (%(runs)s / 50) = 5 THEN 'running'
+                  WHEN n < %(runs)s * 0.9 AND n %% (%(runs)s / 1075) = 6 THEN 'paused'
+                  WHEN n < %(runs)s / 5 AND n %% 20 = 7 THEN 'expired'
+                  WHEN n %% 200 = 11 THEN 'cancelled'
+                  WHEN random() < 0.03 THEN 'failed'
+                  ELSE 'completed' END AS status
+      FROM generate_series(%(first)s::bigint, %(last)s::bigint) n
+    ) drawn;
 """
+_STATUS_INDEX = "CREATE INDEX run_metadata_status_idx ON run_metadata (status)"
 # A user with 200 runs only, spread over all the years.
 _SMALL_USER = """
     UPDATE run_metadata SET user_id = md5('user 399')::uuid
@@ -107,7 +141,7 @@ CLONE_SECONDS = 120
 def open_host(directory: Path, runs: int) -> tuple[EmbeddedPostgres, sa.URL]:
     """The server in ``directory``, and its database of so many runs: made where it is missing."""
     server = EmbeddedPostgres(directory, settings=SERVER).start()
-    name = f"host_{runs}"
+    name = _name(runs)
     with _connect(server.url()) as connection:
         known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
         if known.fetchone() is None:
@@ -131,7 +165,7 @@ def cloned(server: EmbeddedPostgres, runs: int, name: str = "clone") -> Iterator
 
     PostgreSQL copies only what nobody is connected to: it is waited for.
     """
-    name, source = f"{name}_{runs}", f"host_{runs}"
+    name, source = f"{name}_{runs}", _name(runs)
     with _connect(server.url()) as connection:
         connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         deadline = time.monotonic() + CLONE_SECONDS
@@ -151,6 +185,11 @@ def cloned(server: EmbeddedPostgres, runs: int, name: str = "clone") -> Iterator
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+def _name(runs: int) -> str:
+    # The number tells it from one that was made with other runs in it.
+    return f"host_{runs}_2"
+
+
 def _connect(url: sa.URL) -> psycopg.Connection[Any]:
     address = url.set(drivername="postgresql").render_as_string(hide_password=False)
     return psycopg.connect(address, autocommit=True)
@@ -159,6 +198,7 @@ def _connect(url: sa.URL) -> psycopg.Connection[Any]:
 def _fill(connection: psycopg.Connection[Any], runs: int) -> None:
     started = time.monotonic()
     create_tables(connection)
+    connection.execute(_STATUS_INDEX)
     # Built once at the end: a primary key in random order is slow to grow.
     connection.execute("ALTER TABLE audit_holds DROP CONSTRAINT audit_holds_run_id_fkey")
     connection.execute("ALTER TABLE run_metadata DROP CONSTRAINT run_metadata_pkey")
@@ -177,6 +217,8 @@ def _fill(connection: psycopg.Connection[Any], runs: int) -> None:
         "admin": ADMIN,
         "hash": HASH,
         "rare_word": RARE_WORD,
+        "errors": list(ERRORS),
+        "kinds": len(ERRORS),
     }
     # Parameters that are put in by the client: several statements at once take no others.
     with psycopg.ClientCursor(connection) as cursor:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import sys
 import time
 from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -21,24 +23,30 @@ from runmanager.host.ids import has_id
 from runmanager.host.values import Reading
 from runmanager.paging import PageRequest
 from runmanager.queries.catalog.hints import read_hints
-from runmanager.queries.listing import facets, pages, totals
+from runmanager.queries.listing import facets, freezing, pages, sorted_pages, totals
 from runmanager.queries.listing.conditions import select_by
 from runmanager.queries.listing.limits import Limits
 from runmanager.queries.listing.summaries import as_summary, select_summaries
+from runmanager.queries.triage.histogram import read_histogram
+from runmanager.queries.triage.limits import TriageLimits
+from runmanager.queries.triage.statuses import read_statuses
 from runmanager.settings import Settings
+from runmanager.sorting import NEWEST_FIRST, Sort, SortKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from runmanager.filters import RunFilter
     from runmanager.host.values import Hints, Host
-    from runmanager.records import RunPage
+    from runmanager.records import FrozenRuns, Histogram, RunPage, StatusCounts
 
 Answer = tuple[str, ...] | None
-ROUNDS = 15
+ROUNDS = int(os.environ.get("ROUNDS", "15"))
 # The plain way takes up to ten seconds: it has its turn in some rounds only.
-NAIVE_ROUNDS = 3
+NAIVE_ROUNDS = min(3, ROUNDS)
+BUCKETS = 60
 _LIMITS = Limits()
+_TRIAGE = TriageLimits()
 
 
 @dataclass(frozen=True)
@@ -66,11 +74,35 @@ class Reader:
         return Naive(self.database)
 
     def browse(
-        self, run_filter: RunFilter, request: PageRequest, earlier: RunPage | None = None
+        self,
+        run_filter: RunFilter,
+        request: PageRequest,
+        earlier: RunPage | None = None,
+        sort: Sort = NEWEST_FIRST,
     ) -> RunPage:
         """One page with what is known of the total."""
         with self.database.read() as connection:
-            return pages.browse(self._on(connection), run_filter, request, earlier, _LIMITS)
+            reading = self._on(connection)
+            if sort.key is SortKey.STARTED:
+                return pages.browse(reading, run_filter, request, earlier, _LIMITS, sort)
+            return sorted_pages.list_sorted(
+                reading, run_filter, request, _LIMITS, sort, in_full=False
+            )
+
+    def statuses(self, run_filter: RunFilter) -> StatusCounts:
+        """The status counts beside the filter."""
+        with self.database.read() as connection:
+            return read_statuses(self._on(connection), run_filter, _TRIAGE)
+
+    def histogram(self, run_filter: RunFilter) -> Histogram:
+        """The histogram above the list."""
+        with self.database.read() as connection:
+            return read_histogram(self._on(connection), run_filter, BUCKETS, UTC, _TRIAGE)
+
+    def freeze(self, run_filter: RunFilter, most: int) -> FrozenRuns:
+        """The ids that are selected with all that match."""
+        with self.database.read() as connection:
+            return freezing.freeze(self._on(connection), run_filter, most, _LIMITS)
 
     def beside(self, run_filter: RunFilter, number: int) -> RunPage:
         """Page ``number``, reached by turning pages from the first."""

@@ -8,29 +8,19 @@ on standard error. Slowness is a verdict; another answer than the plain way's en
 
 from __future__ import annotations
 
-import os
-import platform
 import sys
-import time
 from dataclasses import replace
-from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from benchmarks import behind_views, cases, deleting, memory, over_http, reading, sessions
-from benchmarks.big_host import SERVER, cloned, open_host
+from benchmarks import behind_views, cases, deleting, memory, over_http, reading, sessions, triage
+from benchmarks.big_host import cloned, open_host
 from benchmarks.big_process import BENCH_DIR, RUNS
 from benchmarks.reading import open_reader
+from benchmarks.surroundings import create_advised, environment
 from benchmarks.verdicts import Figures, Row, Target, table, table_of_pairs
-from runmanager.advice.catalog import read_catalog
-from runmanager.advice.findings import Benefit
-from runmanager.advice.sql import advise
-from tests.hosts import connect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    import sqlalchemy as sa
+    from collections.abc import Sequence
 
     from runmanager.demo.postgres import EmbeddedPostgres
 
@@ -44,7 +34,8 @@ _LEGEND = f"""
 - A page of ours comes with the total that is shown with it: above 10,000 what the planner believes,
   on a page that was turned to that of the page before. A page of the plain way is a `count(*)` and
   a sorted `OFFSET` with two joins.
-- Where both answer in full, the ids are compared; a rare word's first answer may be a part.
+- Where both answer in full, the ids are compared, and what is counted; a rare word's first answer
+  may be a part, a sample says that it is one.
 - The plain deletion is five DELETEs a run and a COMMIT, by psycopg. Ours is a plan that is made
   already, to its receipt: {deleting.OURS:,} runs a round, the plain way {deleting.NAIVE}. Every
   COMMIT waits for the disk.
@@ -55,9 +46,12 @@ def main() -> int:
     """Measure, print, and say whether every answer was right."""
     server, database = open_host(BENCH_DIR, RUNS)
     with server:
-        print(_environment(database))
+        print(environment(database))
         with open_reader(database, RUNS) as reader:
             rows = reading.measure(reader, cases.existing_indexes(reader))
+            _tell("triage")
+            rows += reading.measure(reader, triage.with_existing_indexes(reader))
+            rows.append(triage.bars(reader))
         # Before the database is copied: what is then on its way to the disk slows down the rest.
         rows += over_http.measure()
         _tell("memory")
@@ -98,6 +92,8 @@ def _rows(held: memory.Held, load: sessions.Load, with_clients: sessions.Load) -
         Row(
             f"the same beside {sessions.API_CLIENTS} API clients that never pause",
             Figures(1000 * with_clients.p95),
+            Target(at_most=1000 * sessions.TARGET),
+            has_failed=not with_clients.is_met,
         ),
     ]
 
@@ -112,68 +108,25 @@ def _changed(server: EmbeddedPostgres) -> tuple[list[Row], list[str]]:
         rows, trip = deleting.measure(copy, host, RUNS)
         notes = [f"- The network between added {trip:.2f} ms to a round trip.", ""]
         _tell("indexes")
-        notes += ["| index | size | built in |", "|---|---:|---:|", *_create(copy, is_trigram=True)]
+        notes += [
+            "| index | size | built in |",
+            "|---|---:|---:|",
+            *create_advised(copy, is_trigram=True),
+        ]
         with open_reader(copy, RUNS) as reader:
             found = reading.measure(reader, cases.trigram_indexes(reader))
         rows += _named(found, "with trigram indexes")
-        notes += _create(copy, is_trigram=False)
+        notes += create_advised(copy, is_trigram=False)
         with open_reader(copy, RUNS) as reader:
             found = reading.measure(reader, cases.advised_indexes(reader))
+            _tell("triage with indexes")
+            found += reading.measure(reader, triage.with_advised_indexes(reader))
         rows += _named(found, "with all advised")
     return rows, notes
 
 
-def _create(url: sa.URL, *, is_trigram: bool) -> Iterator[str]:
-    """Create what ``python -m runmanager advise`` prints; a line of a table for each index."""
-    with open_reader(url, RUNS) as reader, reader.database.read() as connection:
-        found, _notes = advise(reader.host, read_catalog(connection, reader.host))
-    statements = [
-        statement
-        for one in found
-        if (one.benefit is Benefit.SEARCHING) is is_trigram
-        for statement in one.statements
-    ]
-    sizes = "SELECT oid, relname, pg_size_pretty(pg_relation_size(oid)) FROM pg_class"
-    with connect(url) as connection:
-        known = {oid for oid, _name, _size in connection.execute(sizes)}
-        for statement in statements:
-            began = time.monotonic()
-            connection.execute(statement.encode())
-            took = time.monotonic() - began
-            for oid, name, size in connection.execute(f"{sizes} WHERE relkind = 'i'"):
-                if oid not in known:
-                    known.add(oid)
-                    yield f"| `{name}` | {size} | {took:.1f} s |"
-        connection.execute("VACUUM (ANALYZE)")
-
-
 def _named(rows: Sequence[Row], how: str) -> list[Row]:
     return [replace(row, what=f"{row.what}, {how}") for row in rows]
-
-
-def _environment(url: sa.URL) -> str:
-    packages = ("sqlalchemy", "psycopg", "streamlit", "fastapi")
-    names = [*SERVER, "work_mem", "max_parallel_workers_per_gather"]
-    with connect(url) as connection:
-        settings = [
-            f"{name} {connection.execute('SELECT current_setting(%s)', [name]).fetchall()[0][0]}"
-            for name in names
-        ]
-        server = connection.execute("SHOW server_version").fetchall()[0][0]
-    gigabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    machine = (
-        f"{os.cpu_count()} cores, {gigabytes:.0f} GB, {platform.system()} {platform.machine()}"
-    )
-    libraries = ", ".join(f"{package} {version(package)}" for package in packages)
-    lines = [
-        f"## {RUNS:,} runs",
-        "",
-        f"- {datetime.now(UTC):%d %B %Y}; {machine}",
-        f"- PostgreSQL {server}, Python {platform.python_version()}, {libraries}",
-        f"- PostgreSQL's settings: {', '.join(settings)}",
-        "",
-    ]
-    return "\n".join(lines)
 
 
 def _print_lines(title: str, lines: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ from pages.parts.log_list import draw_logs
 from pages.parts.long_text import draw_excerpt
 from pages.parts.messages import draw_denied, shown_errors
 from pages.parts.run_link import run_urls
-from pages.parts.signin import require_admin, top_line
+from pages.parts.signin import require_admin
 from runmanager.errors import RunNotFoundError
 from runmanager.text import shorten
 
@@ -29,7 +29,7 @@ MAX_TAB_TITLE = 80
 
 def draw(actor: Actor, thread_id: str) -> None:
     """Draw the page of the run ``thread_id``."""
-    with top_line(actor):
+    with st.container(key="top"):
         st.page_link(
             "runs.py",
             label="All runs",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.parts import scripts, signin, styles
+from pages.parts import scripts, signin
 from pages.parts.messages import shown_errors
 
 # A local file: an icon by name would be fetched from a font host.
@@ -16,7 +16,6 @@ st.set_page_config(
     layout="wide",
     initial_sidebar_state=272,
 )
-styles.apply()
 # Before the gate: a rerun that it asks for would otherwise forget which page the address names.
 page = st.navigation(
     [
@@ -27,11 +26,11 @@ page = st.navigation(
     position="hidden",
 )
 with shown_errors():
-    signin.require_sign_in()
+    actor = signin.require_sign_in()
 
 with st.sidebar:
     st.page_link("runs.py", label="Run Manager", icon=":material/database:")
 with st.container(key="once"):
     scripts.start()
 page.run()
-signin.draw_sign_out()
+signin.draw_sign_out(actor)

@@ -6,6 +6,7 @@
     │   ├── HostError         the host's schema, or the role's rights in it, lack something needed
     │   └── DemoError         the demo's own PostgreSQL cannot run here
     ├── InvalidRequestError   the caller asked for something that cannot be
+    │   └── TooManyToSortError     more runs than can be put in this order in time
     ├── OutdatedPlanError     the host's schema is not the one that was planned with
     ├── InvalidTokenError     an API token that does not say who calls
     │   └── SignedOutError         a sign-in that is good no more
@@ -68,6 +69,10 @@ class DemoError(StartError):
 
 class InvalidRequestError(RunManagerError):
     """The request cannot be carried out as it was made."""
+
+
+class TooManyToSortError(InvalidRequestError):
+    """There are too many runs to sort. Narrow the filters, then sort again."""
 
 
 class OutdatedPlanError(RunManagerError):

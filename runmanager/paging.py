@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from runmanager.entries import texts_of
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 T = TypeVar("T")
 
@@ -48,10 +50,12 @@ class PageRequest:
         return replace(self, number=max(number, 1))
 
     @classmethod
-    def from_query(cls, query: Mapping[str, str]) -> tuple[PageRequest, tuple[str, ...]]:
+    def from_query(
+        cls, query: Mapping[str, str | Sequence[str]]
+    ) -> tuple[PageRequest, tuple[str, ...]]:
         """The nearest valid page to what a URL asks for, and a notice for each value changed."""
         size, size_notice = _nearest(query, "page_size", 1, MAX_SIZE, default=DEFAULT_SIZE)
-        from_end = _from_end(query.get("page", ""))
+        from_end = _from_end(_last_of(query, "page"))
         if from_end is not None:
             return cls(from_end, size, from_end=True), tuple(filter(None, (size_notice,)))
         number, number_notice = _nearest(query, "page", 1, MAX_NUMBER, default=1)
@@ -137,6 +141,10 @@ def page_count(total: int, size: int) -> int:
     return max(1, -(-total // size))
 
 
+def _last_of(query: Mapping[str, str | Sequence[str]], key: str) -> str:
+    return next(iter(reversed(texts_of(query, key))), "")
+
+
 def _from_end(text: str) -> int | None:
     """The number from the end that ``last`` and, such as, ``last-3`` ask for; None for others."""
     word, _dash, digits = text.strip().partition("-")
@@ -146,9 +154,9 @@ def _from_end(text: str) -> int | None:
 
 
 def _nearest(
-    query: Mapping[str, str], key: str, low: int, high: int, *, default: int
+    query: Mapping[str, str | Sequence[str]], key: str, low: int, high: int, *, default: int
 ) -> tuple[int, str | None]:
-    text = query.get(key, "").strip()
+    text = _last_of(query, key).strip()
     if not text:
         return default, None
     sign, digits = ("-", text[1:]) if text.startswith("-") else ("", text)

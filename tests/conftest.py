@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from runmanager.queries.listing.limits import Limits
+    from runmanager.queries.triage.limits import TriageLimits
     from runmanager.records import Actor
 
 hypothesis_settings.register_profile(
@@ -127,7 +128,11 @@ class OpenManager(Protocol):
     """Opens Run Manager on the test's host, with some settings of its own."""
 
     def __call__(
-        self, url: sa.URL | None = None, limits: Limits | None = None, **settings: Any
+        self,
+        url: sa.URL | None = None,
+        limits: Limits | None = None,
+        triage_limits: TriageLimits | None = None,
+        **settings: Any,
     ) -> RunManager:
         """Every one is closed at the end of the test."""
 
@@ -197,7 +202,10 @@ def open_manager(host: HostWriter, state_dir: Path) -> Iterator[OpenManager]:
     with ExitStack() as stack:
 
         def open_one(
-            url: sa.URL | None = None, limits: Limits | None = None, **settings: Any
+            url: sa.URL | None = None,
+            limits: Limits | None = None,
+            triage_limits: TriageLimits | None = None,
+            **settings: Any,
         ) -> RunManager:
             values: dict[str, Any] = {
                 "pool_size": 4,
@@ -205,7 +213,9 @@ def open_manager(host: HostWriter, state_dir: Path) -> Iterator[OpenManager]:
                 "state_dir": state_dir,
                 "cookie_keys": (COOKIE_KEY,),
             } | settings
-            manager = RunManager.open(url or host.url, Settings(**values), is_password, limits)
+            manager = RunManager.open(
+                url or host.url, Settings(**values), is_password, limits, triage_limits
+            )
             stack.callback(manager.close)
             return manager
 

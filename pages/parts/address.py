@@ -1,4 +1,4 @@
-"""The view in the address bar: filter, page and page size, so that a link shows the same rows."""
+"""The view in the address bar: filter, order, page and its size: a link shows the same rows."""
 
 from __future__ import annotations
 
@@ -8,62 +8,85 @@ from typing import NoReturn
 import streamlit as st
 
 from pages.parts import session
+from runmanager.entries import texts_of
 from runmanager.filters import RunFilter, query_problems
 from runmanager.paging import PageRequest
+from runmanager.sorting import NEWEST_FIRST, Sort
 
 RUN_ID = "id"
+COLUMNS_KEY = "columns"
 
 
 @dataclass(frozen=True)
 class View:
-    """What the runs page shows, and what was wrong with the address that asked for it."""
+    """What the runs page shows, and what was wrong with the address that asked for it.
+
+    ``columns`` are words of the address, none where it leaves them to the admin's own choice.
+    """
 
     run_filter: RunFilter
     request: PageRequest
+    sort: Sort = NEWEST_FIRST
+    columns: tuple[str, ...] = ()
     notices: tuple[str, ...] = field(default=(), compare=False)
 
-    def to_query(self) -> dict[str, str]:
+    def to_query(self) -> dict[str, str | list[str]]:
         """The query parameters of this view."""
-        return self.run_filter.to_query() | self.request.to_query()
+        columns = {COLUMNS_KEY: ",".join(self.columns)} if self.columns else {}
+        listed = self.sort.to_query() | self.request.to_query()
+        return self.run_filter.to_query() | listed | columns
 
 
 @dataclass
 class _Left:
     """The query of the list when a run was opened from it."""
 
-    list_query: dict[str, str] = field(default_factory=dict)
+    list_query: dict[str, str | list[str]] = field(default_factory=dict)
 
 
-def list_query() -> dict[str, str]:
+def list_query() -> dict[str, str | list[str]]:
     """The query parameters that lead back to the list as it was left."""
     return session.slot(_Left).list_query
 
 
 def read_view() -> View:
     """The nearest valid view to what the address asks for."""
-    query = st.query_params.to_dict()
+    query = _present()
     if RUN_ID in query:
         # The browser's Back from a run keeps that run's query: the list's own was kept aside.
         query = list_query()
         st.query_params.from_dict(query)
     request, notices = PageRequest.from_query(query)
-    return View(RunFilter.from_query(query), request, (*notices, *query_problems(query)))
+    sort, more = Sort.from_query(query)
+    problems = [f"“{one.key}” in the address: {one.sentence}" for one in query_problems(query)]
+    words = tuple(filter(None, ",".join(texts_of(query, COLUMNS_KEY)).split(",")))
+    run_filter = RunFilter.from_query(query)
+    return View(run_filter, request, sort, words, (*notices, *more, *problems))
 
 
 def write_view(view: View) -> None:
     """Make the address ask for exactly ``view``."""
     query = view.to_query()
-    if st.query_params.to_dict() != query:
+    if _present() != query:
         st.query_params.from_dict(query)
 
 
 def open_run(thread_id: str) -> NoReturn:
     """Go to the page of a run, in this tab; the way back leads to the view that was left."""
     if RUN_ID not in st.query_params:
-        session.slot(_Left).list_query = st.query_params.to_dict()
+        session.slot(_Left).list_query = _present()
     st.switch_page("run.py", query_params={RUN_ID: thread_id})
 
 
 def opened_run() -> str:
     """The thread_id that the run page's address names, "" where it names none."""
     return st.query_params.get(RUN_ID, "")
+
+
+def _present() -> dict[str, str | list[str]]:
+    """The address's query; a parameter that is given more than once has all its values."""
+    query: dict[str, str | list[str]] = {}
+    for key in st.query_params:
+        texts = st.query_params.get_all(key)
+        query[key] = texts[0] if len(texts) == 1 else texts
+    return query

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.parts import run_total, scripts, selection, session, table, text
+from pages.parts import run_list, run_total, scripts, selection, session, table, text
 from pages.parts.messages import shown_errors
 from runmanager.errors import OperationNotFoundError
 from runmanager.records import OperationState
@@ -97,6 +97,7 @@ def _finish(operation: OperationView) -> None:
     held.operation_id = None
     held.finished = operation
     run_total.forget()
+    run_list.read_again()
     if operation.receipt is not None and operation.receipt.kind.removes_runs:
         # What failed stays selected: it can be looked at and tried again.
         failed = {run.thread_id for run in operation.receipt.failed}

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.parts import address, run_list, session, text, times
+from pages.parts import address, filtering, run_list, session, text, times
 from runmanager.paging import PageRequest
 
 if TYPE_CHECKING:
@@ -17,20 +16,30 @@ if TYPE_CHECKING:
 def draw_pager(page: RunPage) -> None:
     """Draw the position, and the ways to other pages."""
     with st.container(
-        key="pager", horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
+        key="pager", horizontal=True, wrap=False, width="content", vertical_alignment="center"
     ):
-        with st.container(key="footer", width="content"):
-            st.text(position(page))
-        if page.resume is not None:
-            _draw_search_on(page)
-        elif page.known_total.is_exact and not page.from_end:
-            if page.pages > 1:
-                session.seed("page_number", page.number)
-                st.pagination(
-                    page.pages, default=page.number, key="page_number", on_change=_turn_page
-                )
-        elif page.has_next or page.has_previous:
-            _draw_steps(page)
+        # Of an empty one what stands in the grid's place says so, and offers to search on.
+        if page.items:
+            _draw_ways(page)
+
+
+def _draw_ways(page: RunPage) -> None:
+    with st.container(key="footer", width="content"):
+        st.text(position(page))
+    if page.resume is not None or page.is_whole_id:
+        _draw_search_on(page)
+    elif page.known_total.is_exact and not page.from_end:
+        if page.pages > 1:
+            session.seed("page_number", page.number)
+            st.pagination(
+                page.pages,
+                default=page.number,
+                key="page_number",
+                on_change=_turn_page,
+                max_visible_pages=5,
+            )
+    elif page.has_next or page.has_previous:
+        _draw_steps(page)
 
 
 def draw_nothing_found_yet(page: RunPage) -> None:
@@ -71,7 +80,7 @@ def _draw_step(label: str, icon: str, request: PageRequest, *, enabled: bool) ->
     st.button(
         label,
         key=f"{label.lower()}_page",
-        on_click=_go_to,
+        on_click=filtering.go_to,
         args=(request,),
         icon=f":material/{icon}:",
         type="tertiary",
@@ -95,25 +104,33 @@ def _draw_search_on(page: RunPage) -> None:
             st.button(
                 "Stop",
                 key="stop_searching",
-                on_click=run_list.stop_searching,
+                on_click=_stop_searching,
                 icon=":material/stop:",
             )
         else:
             st.button(
                 "Search on",
                 key="search_on",
-                on_click=run_list.search_on,
+                on_click=_search_on,
                 icon=":material/history:",
                 type="primary",
             )
 
 
+# How many there are so far stands above the list: it is drawn anew when the search is over.
+
+
+def _search_on() -> None:
+    run_list.search_on()
+    filtering.redraw(filtering.LIST, filtering.HEAD)
+
+
+def _stop_searching() -> None:
+    run_list.stop_searching()
+    filtering.redraw(filtering.LIST, filtering.HEAD)
+
+
 def _turn_page() -> None:
     number = session.value("page_number")
     if isinstance(number, int):
-        _go_to(PageRequest(number, address.read_view().request.size))
-
-
-def _go_to(request: PageRequest) -> None:
-    address.write_view(replace(address.read_view(), request=request))
-    run_list.read_anew()
+        filtering.go_to(PageRequest(number, address.read_view().request.size))

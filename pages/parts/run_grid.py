@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import streamlit as st
 
-from pages.parts import run_list, selection, session, styles, table, times
+from pages.parts import run_list, selection, session, styles, table, text, times
 from pages.parts.run_link import run_urls
+from runmanager.records import StatusKind
 from runmanager.text import shorten
 
 if TYPE_CHECKING:
@@ -19,12 +21,12 @@ if TYPE_CHECKING:
     from pages.parts.address import View
     from runmanager.filters import RunFilter
     from runmanager.records import RunPage, RunSummary
+    from runmanager.sorting import Sort
 
-ROW_HEIGHT = 35
-MAX_HEIGHT = 14 * ROW_HEIGHT + 3
+ROW_HEIGHT = 28
 MAX_TEXT = 300
-NOTHING = "—"
-_COLUMNS = ["select", "open", "tab", "thread_id", "name", "status", "time", "user", "workspace"]
+NOTHING = ""
+SELECT = "select"
 
 
 @dataclass
@@ -32,11 +34,13 @@ class Grid:
     """The rows that the grid on the page was drawn from.
 
     They stay as they are for as long as the grid's key does: its edits are kept by position.
+    ``columns`` are words of ``columns.py``.
     """
 
     key: str
     view: View
     page: RunPage
+    columns: tuple[str, ...]
     selected_at_first: frozenset[str]
     frame: pd.DataFrame
 
@@ -47,25 +51,40 @@ class _Held:
     grids: int = 0
 
 
-def known_page(run_filter: RunFilter) -> RunPage | None:
-    """The page that the grid shows, where it is one of this filter's list."""
+def known_page(run_filter: RunFilter, sort: Sort) -> RunPage | None:
+    """The page that the grid shows, where it is one of this filter's list in this order."""
     grid = session.slot(_Held).grid
-    return grid.page if grid is not None and grid.view.run_filter == run_filter else None
+    if grid is None or grid.view.run_filter != run_filter or grid.page.sort != sort:
+        return None
+    return grid.page
 
 
-def hold(view: View, page: RunPage) -> Grid:
+def shown_ids() -> tuple[str, ...]:
+    """The ids of the runs on the page."""
+    grid = session.slot(_Held).grid
+    return () if grid is None else tuple(run.thread_id for run in grid.page.items)
+
+
+def hold(view: View, page: RunPage, columns: tuple[str, ...]) -> Grid:
     """Keep ``page`` as the rows that the grid is drawn from.
 
-    The grid gets a new key, and so forgets its edits, only where rows or selection have changed.
+    The grid gets a new key, and so forgets its edits, only where rows, columns or selection have
+    changed.
     """
     held = session.slot(_Held)
-    selected = frozenset(run.thread_id for run in page.items) & selection.chosen().keys()
+    selected = frozenset(run.thread_id for run in page.items) & frozenset(selection.chosen())
     grid = held.grid
-    is_same = grid is not None and grid.page.items == page.items and grid.view == view
+    is_same = (
+        grid is not None
+        and grid.page.items == page.items
+        and grid.view == view
+        and grid.columns == columns
+    )
     if grid is None or not is_same or _ticked(grid) != selected:
         held.grids += 1
         # Made once: a tick draws the same frame again, which the browser has already.
-        grid = Grid(f"grid-{held.grids}", view, page, selected, _frame(page.items, selected))
+        frame = _frame(page.items, columns, selected)
+        grid = Grid(f"grid-{held.grids}", view, page, columns, selected, frame)
         held.grid = grid
     else:
         grid.page = page
@@ -76,55 +95,62 @@ def hold(view: View, page: RunPage) -> Grid:
 def draw_grid(grid: Grid, open_run: Callable[[str], None]) -> None:
     """Draw the rows and put what is ticked into the session's selection.
 
-    ``open_run`` is called with a thread_id when its Open button is clicked.
+    ``open_run`` is called with a thread_id when a run's name is clicked.
     """
-    runs = grid.page.items
-    statuses = styles.pill_colors((run.status, run.kind) for run in runs)
-
+    configure = _configurations(grid, open_run)
     st.data_editor(
         grid.frame,
         key=grid.key,
         hide_index=True,
-        height=min(MAX_HEIGHT, (len(runs) + 1) * ROW_HEIGHT + 3),
+        height="stretch",
         row_height=ROW_HEIGHT,
         num_rows="fixed",
         placeholder=NOTHING,
         alt="Runs",
-        disabled=[one for one in _COLUMNS if one != "select"],
+        disabled=[one for one in grid.frame.columns if one != SELECT],
         on_change=_apply_edits,
-        column_config={
-            "select": st.column_config.CheckboxColumn("", width=36, pinned=True),
-            "open": st.column_config.ButtonColumn(
-                "Open",
-                width=60,
-                type="tertiary",
-                key=f"{grid.key}-open",
-                on_click=partial(_open_clicked, open_run),
-            ),
-            "tab": table.new_tab_config(),
-            "thread_id": st.column_config.TextColumn("ID", width=84),
-            "name": st.column_config.TextColumn("Name", width=236),
-            "status": st.column_config.MultiselectColumn(
-                "Status", width=108, options=list(statuses), color=list(statuses.values())
-            ),
-            "time": times.column("Time", [run.created_at for run in runs]),
-            "user": st.column_config.TextColumn("User", width=92),
-            "workspace": st.column_config.TextColumn("Workspace", width=130),
-        },
+        column_config={one: configure[one]() for one in grid.frame.columns},
     )
+
+
+def _configurations(grid: Grid, open_run: Callable[[str], None]) -> dict[str, Callable[[], Any]]:
+    """How each column is drawn. The first ones stay where they are when the others scroll."""
+    runs, config = grid.page.items, st.column_config
+    statuses = styles.pill_colors((run.status, run.kind) for run in runs)
+    return {
+        SELECT: lambda: config.CheckboxColumn("", width=34, pinned=True),
+        "status": lambda: config.MultiselectColumn(
+            "Status", width=112, options=list(statuses), color=list(statuses.values()), pinned=True
+        ),
+        "id": lambda: config.TextColumn("ID", width=72),
+        "name": lambda: config.ButtonColumn(
+            "Name",
+            width=200,
+            type="tertiary",
+            alignment="left",
+            key=f"{grid.key}-open",
+            on_click=partial(_open_clicked, open_run),
+        ),
+        "tab": lambda: table.new_tab_config(width=34),
+        "age": lambda: config.TextColumn("Age", width=58, alignment="right"),
+        "started": lambda: times.short_column("Started", [run.created_at for run in runs]),
+        "took": lambda: config.TextColumn("Took", width=84, alignment="right"),
+        "error": lambda: config.TextColumn("Error", width=230),
+        "user": lambda: config.TextColumn("User", width=78),
+        "workspace": lambda: config.TextColumn("Workspace", width=112),
+        "size": lambda: config.TextColumn("Size", width=76, alignment="right"),
+    }
 
 
 def select_page() -> None:
     """Add every run on this page to the selection."""
-    grid = session.slot(_Held).grid
-    if grid is not None:
-        selection.add(grid.page.items)
+    selection.add(shown_ids())
 
 
 def _apply_edits() -> None:
     grid = session.slot(_Held).grid
     if grid is not None:
-        selection.follow_ticks(grid.page.items, _ticked(grid))
+        selection.follow_ticks(shown_ids(), _ticked(grid))
 
 
 def _ticked(grid: Grid) -> frozenset[str]:
@@ -133,8 +159,8 @@ def _ticked(grid: Grid) -> frozenset[str]:
     edits = session.value(grid.key) or {}
     for row, changes in dict(edits).get("edited_rows", {}).items():  # type: ignore[call-overload]
         thread_id = grid.page.items[int(row)].thread_id
-        if "select" in changes:
-            (ticked.add if changes["select"] else ticked.discard)(thread_id)
+        if SELECT in changes:
+            (ticked.add if changes[SELECT] else ticked.discard)(thread_id)
     return frozenset(ticked)
 
 
@@ -146,28 +172,46 @@ def _open_clicked(open_run: Callable[[str], None]) -> None:
         open_run(grid.page.items[click["row"]].thread_id)  # type: ignore[index]  # no type for it
 
 
-def _frame(runs: Sequence[RunSummary], selected: frozenset[str]) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "select": [run.thread_id in selected for run in runs],
-            "open": ["Open"] * len(runs),
-            "tab": run_urls(run.thread_id for run in runs),
-            "name": pd.Series([shorten(run.title, MAX_TEXT) for run in runs], dtype="str"),
-            "status": [[styles.status_word(run.status)] for run in runs],
-            "time": times.cells(run.created_at for run in runs),
-            "user": pd.Series([_user(run) for run in runs], dtype="str"),
-            "workspace": pd.Series([_workspace(run) for run in runs], dtype="str"),
-            "thread_id": pd.Series([run.thread_id for run in runs], dtype="str"),
-        },
-        columns=_COLUMNS,
-    )
+def _frame(
+    runs: Sequence[RunSummary], columns: Sequence[str], selected: frozenset[str]
+) -> pd.DataFrame:
+    now = datetime.now(UTC)
+    cells: dict[str, Callable[[], Any]] = {
+        "status": lambda: [[styles.status_word(run.status, run.kind)] for run in runs],
+        "id": lambda: _texts(run.thread_id for run in runs),
+        "name": lambda: [shorten(run.title, MAX_TEXT) for run in runs],
+        "tab": lambda: run_urls(run.thread_id for run in runs),
+        "age": lambda: _texts(times.age(run.created_at, now) for run in runs),
+        "started": lambda: times.cells(run.created_at for run in runs),
+        "took": lambda: _texts(took(run, now) for run in runs),
+        "error": lambda: _texts(run.error for run in runs),
+        "user": lambda: _texts(_short(run.username or run.user_id) for run in runs),
+        "workspace": lambda: _texts(_short(run.workspace_name or run.workspace_id) for run in runs),
+        "size": lambda: _texts(_size(run) for run in runs),
+    }
+    shown = list(columns)
+    if any(run.stored_bytes is not None for run in runs):
+        # What the list is sorted by is seen without scrolling.
+        shown.insert(shown.index("error") if "error" in shown else len(shown), "size")
+    ticks = {SELECT: pd.Series([run.thread_id in selected for run in runs], dtype="bool")}
+    return pd.DataFrame(ticks | {one: cells[one]() for one in shown})
 
 
-def _user(run: RunSummary) -> str | None:
-    name = run.username or run.user_id
+def took(run: RunSummary, now: datetime) -> str | None:
+    """How long a run took, or has taken by now where it is still running; None where none knows."""
+    end = run.completed_at or (now if run.kind is StatusKind.RUNNING else None)
+    if run.created_at is None or end is None:
+        return None
+    return text.duration(max(0.0, (end - run.created_at).total_seconds()))
+
+
+def _texts(texts: Any) -> pd.Series[Any]:
+    return pd.Series(list(texts), dtype="str")
+
+
+def _short(name: str | None) -> str | None:
     return shorten(name, MAX_TEXT) if name else None
 
 
-def _workspace(run: RunSummary) -> str | None:
-    name = run.workspace_name or run.workspace_id
-    return shorten(name, MAX_TEXT) if name else None
+def _size(run: RunSummary) -> str | None:
+    return None if run.stored_bytes is None else text.size(run.stored_bytes)

@@ -14,6 +14,7 @@ from pages.parts import session
 class _List:
     needs_reading: bool = True
     is_searching: bool = False
+    readings: int = 0
 
 
 def read_anew() -> None:
@@ -23,8 +24,9 @@ def read_anew() -> None:
 
 
 def read_again() -> None:
-    """Let the same list be read once more; a search in it goes on."""
-    session.slot(_List).needs_reading = True
+    """Let the same list be read from its beginning once more, and what is told of it."""
+    read_anew()
+    session.slot(_List).readings += 1
 
 
 def was_read() -> None:
@@ -35,6 +37,11 @@ def was_read() -> None:
 def needs_reading() -> bool:
     """Whether the database is to be asked."""
     return session.slot(_List).needs_reading
+
+
+def readings() -> int:
+    """How often the same list was asked for anew: what was told of it before is old by then."""
+    return session.slot(_List).readings
 
 
 def search_on() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -22,9 +23,12 @@ POLL_SECONDS = 0.5
 
 @dataclass
 class _Count:
-    """A count that is under way; and the last one: its filter with the total, or why it failed."""
+    """A count that is under way, and of which filter; and the last one: its filter with the total,
+    or why it failed.
+    """
 
     count_id: str | None = None
+    of: RunFilter | None = None
     exact: tuple[RunFilter, int] | None = None
     failed: tuple[RunFilter, str] | None = None
 
@@ -44,29 +48,47 @@ def with_exact_total(run_filter: RunFilter, page: RunPage) -> RunPage:
 
 def draw_total(actor: Actor, run_filter: RunFilter, page: RunPage) -> None:
     """Say how many runs there are, and offer to count them where that is not known."""
-    if page.resume is not None:
-        st.text(text.count(page.total, "run") + ("" if page.is_whole_id else " so far"))
-        return
-    one = page.total == 1 and page.known_total.is_exact
-    st.text(f"{text.total(page.known_total)} {'run' if one else 'runs'}")
-    if page.known_total.is_exact:
-        return
+    _leave_others(actor, run_filter)
+    with st.container(key="total", width="content"):
+        if page.resume is not None:
+            st.text(text.count(page.total, "run") + ("" if page.is_whole_id else " so far"))
+        else:
+            one = page.total == 1 and page.known_total.is_exact
+            st.text(f"{text.total(page.known_total)} {'run' if one else 'runs'}")
+    if page.resume is None and not page.known_total.is_exact:
+        with st.container(key="counted", horizontal=True, width="content"):
+            _draw_count(actor, run_filter)
+
+
+def _draw_count(actor: Actor, run_filter: RunFilter) -> None:
+    """Draw the count that is under way, or the offer of one."""
     held = session.slot(_Count)
     if held.count_id is not None:
         _watch_count(actor, run_filter)
-    else:
-        if held.failed is not None and held.failed[0] == run_filter:
-            with st.container(key="not-counted", width="content"):
-                st.text(f"Not counted. {held.failed[1]}")
-        st.button(
-            "Count exactly",
-            key="count_exactly",
-            on_click=_start,
-            args=(actor, run_filter),
-            type="tertiary",
-            icon=":material/tag:",
-            help="Count every run of this list: up to a minute, and it can be stopped",
-        )
+        return
+    if held.failed is not None and held.failed[0] == run_filter:
+        with st.container(key="not-counted", width="content"):
+            st.text(f"Not counted. {held.failed[1]}")
+    st.button(
+        "Count exactly",
+        key="count_exactly",
+        on_click=_start,
+        args=(actor, run_filter),
+        type="tertiary",
+        icon=":material/tag:",
+        help="Count every run of this list: up to a minute, and it can be stopped",
+    )
+
+
+def _leave_others(actor: Actor, run_filter: RunFilter) -> None:
+    """Drop what was counted, or is being counted, for another list: on the way back it is old."""
+    held = session.slot(_Count)
+    if held.exact is not None and held.exact[0] != run_filter:
+        held.exact = None
+    if held.count_id is not None and held.of != run_filter:
+        with shown_errors(), suppress(CountNotFoundError):
+            session.service().finding.stop_count(actor, held.count_id)
+        held.count_id = None
 
 
 @st.fragment(run_every=POLL_SECONDS)
@@ -105,7 +127,7 @@ def _start(actor: Actor, run_filter: RunFilter) -> None:
     with shown_errors():
         count = session.service().finding.start_count(actor, run_filter)
     held = session.slot(_Count)
-    held.count_id, held.failed = count.count_id, None
+    held.count_id, held.of, held.failed = count.count_id, run_filter, None
 
 
 def _stop(actor: Actor, count_id: str) -> None:

@@ -1,53 +1,82 @@
-"""The runs that are selected, on whichever page of the list they are."""
+"""The runs that are selected, on whichever page of the list they are, shown there or not."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pages.parts import session
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping
-
-    from runmanager.records import RunSummary
+    from collections.abc import Collection, Container, Iterable
 
 
 @dataclass
 class _Selection:
-    runs: dict[str, RunSummary] = field(default_factory=dict)
+    """The ids, in the order in which they were selected.
+
+    ``frozen_at`` is when all runs of a filter were selected at once, None where none were;
+    ``is_complete`` says that those were all that matched.
+    """
+
+    ids: dict[str, None] = field(default_factory=dict)
+    frozen_at: datetime | None = None
+    is_complete: bool = True
 
 
-def chosen() -> Mapping[str, RunSummary]:
-    """The selected runs by their ids, in the order in which they were selected."""
-    return session.slot(_Selection).runs
+def chosen() -> Collection[str]:
+    """The ids of the selected runs, in the order in which they were selected."""
+    return session.slot(_Selection).ids.keys()
 
 
-def replace(runs: Iterable[RunSummary]) -> None:
-    """Make ``runs`` the whole selection."""
-    session.slot(_Selection).runs = {run.thread_id: run for run in runs}
+def count() -> int:
+    """How many runs are selected."""
+    return len(session.slot(_Selection).ids)
 
 
-def add(runs: Iterable[RunSummary]) -> None:
-    """Select ``runs`` too."""
-    replace([*chosen().values(), *runs])
+def frozen_at() -> datetime | None:
+    """When all runs of a filter were selected at once; None where it was one by one."""
+    return session.slot(_Selection).frozen_at
+
+
+def is_complete() -> bool:
+    """Whether all runs of the filter were selected then; there may have been too many."""
+    return session.slot(_Selection).is_complete
+
+
+def add(thread_ids: Iterable[str]) -> None:
+    """Select these too."""
+    held = session.slot(_Selection)
+    held.ids = held.ids | dict.fromkeys(thread_ids)
+
+
+def freeze(thread_ids: Iterable[str], *, is_complete: bool) -> None:
+    """Make these the whole selection: all runs of a filter, or the newest, as they are now."""
+    held = session.slot(_Selection)
+    held.ids, held.frozen_at = dict.fromkeys(thread_ids), datetime.now(UTC)
+    held.is_complete = is_complete
 
 
 def remove(thread_ids: Container[str]) -> None:
     """Select these runs no longer."""
-    replace(run for run in chosen().values() if run.thread_id not in thread_ids)
+    held = session.slot(_Selection)
+    held.ids = {one: None for one in held.ids if one not in thread_ids}
+    if not held.ids:
+        held.frozen_at = None
 
 
 def clear() -> None:
     """Select nothing, on any page."""
-    replace([])
+    held = session.slot(_Selection)
+    held.ids, held.frozen_at = {}, None
 
 
-def follow_ticks(shown: Iterable[RunSummary], ticked: Container[str]) -> None:
+def follow_ticks(shown: Iterable[str], ticked: Container[str]) -> None:
     """Select, of the runs that are ``shown``, exactly those that are ``ticked``."""
-    runs = session.slot(_Selection).runs
-    for run in shown:
-        if run.thread_id in ticked:
-            runs.setdefault(run.thread_id, run)
+    ids = session.slot(_Selection).ids
+    for thread_id in shown:
+        if thread_id in ticked:
+            ids.setdefault(thread_id)
         else:
-            runs.pop(run.thread_id, None)
+            ids.pop(thread_id, None)

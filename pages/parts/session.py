@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 import streamlit as st
+from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequestType
+from streamlit.runtime.scriptrunner_utils.script_run_context import get_script_run_ctx
 
 from runmanager.entrance.identity import Identity, read_identity
 
@@ -56,6 +58,18 @@ def slot(kind: type[T]) -> T:
         slots[kind] = kind()
     found: T = slots[kind]
     return found
+
+
+def is_asked_for_more() -> bool:
+    """Whether the browser has asked for another run while this one goes on; for what waits.
+
+    Streamlit lets this run end first where a part of the page is asked for; one of the whole page
+    ends this one here, whenever the session's state is read.
+    """
+    st.session_state.get(_SLOTS)
+    context = get_script_run_ctx()
+    requests = None if context is None else context.script_requests
+    return requests is not None and requests._state is ScriptRequestType.RERUN
 
 
 def seed(key: str, value: object) -> None:

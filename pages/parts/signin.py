@@ -7,7 +7,6 @@ asks all the same, so that none depends on it alone.
 from __future__ import annotations
 
 import html
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,8 +16,6 @@ from pages.parts import session
 from pages.parts.messages import shown_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from runmanager.records import Actor
 
 
@@ -44,9 +41,12 @@ def require_sign_in() -> Actor:
     return held.actor
 
 
-def draw_sign_out() -> None:
-    """The way out, at the end of the sidebar: two forms, which the guard answers."""
+def draw_sign_out(actor: Actor) -> None:
+    """Who is signed in and the way out, at the end of the sidebar: two forms for the guard."""
     address = html.escape(session.address("/sign-out"))
+    with st.sidebar.container(key="signed-in"):
+        # A name is the host's text: never Markdown.
+        st.text(f"signed in as {actor.username}")
     # Two forms: of a button's own address, formaction, st.html makes nothing.
     with st.sidebar.container(key="way-out"):
         st.html(
@@ -57,18 +57,6 @@ def draw_sign_out() -> None:
             'title="End all of your sign-ins and API tokens, in every browser">Sign out everywhere'
             "</button></form></div>"
         )
-
-
-@contextmanager
-def top_line(actor: Actor) -> Iterator[None]:
-    """The page's first line: what is drawn inside, and who is signed in at its right end."""
-    with st.container(
-        key="top", horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
-    ):
-        with st.container(width="content"):
-            yield
-        with st.container(key="signed-in", width="content"):
-            st.text(f"signed in as {actor.username}")
 
 
 def _signed_in() -> Actor:

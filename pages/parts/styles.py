@@ -1,101 +1,70 @@
-"""How statuses and pages look: the few colours and the small stylesheet of our own."""
+"""How statuses look: their signs and the few colours, in both themes."""
 
 from __future__ import annotations
 
 import html
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from runmanager.records import StatusKind
 from runmanager.text import shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+
+    from runmanager.records import StatusKind
 
 NO_STATUS = "no status"
 MAX_STATUS, MAX_LABEL = 40, 300
-# Chosen to be told apart on both themes: the pill's text takes black or white by itself.
-_COLORS = {
-    StatusKind.RUNNING: "#3b82f6",
-    StatusKind.COMPLETED: "#22a06b",
-    StatusKind.FAILED: "#dc4c4c",
-    StatusKind.PAUSED: "#d9a514",
-    StatusKind.OTHER: "#8a93a3",
-    StatusKind.UNKNOWN: "#8a93a3",
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one kind of status looks: its sign, its quiet tint under a word, its solid colour.
+
+    Each is of the light theme and of the dark one. Tints are opaque, so that the contrast of the
+    theme's text on them is known.
+    """
+
+    sign: str
+    tints: tuple[str, str]
+    colors: tuple[str, str]
+
+
+# By filters.KINDS. Red is the loudest and green the quietest: most runs have completed.
+LOOKS: Mapping[str, Look] = {
+    "running": Look("●", ("#d8e6fd", "#17335f"), ("#3b82f6", "#3b82f6")),
+    "completed": Look("✓", ("#e6f4eb", "#1a2e24"), ("#9ccdb0", "#3d6b52")),
+    "failed": Look("✕", ("#fbd0d0", "#641f1f"), ("#d64545", "#d64545")),
+    "paused": Look("‖", ("#fbeecb", "#4d3b08"), ("#d9a514", "#d9a514")),
+    "other": Look("○", ("#e7eaef", "#2c3440"), ("#aeb4c0", "#7d8594")),
 }
-_STYLESHEET = """
-<style>
-.stMainBlockContainer { padding: 3rem 2rem 3rem; max-width: 1500px; }
-/* With the sidebar folded, a bar lies over the top. */
-.stApp:has([data-testid="stExpandSidebarButton"]) .stMainBlockContainer { padding-top: 4rem; }
-[data-testid="stSidebarUserContent"] { padding-top: 0.5rem; }
-.st-key-once, .st-key-form, .st-key-announced { height: 0; overflow: hidden; }
-[data-testid="stLayoutWrapper"]:has(
-  > .st-key-once, > .st-key-form, > .st-key-announced) { position: absolute; }
-#run-manager-status { position: fixed; width: 1px; height: 1px; overflow: hidden;
-  clip-path: inset(50%); white-space: nowrap; }
-[data-testid="stText"] { font-family: inherit; }
-.way-out { display: flex; gap: 0.25rem; margin: 0 -0.5rem; }
-.way-out button { padding: 0.25rem 0.5rem; font: inherit; font-size: 0.875rem; color: inherit;
-  background: transparent; border: 0; border-radius: 6px; opacity: 0.78; cursor: pointer; }
-.way-out button:hover, .way-out button:focus-visible { opacity: 1;
-  background: color-mix(in srgb, currentColor 9%, transparent); }
-.st-key-heading [data-testid="stText"], .st-key-run-title [data-testid="stText"] {
-  font-size: 1.45rem; font-weight: 650; line-height: 1.25; overflow-wrap: anywhere; }
-.st-key-footer [data-testid="stText"], .st-key-signed-in [data-testid="stText"] {
-  font-size: 0.9rem; opacity: 0.78; }
-[class*="st-key-denied-"] [data-testid="stText"] {
-  font-size: 0.9rem; opacity: 0.78; overflow-wrap: anywhere; white-space: pre-wrap; }
-.st-key-facts [data-testid="stText"] { overflow-wrap: anywhere; white-space: pre-wrap; }
-.st-key-facts [data-testid="stElementContainer"]:first-child [data-testid="stText"] {
-  font-size: 0.875rem; opacity: 0.65; }
-/* The parent's colour is that of the theme's text: it makes the word readable in both. */
-.run-status { display: inline-block; padding: 0.1rem 0.5rem; border-radius: 0.4rem;
-  font-size: 0.875rem; white-space: pre-wrap; overflow-wrap: anywhere;
-  background: color-mix(in srgb, var(--status) 16%, transparent);
-  color: color-mix(in srgb, var(--status) 65%, currentColor); }
-/* A sheet over the headings of a table that has one page of more: a click would sort that page. */
-[class*="st-key-grid-"] [data-testid="stDataFrame"], [class*="st-key-part-"]
-  [data-testid="stDataFrame"] { position: relative; }
-[class*="st-key-grid-"] [data-testid="stDataFrame"]::before, [class*="st-key-part-"]
-  [data-testid="stDataFrame"]::before {
-  content: ""; position: absolute; inset: 0 0 auto 0; height: 36px; z-index: 1; }
-/* A fragment takes all the width there is: what follows would jump to the right. */
-.st-key-heading > :has(.st-key-counting) { flex: 0 0 auto; width: auto; }
-.st-key-counting [data-testid="stText"], .st-key-searched [data-testid="stText"] {
-  font-size: 0.95rem; font-weight: 400; opacity: 0.8; }
-.st-key-filtered-by [data-testid="stText"],
-.st-key-not-counted [data-testid="stText"] { font-size: 1rem; font-weight: 400; opacity: 0.8; }
-[data-testid="stHeaderActionElements"] { display: none; }
-[role="dialog"] [data-testid="stElementToolbar"] { display: none; }
-[data-testid="stElementToolbarButton"]:has([aria-label="Search: Runs"]) { display: none; }
-/* Its cells would be formulas in a spreadsheet. Copying stays. */
-[data-testid="stElementToolbarButton"]:has([aria-label^="Download as CSV"]) { display: none; }
-.st-key-confirm_deletion button:not(:disabled),
-.st-key-delete_selected button[kind="primary"]:not(:disabled) {
-  background: #c93a3a; border-color: #c93a3a; color: #ffffff; }
-.st-key-confirm_deletion button:not(:disabled):hover,
-.st-key-delete_selected button[kind="primary"]:not(:disabled):hover {
-  background: #ad2f2f; border-color: #ad2f2f; }
-.st-key-way-out { margin-top: 1.2rem; }
-</style>
-"""
+# The theme's text, which stands on the tints: textColor in .streamlit/config.toml.
+TEXT_COLORS = ("#1b2430", "#e4e8ee")
 
 
-def apply() -> None:
-    """Put the stylesheet on the page."""
-    st.html(_STYLESHEET)
+def is_dark() -> bool:
+    """Whether the viewer's browser shows the dark theme."""
+    return st.context.theme.type == "dark"
 
 
-def status_word(status: str | None) -> str:
-    """The host's own word for a status, short enough for a table, or "no status"."""
-    return shorten(status or "", MAX_STATUS) or NO_STATUS
+def color(kind: str) -> str:
+    """The solid colour of one of ``filters.KINDS``, in the viewer's theme."""
+    return LOOKS[kind].colors[is_dark()]
+
+
+def status_word(status: str | None, kind: StatusKind) -> str:
+    """The sign of a status and the host's own word for it, short enough for a table."""
+    return f"{LOOKS[kind.shown].sign} {shorten(status or '', MAX_STATUS) or NO_STATUS}"
 
 
 def pill_colors(statuses: Iterable[tuple[str | None, StatusKind]]) -> dict[str, str]:
-    """A colour for each status word, from the statuses and their kinds."""
-    return {status_word(status): _COLORS[kind] for status, kind in statuses}
+    """A tint for each status word, from the statuses and their kinds."""
+    is_dark_now = is_dark()
+    return {
+        status_word(status, kind): LOOKS[kind.shown].tints[is_dark_now] for status, kind in statuses
+    }
 
 
 def draw_status(status: str | None, kind: StatusKind) -> None:
@@ -104,6 +73,10 @@ def draw_status(status: str | None, kind: StatusKind) -> None:
     It is HTML of ours around the host's escaped word: st.badge would take the word for Markdown,
     and make a link of "https://…" and a picture of ":streamlit:".
     """
+    look = LOOKS[kind.shown]
     word = html.escape(shorten(status or "", MAX_LABEL) or NO_STATUS)
-    color = _COLORS[kind]
-    st.html(f'<span class="run-status" style="--status: {color}">{word}</span>', width="content")
+    st.html(
+        f'<span class="run-status" style="--tint: {look.tints[is_dark()]}">{look.sign} {word}'
+        "</span>",
+        width="content",
+    )

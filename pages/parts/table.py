@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Id = TypeVar("Id", bound="Hashable")
 
-ROW_HEIGHT = 35
+ROW_HEIGHT, SMALL_ROW = 35, 28
 NOTHING = "—"
 
 
@@ -122,7 +122,7 @@ def statuses(
     """A column of statuses in the host's own words, each in the colour of its kind."""
     return pills(
         heading,
-        lambda row: styles.status_word(value(row)[0]),
+        lambda row: styles.status_word(*value(row)),
         lambda rows: styles.pill_colors(map(value, rows)),
         width=width,
     )
@@ -170,10 +170,14 @@ def new_tab(addresses: Callable[[Sequence[T]], list[str]]) -> Column[T]:
     return Column("Tab", addresses, lambda _rows: new_tab_config())
 
 
-def new_tab_config() -> Any:
+def new_tab_config(*, width: int = 44, pinned: bool | None = None) -> Any:
     """How a column of whole addresses is drawn: each as a small sign."""
     return st.column_config.LinkColumn(
-        "Tab", width=44, display_text=":material/open_in_new:", help="Open in a new tab"
+        "Tab",
+        width=width,
+        display_text=":material/open_in_new:",
+        help="Open in a new tab",
+        pinned=pinned,
     )
 
 
@@ -248,7 +252,9 @@ def _made(rows: Sequence[T], columns: Iterable[Column[T]]) -> tuple[pd.DataFrame
 
 
 def _height(rows: Sequence[T], most: int | None, row_height: int) -> Any:
-    return "content" if most is None else min(most, len(rows) + 1) * row_height + 3
+    if most is None:
+        return "content"
+    return ROW_HEIGHT + (min(most, len(rows) + 1) - 1) * row_height + 3
 
 
 def _chosen(key: str, choose: Callable[[Any], None]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import string
 from typing import TYPE_CHECKING
 
 from runmanager.paging import Exactness
@@ -12,9 +14,11 @@ if TYPE_CHECKING:
 
     from runmanager.paging import Total
 
-__all__ = ["count", "duration", "listed", "shorten", "size", "total"]
+__all__ = ["count", "duration", "listed", "plain", "shorten", "size", "total"]
 
 _MILLION = 1_000_000
+_SIGNS = re.compile(f"([{re.escape(string.punctuation)}])")
+_REPLACED = re.compile(r"(?<=:)(?=[A-Za-z])|(?<=[<>=~-])(?=[<>=~-])")
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 _STEP = 1000
 _MINUTE = 60
@@ -58,6 +62,16 @@ def duration(seconds: float) -> str:
         (whole % _MINUTE, "s"),
     )
     return " ".join(f"{number} {unit}" for number, unit in [one for one in parts if one[0]][:2])
+
+
+def plain(words: str) -> str:
+    """``words`` as a label of a widget, which Streamlit takes for Markdown, in which they mean
+    themselves.
+
+    Every sign that Markdown could know is escaped. What Streamlit replaces after that, in the text
+    itself (":streamlit:" by a picture, "->" by an arrow), is parted by a sign without a width.
+    """
+    return _SIGNS.sub(r"\\\1", _REPLACED.sub("\N{WORD JOINER}", words))
 
 
 def listed(words: Iterable[str]) -> str:

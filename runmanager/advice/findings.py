@@ -50,6 +50,7 @@ class Form(Enum):
 
     COLUMNS = "columns"
     NEWEST_FIRST = "newest first"
+    OVER_TIME = "newest first, with a value of each"
     TRIGRAMS = "trigrams"
 
 
@@ -58,7 +59,8 @@ class WantedIndex:
     """An index that would help, without a name yet.
 
     ``columns`` are all of its columns; one that is NEWEST_FIRST ends with those of the list's
-    order, the time and the id. ``likely_bytes`` is None where the table's rows are not known.
+    order, the time and the id, and one that is OVER_TIME begins with the time. ``likely_bytes`` is
+    None where the table's rows are not known.
     """
 
     benefit: Benefit
@@ -197,13 +199,17 @@ def _for_list(host: Host, catalog: Catalog) -> Iterator[WantedIndex | str]:
     if not leads_with(indexes, runs.c.created_at):
         why = "no index begins with created_at, so each page of the list sorts all runs."
         yield _newest(catalog, Benefit.NEEDED, _order(host), why)
-    for column, whose in ((runs.c.user_id, "user"), (runs.c.workspace_id, "workspace")):
+    for column, why in _in_order(host):
         if has_order(indexes, host, column, catalog.hints.nulls_last):
             continue
-        why = f"for the runs of one {whose}, newest first, and for the {whose}s to choose from."
         behind = stored_column(column)
-        obstacle = why_not_advised(catalog, behind.table, behind)
+        is_plain = behind.name == runs.c.status.name and catalog.hints.has_exact_status
+        obstacle = why_not_advised(catalog, behind.table, None if is_plain else behind)
         yield obstacle or _newest(catalog, Benefit.LISTING, (behind, *_order(host)), why)
+    if not leads_with(indexes, runs.c.created_at, runs.c.status):
+        columns = (stored_column(runs.c.created_at), stored_column(runs.c.status))
+        why = "for how many runs there were when, by status: the index alone counts them."
+        yield _newest(catalog, Benefit.LISTING, columns, why, form=Form.OVER_TIME)
     if "parent_thread_id" in runs.c and not finds(indexes, runs.c.parent_thread_id):
         parent = stored_column(runs.c.parent_thread_id)
         why = "for a run's page, which looks for its reruns."
@@ -216,6 +222,16 @@ def _for_list(host: Host, catalog: Catalog) -> Iterator[WantedIndex | str]:
         yield why_not_advised(catalog, username.table, username) or _btree(
             catalog, Benefit.LISTING, username.table, (username,), why
         )
+
+
+def _in_order(host: Host) -> Iterator[tuple[sa.Column[Any], str]]:
+    """The columns whose runs are listed by themselves, and what for."""
+    for column, whose in ((host.runs.c.user_id, "user"), (host.runs.c.workspace_id, "workspace")):
+        yield (
+            column,
+            f"for the runs of one {whose}, newest first, and for the {whose}s to choose from.",
+        )
+    yield host.runs.c.status, "for the runs of some statuses, newest first, however rare they are."
 
 
 def _order(host: Host) -> tuple[sa.Column[Any], sa.Column[Any]]:
@@ -252,11 +268,15 @@ def _for_search(host: Host, catalog: Catalog) -> Iterator[Finding | str]:
 
 
 def _newest(
-    catalog: Catalog, benefit: Benefit, columns: tuple[sa.Column[Any], ...], why: str
+    catalog: Catalog,
+    benefit: Benefit,
+    columns: tuple[sa.Column[Any], ...],
+    why: str,
+    form: Form = Form.NEWEST_FIRST,
 ) -> WantedIndex:
     table = columns[0].table
     likely = btree_bytes(catalog.sizes[table.fullname], columns)
-    return WantedIndex(benefit, table, columns, Form.NEWEST_FIRST, why, likely)
+    return WantedIndex(benefit, table, columns, form, why, likely)
 
 
 def _btree(

@@ -131,11 +131,14 @@ def _keys(wanted: WantedIndex, catalog: Catalog) -> str:
         operators = ".".join(map(_quoted, catalog.trigram.operator_class or ("gin_trgm_ops",)))
         key = columns[0] if isinstance(column.type, sa.Text) else f"({columns[0]}::text)"
         return f"USING gin ({key} {operators})"
+    # The list asks for its order in the form of the index on created_at that is there.
+    nulls = " NULLS LAST" if catalog.hints.nulls_last else ""
     if wanted.form is Form.NEWEST_FIRST:
-        # The list asks for its order in the form of the index on created_at that is there.
-        nulls = " NULLS LAST" if catalog.hints.nulls_last else ""
         *behind, time, thread_id = columns
         columns = [*behind, f"{time} DESC{nulls}", f"{thread_id} DESC"]
+    if wanted.form is Form.OVER_TIME:
+        time, *beside = columns
+        columns = [f"{time} DESC{nulls}", *beside]
     return f"({', '.join(columns)})"
 
 

@@ -16,6 +16,7 @@ from runmanager.api import (
     routes_finding,
     routes_reviewing,
     routes_signing_in,
+    routes_triage,
 )
 from runmanager.api.body_limit import BodyLimit
 from runmanager.api.ids import EncodedSlashes
@@ -54,6 +55,7 @@ def create_api() -> FastAPI:
         routes_describing.router,
         routes_signing_in.router,
         routes_finding.router,
+        routes_triage.router,
         routes_reviewing.router,
         routes_deleting.router,
     )

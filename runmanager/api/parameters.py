@@ -5,14 +5,22 @@ A script that misspells ``username`` must not get every run, and then delete it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING, Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 from fastapi import Query, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from runmanager.filters import ENTRIES, WITHOUT_KEY, RunFilter, query_problems
-from runmanager.paging import DEFAULT_SIZE, MAX_NUMBER, MAX_SIZE, PageRequest
+from runmanager.api.places import MAX_PLACE, NO_PLACE, read_place
+from runmanager.entries import MAX_WORDS, WordsEntry
+from runmanager.filters import ENTRIES, WITHOUT_KEY, Entry, RunFilter, query_problems
+from runmanager.paging import DEFAULT_SIZE, MAX_NUMBER, MAX_SIZE, PageRequest, RowKey
+from runmanager.queries.triage.edges import MAX_BUCKETS
+from runmanager.service.triage import BUCKETS
+from runmanager.sorting import NEWEST_FIRST, SORTS, Sort, SortKey
 
 # The web server takes 16 kB of address and headers, and a character may take twelve bytes of them.
 MAX_TEXT = 1000
@@ -68,35 +76,52 @@ class CheckpointParameters(NoParameters):
     namespace: str = Field("", max_length=MAX_TEXT, description="The checkpoint's namespace")
 
 
-class FilterParameters(NoParameters):
-    """The filter, entry by entry: its fields are made from the table of filters below."""
+def _refused(key: str, sentence: str) -> RequestValidationError:
+    """The answer to one query parameter that cannot be carried out as it stands."""
+    return RequestValidationError([{"type": "value_error", "loc": ("query", key), "msg": sentence}])
 
+
+class _Filter(NoParameters):
     @property
     def run_filter(self) -> RunFilter:
-        """The runs that are meant. Raises RequestValidationError for what excludes itself."""
+        """The runs that are meant. Raises RequestValidationError for what cannot be read."""
         query: dict[str, Any] = {key: getattr(self, key) for key in (*ENTRIES, WITHOUT_KEY)}
         problems = query_problems(query)
         if problems:
             raise RequestValidationError(
-                [
-                    {"type": "value_error", "loc": ("query", WITHOUT_KEY), "msg": problem}
-                    for problem in problems
-                ]
+                [one for wrong in problems for one in _refused(wrong.key, wrong.sentence).errors()]
             )
         return RunFilter.from_query(query)
+
+
+# Tools send the first of each together.
+_EXAMPLES: Mapping[str, list[Any]] = {
+    "status": [["failed", "timeout"]],
+    "kind": [["failed", "paused"]],
+    "since": ["-24h", "2026-11-25T14:00:00+01:00"],
+    "until": ["-1h", "2026-11-25T18:00:00+01:00"],
+    "error": ["TimeoutError"],
+    "longer_than": ["5m", "0.5"],
+}
+
+
+def _field(key: str, entry: Entry) -> tuple[Any, Any]:
+    """The type and the field of one entry."""
+    described: dict[str, Any] = {"description": entry.description}
+    if key in _EXAMPLES:
+        described["examples"] = _EXAMPLES[key]
+    if not isinstance(entry, WordsEntry):
+        longest = MAX_NAME if entry.has_without else MAX_TEXT
+        return str, Field("", max_length=longest, **described)
+    # Refused in the entry's own words; "" is none, as for every other parameter.
+    words = {"enum": [*entry.known, ""]} if entry.known else None
+    word = Annotated[str, Field(max_length=MAX_TEXT, json_schema_extra=words)]
+    return list[word], Field([], max_length=MAX_WORDS, **described)
 
 
 def _fields() -> dict[str, Any]:
     """A field for each entry of the table of filters, and ``without``."""
     words = "|".join(entry.word for entry in ENTRIES.values() if entry.has_without)
-    of_entries = {
-        key: Field(
-            "",
-            max_length=MAX_NAME if entry.has_without else MAX_TEXT,
-            description=entry.description,
-        )
-        for key, entry in ENTRIES.items()
-    }
     without = Field(
         "",
         max_length=MAX_TEXT,
@@ -105,17 +130,86 @@ def _fields() -> dict[str, Any]:
         "beside a value of its own",
         examples=[""],
     )
-    return {key: (str, one) for key, one in (of_entries | {WITHOUT_KEY: without}).items()}
+    of_entries = {key: _field(key, entry) for key, entry in ENTRIES.items()}
+    return of_entries | {WITHOUT_KEY: (str, without)}
 
 
 if TYPE_CHECKING:
 
-    class RunsParameters(FilterParameters, PageParameters):
-        """One page of the runs of a filter."""
+    class FilterParameters(_Filter):
+        """The filter, entry by entry: its fields are made from the table of filters."""
 else:
-    RunsParameters = create_model(
-        "RunsParameters", __base__=(FilterParameters, PageParameters), **_fields()
+    FilterParameters = create_model("FilterParameters", __base__=_Filter, **_fields())
+
+
+class RunsParameters(FilterParameters, PageParameters):
+    """One page of the runs of a filter, in an order."""
+
+    sort: str = Field(
+        "",
+        description="What the runs are sorted by, upwards, or downwards with a minus before it. "
+        "-started, the newest first, where it is left out",
+        examples=["-started"],
+        json_schema_extra={"enum": [*(one.text for one in SORTS), ""]},
     )
+    after: str = Field(
+        "",
+        max_length=MAX_PLACE,
+        description="`next` of an earlier answer: reads on behind its last run, whatever has been "
+        "deleted since. Beside `page` 1, and sorted by started only",
+    )
+
+    @property
+    def order(self) -> Sort:
+        """The order that is asked for. Raises RequestValidationError where there is no such."""
+        if not self.sort:
+            return NEWEST_FIRST
+        found = Sort.from_text(self.sort)
+        if found is None:
+            known = ", ".join(one.text for one in SORTS)
+            raise _refused("sort", f"It must be one of these: {known}.")
+        return found
+
+    @property
+    def place(self) -> RowKey | None:
+        """Where to read on. Raises RequestValidationError for what is no place in this list."""
+        if not self.after:
+            return None
+        if self.page > 1:
+            raise _refused("after", "“after” and “page” exclude each other.")
+        if self.order.key is not SortKey.STARTED:
+            raise _refused("after", "“after” reads on in the order of “started” only.")
+        found = read_place(self.after)
+        if found is None:
+            raise _refused("after", NO_PLACE)
+        return found
+
+
+class HistogramParameters(FilterParameters):
+    """The runs of a filter, and how finely their times are told apart."""
+
+    buckets: int = Field(
+        BUCKETS, ge=1, le=MAX_BUCKETS, description="So many spans of time at the most"
+    )
+    zone: str = Field(
+        "",
+        max_length=MAX_NAME,
+        description="The IANA name of the time zone whose hours and days the spans begin with; UTC "
+        "where it is left out",
+        examples=["Europe/Berlin"],
+    )
+
+    @property
+    def time_zone(self) -> tzinfo:
+        """The zone that is meant. Raises RequestValidationError for one that is not known."""
+        if not self.zone:
+            return UTC
+        try:
+            return ZoneInfo(self.zone)
+        except (KeyError, ValueError, OSError):  # a folder of zones is read as a file
+            raise _refused(
+                "zone", "It must be the IANA name of a time zone, such as Europe/Berlin."
+            ) from None
 
 
 def refuse_repeated(request: Request) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 
 from runmanager.api import schemas
 from runmanager.api.context import CallingActor, ContextOf, admins_only
 from runmanager.api.ids import register_convertors
 from runmanager.api.parameters import RunsParameters, WithoutParameters
+from runmanager.api.places import write_place
 from runmanager.filters import ENTRIES, RunFilter
 
 register_convertors()
@@ -20,32 +21,48 @@ router = APIRouter(tags=["finding"], dependencies=admins_only)
 def list_runs(
     context: ContextOf, actor: CallingActor, query: Annotated[RunsParameters, Query()]
 ) -> schemas.Runs:
-    """The runs that match every filter given, newest first, those without a time last."""
-    found = context.service.finding.list_runs(actor, query.run_filter, query.request)
+    """The runs that match every filter given: newest first, those without a time last.
+
+    In another order those without such a value come last. `next` in the answer reads on, also
+    while runs are deleted.
+    """
+    found = context.service.finding.list_runs(
+        actor, query.run_filter, query.request, query.order, query.place
+    )
+    # In another order than by time no place is known.
+    place = found.last if found.has_next else None
     return schemas.Runs(
-        runs=[schemas.Run.of(run) for run in found.items],
+        runs=[schemas.ListedRun.of(run) for run in found.items],
         total=found.total,
         total_is_exact=found.known_total.is_exact,
         page=query.page,
         page_size=query.page_size,
+        next=None if place is None else write_place(place),
     )
 
 
 @router.get("/filters")
 def list_filters(
-    context: ContextOf, actor: CallingActor, _none: WithoutParameters
+    request: Request, context: ContextOf, actor: CallingActor, _none: WithoutParameters
 ) -> schemas.Filters:
-    """What runs can be narrowed down by on this host, as parameters of `GET /runs`."""
-    context.service.finding.require_admin(actor)
+    """What runs can be narrowed down and sorted by on this host, as parameters of `GET /runs`."""
+    finding = context.service.finding
+    finding.require_admin(actor)
+    listed, base = finding.listed, request.scope["root_path"]
+    counted = dict.fromkeys(("kind", "status"), f"{base}/statuses")
+    calls = counted | {key: f"{base}/filters/{key}/values" for key in listed}
     return schemas.Filters(
         filters=[
             schemas.Filter(
                 key=key,
                 description=ENTRIES[key].description,
                 without=ENTRIES[key].word if ENTRIES[key].has_without else None,
+                is_repeatable=ENTRIES[key].is_repeatable,
+                values=calls.get(key),
             )
-            for key in context.service.finding.offered
+            for key in finding.offered
         ],
+        sorts=[one.value for one in finding.sorts],
         can_delete=context.service.deleting.denied is None,
     )
 

@@ -1,22 +1,29 @@
 """What the API reads and answers, as it stands in ``openapi.json``.
 
-One run in full is in ``schemas_reviewing.py``.
+One run in full is in ``schemas_reviewing.py``, the runs of a filter as a whole in
+``schemas_triage.py``.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any, overload
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from runmanager.deletion import MAX_RUNS
+from runmanager.filters import KINDS
 from runmanager.records import DeletionPlan, Receipt, RunSummary
 
+Kind = Annotated[str, Field(json_schema_extra={"enum": [*KINDS]})]
 EXAMPLE_ID = "0198c0de-7f3a-7c1e-9d2b-5e8f00000001"
 EXAMPLE_TIME = "2026-05-03T14:02:11.532000Z"
 
 
+@overload
+def utc_text(time: datetime) -> str: ...
+@overload
+def utc_text(time: datetime | None) -> str | None: ...
 def utc_text(time: datetime | None) -> str | None:
     """ISO 8601 in UTC with a Z, None for no time."""
     if time is None:
@@ -31,7 +38,7 @@ class OfRecord(BaseModel):
 
 
 class Run(BaseModel):
-    """One run of the list; ``name`` is its id where it has none."""
+    """One run; ``name`` is its id where it has none."""
 
     id: str = Field(examples=[EXAMPLE_ID])
     name: str = Field(examples=["Order processing"])
@@ -39,31 +46,62 @@ class Run(BaseModel):
     time: str | None = Field(description="ISO 8601, UTC", examples=[EXAMPLE_TIME])
     username: str | None = Field(examples=["kate"])
     workspace: str | None = Field(description="The workspace's id", examples=["7"])
+    kind: Kind = Field(description="What `result` means", examples=["completed"])
 
     @classmethod
     def of(cls, run: RunSummary) -> Run:
         """The answer for one record."""
-        return cls(
-            id=run.thread_id,
-            name=run.title,
-            result=run.status,
-            time=utc_text(run.created_at),
-            username=run.username,
-            workspace=run.workspace_id,
-        )
+        return cls(**_run(run))
+
+
+class ListedRun(Run):
+    """One run of the list."""
+
+    completed_at: str | None = Field(
+        description="ISO 8601, UTC; null: it has not ended, or the host does not keep it",
+        examples=[EXAMPLE_TIME],
+    )
+    error: str | None = Field(
+        description="The first line of its error, 300 characters of it at the most",
+        examples=["TimeoutError: no answer after 30 s"],
+    )
+
+    @classmethod
+    def of(cls, run: RunSummary) -> ListedRun:
+        """The answer for one record."""
+        return cls(**_run(run), completed_at=utc_text(run.completed_at), error=run.error)
+
+
+def _run(run: RunSummary) -> dict[str, Any]:
+    return {
+        "id": run.thread_id,
+        "name": run.title,
+        "result": run.status,
+        "time": utc_text(run.created_at),
+        "username": run.username,
+        "workspace": run.workspace_id,
+        "kind": run.kind.shown,
+    }
 
 
 class Runs(BaseModel):
-    """One page of runs, newest first; a page past the end is empty."""
+    """One page of runs, in the order asked for; a page past the end is empty."""
 
-    runs: list[Run]
+    runs: list[ListedRun]
     total: int = Field(examples=[12408])
     total_is_exact: bool = Field(
-        description="false: there are so many runs at least, and counting them all took too long",
+        description="false: counting them all took long; there are so many at least, or that many "
+        "were counted in the last ten seconds",
         examples=[True],
     )
     page: int = Field(examples=[1])
     page_size: int = Field(examples=[50])
+    next: str | None = Field(
+        description="What `after` takes to read on behind the last of these runs, also when runs "
+        "are deleted meanwhile. null: there are no further ones, or the order is another one than "
+        "by started",
+        examples=["WyIyMDI2LTA1LTAzIDE0OjAyOjExLjUzMiswMCIsInItMSJd"],
+    )
 
 
 class Usernames(BaseModel):
@@ -87,12 +125,23 @@ class Filter(BaseModel):
         description="The word that `without` takes for the runs that have none, if any",
         examples=["user"],
     )
+    is_repeatable: bool = Field(
+        description="true: it may be given more than once; a run has one of the values",
+        examples=[False],
+    )
+    values: str | None = Field(
+        description="The call that lists its values, if any",
+        examples=["/admin/run-manager/filters/username/values"],
+    )
 
 
 class Filters(BaseModel):
-    """What runs can be narrowed down by on this host, and whether they can be deleted."""
+    """What runs can be narrowed down and sorted by here, and whether they can be deleted."""
 
     filters: list[Filter]
+    sorts: list[str] = Field(
+        description="What `sort` takes, with a minus before it or without", examples=[["started"]]
+    )
     can_delete: bool = Field(
         description="false: the database role may not; `DELETE /runs` answers which grant it lacks",
         examples=[True],

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
-
-from runmanager.clamped_times import utc
 from runmanager.deletion.keeping import (
     count_cleared,
     find_held,
@@ -18,12 +15,14 @@ from runmanager.deletion.reasons import LEFT_OUT
 from runmanager.errors import InvalidRequestError
 from runmanager.host.ids import has_id
 from runmanager.host.values import Rule
-from runmanager.queries.listing.summaries import or_none
+from runmanager.queries.listing.summaries import as_summary, select_summaries
 from runmanager.queries.run.footprint import footprints, ids_with_traces, left_behind, run_tables
 from runmanager.records import DeletionPlan, HeldRun, PlannedRun, StatusKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import sqlalchemy as sa
 
     from runmanager.host.values import Host
 
@@ -102,23 +101,19 @@ def _unseen(host: Host) -> tuple[str, ...]:
 def _find_runs(
     connection: sa.Connection, host: Host, thread_ids: Sequence[str]
 ) -> dict[str, PlannedRun]:
-    runs = host.runs.c
     rows = connection.execute(
-        sa.select(
-            sa.cast(runs.thread_id, sa.Text).label("thread_id"),
-            sa.cast(runs.run_name, sa.Text).label("run_name"),
-            sa.cast(runs.status, sa.Text).label("status"),
-            runs.created_at,
-        ).where(has_id(runs.thread_id, thread_ids))
+        select_summaries(host, host.runs).where(has_id(host.runs.c.thread_id, thread_ids))
     )
-    known = host.conventions
+    found = (as_summary(host, row) for row in rows)
     return {
-        row.thread_id: PlannedRun(
-            thread_id=row.thread_id,
-            name=or_none(row.run_name),
-            status=row.status,
-            kind=known.statuses.kind(row.status),
-            created_at=utc(row.created_at, known.zone),
+        run.thread_id: PlannedRun(
+            thread_id=run.thread_id,
+            name=run.name,
+            status=run.status,
+            kind=run.kind,
+            created_at=run.created_at,
+            user=run.username or run.user_id,
+            workspace=run.workspace_name or run.workspace_id,
         )
-        for row in rows
+        for run in found
     }

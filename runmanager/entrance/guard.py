@@ -26,6 +26,7 @@ from runmanager.entrance.proxy import SECRET_HEADER, ProxySignOn
 from runmanager.entrance.requests import Trust
 from runmanager.entrance.sign_in_page import SignInPage
 from runmanager.entrance.sockets import Sockets
+from runmanager.entrance.styled import styled
 from runmanager.entrance.trips import Trips
 from runmanager.errors import RunManagerError, SignedOutError
 
@@ -64,6 +65,7 @@ class _Open:
     doors: Doors
     sockets: Sockets
     icon: bytes
+    styles: bytes
     known: dict[str, tuple[float, Identity]]
     openid: OpenIdDoors | None
     proxy: ProxySignOn | None
@@ -84,12 +86,13 @@ class Entrance:
         base_path: str,
         wire: Wire,
         icon: bytes,
+        styles: bytes = b"",
         demo: tuple[str, str] | None = None,
     ) -> None:
         """Let the guard answer; called in the event loop that serves.
 
-        ``icon`` is the picture on the sign-in page and its tab (SVG), ``demo`` the name and
-        password that the page shows.
+        ``icon`` is the picture on the sign-in page and its tab (SVG), ``styles`` the dashboard's
+        own stylesheet (CSS), ``demo`` the name and password that the sign-in page shows.
         """
         base = f"/{base_path.strip('/')}" if base_path.strip("/") else ""
         provider = Provider(settings) if settings.oidc_issuer else None
@@ -116,6 +119,7 @@ class Entrance:
             doors=doors,
             sockets=sockets,
             icon=icon,
+            styles=styles,
             known=known,
             openid=None if provider is None else _openid_doors(doors, provider, settings),
             proxy=_proxy_sign_on(doors, trust, settings) if settings.proxy_user_header else None,
@@ -163,7 +167,10 @@ class Guard:
 
         response = await self._http(scope, asked, place, receive)
         if response is None:
-            await self._app(self._passed_on(scope, place), receive, send_with_headers)
+            passed_on: Send = send_with_headers
+            if place is Place.PAGE and asked.method == "GET":
+                passed_on = styled(send_with_headers, opened.styles)
+            await self._app(self._passed_on(scope, place), receive, passed_on)
         else:
             await response(scope, receive, send_with_headers)
 
@@ -294,6 +301,9 @@ class Guard:
     def _passed_on(self, scope: Scope, place: Place) -> Scope:
         """The request as it is passed on; the API reads its own headers."""
         kept_back = _KEPT_BACK - {b"authorization", b"origin"} if place is Place.API else _KEPT_BACK
+        if place is Place.PAGE:
+            # Packed, it would take no stylesheet; it is small, and never kept by a browser.
+            kept_back |= {b"accept-encoding"}
         if (proxy := self._entrance.opened.proxy) is not None:
             kept_back |= {proxy.header}
         kept = [(key, value) for key, value in scope["headers"] if key.lower() not in kept_back]

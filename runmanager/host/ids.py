@@ -44,10 +44,23 @@ def has_id(
 
 def printed_value(column: sa.Column[Any], text: str) -> sa.ColumnElement[Any]:
     """A value of ``column`` that PostgreSQL printed as ``text``, back in the column's own type."""
-    return sa.cast(sa.literal(text, sa.Text), _TypeByName(column.info["type"]))
+    return sa.cast(sa.literal(text, sa.Text), TypeByName(column.info["type"]))
 
 
-class _TypeByName(sa.types.UserDefinedType[Any]):
+def array_of(column: sa.Column[Any], texts: Iterable[str]) -> sa.ColumnElement[Any] | None:
+    """Those of ``texts`` that ``column`` can hold, as one array in its own type; None for none.
+
+    Of a type that is no id's, each must be a value that PostgreSQL printed.
+    """
+    values = native_ids(column, texts)
+    if not values:
+        return None
+    if isinstance(column.type, (sa.Uuid, sa.BigInteger, sa.Text)):
+        return sa.literal(values, sa.ARRAY(column.type))
+    return sa.cast(sa.literal(values, sa.ARRAY(sa.Text)), TypeByName(f"{column.info['type']}[]"))
+
+
+class TypeByName(sa.types.UserDefinedType[Any]):
     """Any type of PostgreSQL's or the host's, by the name that the catalog gives it."""
 
     cache_ok = True

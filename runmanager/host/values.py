@@ -236,9 +236,11 @@ class Hints:
     """What the indexes on ``run_metadata`` are good for when it is read.
 
     ``indexed`` are the columns that an index begins with, ``ordered`` those behind which one has
-    the order of the list. ``nulls_last`` is the form in which that order is asked for. With
-    ``has_trigrams`` a part of an id or a name can be looked up. With ``has_idle_users`` few of the
-    users have runs at all.
+    the order of the list; ``status`` only with ``has_exact_status``, where what is equal there
+    prints alike. ``nulls_last`` is the form in which that order is asked for. With ``has_trigrams``
+    a part of an id or a name can be looked up. With ``has_idle_users`` few of the users have runs
+    at all. Of the ordered columns, ``rising`` are those whose index rises while it is read in the
+    order of the list, and ``falling`` those whose falls.
     """
 
     indexed: frozenset[str] = frozenset()
@@ -246,6 +248,9 @@ class Hints:
     nulls_last: bool = False
     has_trigrams: bool = False
     has_idle_users: bool = False
+    has_exact_status: bool = False
+    rising: frozenset[str] = frozenset()
+    falling: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

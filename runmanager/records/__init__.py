@@ -44,11 +44,21 @@ from runmanager.records.sessions import (
     StoredSession,
 )
 from runmanager.records.statuses import Statuses, StatusKind
+from runmanager.records.triage import (
+    Accuracy,
+    Bucket,
+    FrozenRuns,
+    Histogram,
+    StatusCount,
+    StatusCounts,
+)
 
 __all__ = [
     "Account",
+    "Accuracy",
     "Actor",
     "Blob",
+    "Bucket",
     "CheckpointDetail",
     "CheckpointSummary",
     "CheckpointWrite",
@@ -63,7 +73,9 @@ __all__ = [
     "FilterChoice",
     "FilterChoices",
     "Footprint",
+    "FrozenRuns",
     "HeldRun",
+    "Histogram",
     "JsonText",
     "KeptRows",
     "LeftBehind",
@@ -81,6 +93,8 @@ __all__ = [
     "SessionKind",
     "SignInMethod",
     "SignedIn",
+    "StatusCount",
+    "StatusCounts",
     "StatusKind",
     "Statuses",
     "StoredSession",

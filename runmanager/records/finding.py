@@ -7,6 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from runmanager.paging import Exactness, Page, PageRequest, RowKey, Total
+from runmanager.sorting import NEWEST_FIRST, Sort
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 class RunSummary:
     """One row of the list. ``name`` is None where the run has none: show ``title`` then.
 
-    ``kind`` is what the host's own word ``status`` means.
+    ``kind`` is what the host's own word ``status`` means. ``completed_at`` and ``error``, the first
+    line of the run's error, are None where the host keeps none. ``stored_bytes`` is known only in a
+    list that is sorted by it.
     """
 
     thread_id: str
@@ -30,6 +33,9 @@ class RunSummary:
     username: str | None
     workspace_id: str | None
     workspace_name: str | None
+    completed_at: datetime | None = None
+    error: str | None = None
+    stored_bytes: int | None = None
 
     @property
     def title(self) -> str:
@@ -59,6 +65,7 @@ class RunPage(Page[RunSummary]):
     searched_to: datetime | None = None
     is_backward: bool = False
     is_whole_id: bool = False
+    sort: Sort = NEWEST_FIRST
 
     @property
     def known_total(self) -> Total:

@@ -34,7 +34,10 @@ class OperationKind:
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A run in a plan. ``is_orphan``: it has no row of its own, only traces in other tables."""
+    """A run in a plan. ``is_orphan``: it has no row of its own, only traces in other tables.
+
+    ``user`` and ``workspace`` are what they are called, or their ids where no name is known.
+    """
 
     thread_id: str
     name: str | None
@@ -42,6 +45,8 @@ class PlannedRun:
     kind: StatusKind
     created_at: datetime | None
     is_orphan: bool = False
+    user: str | None = None
+    workspace: str | None = None
 
     @property
     def title(self) -> str:

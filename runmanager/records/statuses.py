@@ -9,9 +9,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
-_SEPARATORS = re.compile(r"[\s_-]+")
+# A character that makes no difference in a status.
+SEPARATOR = re.compile(r"[\s_-]")
 
 
 class StatusKind(Enum):
@@ -26,6 +27,11 @@ class StatusKind(Enum):
     PAUSED = "paused"
     OTHER = "other"
     UNKNOWN = "unknown"
+
+    @property
+    def shown(self) -> str:
+        """The kind as it is filtered by and counted: what nobody knows is among the others."""
+        return StatusKind.OTHER.value if self is StatusKind.UNKNOWN else self.value
 
 
 # As _plain has them.
@@ -55,6 +61,10 @@ class Statuses:
         """What a host's status text means."""
         return self._kinds.get(_plain(status or ""), StatusKind.UNKNOWN)
 
+    def words(self, kinds: Collection[str]) -> frozenset[str]:
+        """The words of these kinds, as they are shown, in the form in which they are looked up."""
+        return frozenset(word for word, kind in self._kinds.items() if kind.shown in kinds)
+
     @cached_property
     def _kinds(self) -> Mapping[str, StatusKind]:
         named = {word: StatusKind.RUNNING for word in map(_plain, self.running) if word}
@@ -63,4 +73,4 @@ class Statuses:
 
 def _plain(word: str) -> str:
     """The word by which a status is looked up: "In Progress" is "in_progress"."""
-    return _SEPARATORS.sub("", word).casefold()
+    return SEPARATOR.sub("", word).casefold()

@@ -13,13 +13,16 @@ from runmanager.errors import DatabaseError, HostError, StartError
 from runmanager.fingerprints import Fingerprints
 from runmanager.host.catalog import read_host
 from runmanager.queries.listing.limits import Limits
+from runmanager.queries.triage.limits import TriageLimits
 from runmanager.replica import Replica
 from runmanager.service.access import Access
 from runmanager.service.deleting import Deleting
 from runmanager.service.finding import Finding
 from runmanager.service.guessing import Guessing
+from runmanager.service.preferences import Preferences
 from runmanager.service.reviewing import Reviewing
 from runmanager.service.signing_in import Lifetimes, SigningIn
+from runmanager.service.triage import Triage
 from runmanager.service.watching import Watching
 from runmanager.service.ways_in import said_at_the_start
 from runmanager.store import Store, read_identity
@@ -46,17 +49,19 @@ class RunManager:
         signing_in: SigningIn,
         limits: Limits,
         replica: Replica | None = None,
+        triage_limits: TriageLimits | None = None,
     ) -> None:
         self._access = access
         self._store = store
         self._replica = replica
         self.signing_in = signing_in
         self.finding = Finding(access, limits)
+        self.triage = Triage(access, triage_limits or TriageLimits())
         self.reviewing = Reviewing(access)
+        self.preferences = Preferences(access, store)
         self._operations = Operations(access.database, lambda: access.host)
         self.watching = Watching(access, self._operations)
-        on_deleted = _forget if replica is None else replica.remember
-        self.deleting = Deleting(access, self._operations, on_deleted)
+        self.deleting = Deleting(access, self._operations, self._note_deleted)
 
     @classmethod
     def open(
@@ -65,12 +70,14 @@ class RunManager:
         settings: Settings,
         check_password: CheckPassword,
         limits: Limits | None = None,
+        triage_limits: TriageLimits | None = None,
     ) -> RunManager:
         """Connect, read the host's schema and open the store.
 
         ``check_password`` tells whether a password is the one that was hashed; ``limits`` say what
-        ``browse`` does in a moment. Raises StartError, in one sentence, when the database cannot be
-        reached or lacks something, or the store cannot be used.
+        ``browse`` does in a moment, ``triage_limits`` how far a filter's runs are counted one by
+        one. Raises StartError, in one sentence, when the database cannot be reached or lacks
+        something, or the store cannot be used.
         """
         with ExitStack() as opened:
             replica = None
@@ -95,7 +102,7 @@ class RunManager:
         with suppress(DatabaseError):
             for sentence in access.read_accounts(partial(said_at_the_start, settings)):
                 logger.warning("%s", sentence)
-        return cls(access, store, signing_in, limits or Limits(), replica)
+        return cls(access, store, signing_in, limits or Limits(), replica, triage_limits)
 
     def close(self) -> None:
         """Let running operations end after their batch, then close every connection."""
@@ -105,6 +112,12 @@ class RunManager:
         if self._replica is not None:
             self._replica.close()
         self._store.close()
+
+    def _note_deleted(self, thread_ids: Iterable[str]) -> None:
+        """Let nobody be shown what is gone: by the replica, or as a total from before."""
+        if self._replica is not None:
+            self._replica.remember(thread_ids)
+        self.finding.forget_totals()
 
     def is_database_reachable(self) -> bool:
         """Whether the database answers; the one call that anybody may make."""
@@ -117,10 +130,6 @@ class RunManager:
         except DatabaseError:
             return False
         return True
-
-
-def _forget(_thread_ids: Iterable[str]) -> None:
-    """Without a replica nothing can show a deleted run again."""
 
 
 def _signing_in(

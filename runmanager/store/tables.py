@@ -42,3 +42,11 @@ THROTTLES = sa.Table(
     sa.Column("last_at", sa.Double, nullable=False),
     sa.Index("throttles_last_at", "last_at"),
 )
+
+PREFERENCES = sa.Table(
+    "preferences",
+    metadata,
+    sa.Column("user_id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)

@@ -78,7 +78,7 @@ class Caller:
     manager: RunManager
     context: Context
 
-    def json(self, path: str, status: int = 200, **query: Any) -> Any:
+    def json(self, path: str, status: int = 200, /, **query: Any) -> Any:
         """The JSON that a GET answers with this status."""
         response = self.client.get(path, params=query or None)
         assert response.status_code == status, response.text

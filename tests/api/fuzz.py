@@ -14,6 +14,7 @@ import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,10 +60,13 @@ def fuzz(
         "--generation-database", "none", "--suppress-health-check", "all", "--warnings", "off",
         *options,
     ]  # fmt: skip
-    # Two parameters that exclude each other: a schema of parameters cannot say so.
+    # Parameters that exclude each other, and times: a schema of parameters cannot say so.
     (running.log.parent / "schemathesis.toml").write_text(
-        '[[operations]]\ninclude-name = "GET /runs"\n'
-        "[operations.checks.positive_data_acceptance]\nenabled = false\n"
+        "".join(
+            f'[[operations]]\ninclude-name = "GET {path}"\n'
+            "[operations.checks.positive_data_acceptance]\nenabled = false\n"
+            for path in ("/runs", "/statuses", "/histogram")
+        )
     )
     done = subprocess.run(  # noqa: S603  our own arguments
         command, cwd=running.log.parent, capture_output=True, text=True, timeout=SECONDS,
@@ -77,6 +81,12 @@ def prepare(host: HostWriter) -> str:
         host.add_run(run, user="kate", workspace="Ops", metadata='{"tags": []}')
         host.add_traces(run, checkpoints=3, writes=2, blobs=3, logs=5)
     host.add_runs(20, user="ada", workspace="Sales")
+    for hours, status in enumerate(("failed", "running", "Paused", None, "", "Something else")):
+        began = datetime.now(UTC) - timedelta(hours=hours)
+        ended = began + timedelta(minutes=7)
+        host.add_run(
+            status=status, created_at=began, completed_at=ended, error_message="TimeoutError: 30 s"
+        )
     return token(host.admin.user_id, exp=int(time.time()) + 7200)
 
 

@@ -42,12 +42,16 @@ def test_a_run_is_listed_with_exactly_these_keys(host: HostWriter, caller: Calle
                     "time": "2026-05-03T14:02:11.532000Z",
                     "username": "kate",
                     "workspace": workspace,
+                    "kind": "completed",
+                    "completed_at": None,
+                    "error": None,
                 }
             ],
             "total": 1,
             "total_is_exact": True,
             "page": 1,
             "page_size": 50,
+            "next": None,
         },
         separators=(",", ":"),
     )
@@ -67,6 +71,9 @@ def test_what_is_not_there_is_null_and_a_name_falls_back_to_the_id(
             "time": None,
             "username": None,
             "workspace": None,
+            "kind": "other",
+            "completed_at": None,
+            "error": None,
         }
     ]
 
@@ -122,6 +129,7 @@ def test_pages_hold_every_run_once_and_one_past_the_end_none(
         "total_is_exact": True,
         "page": 1_000_000_000,
         "page_size": 200,
+        "next": None,
     }
 
 
@@ -184,7 +192,7 @@ def test_usernames_and_workspaces_are_those_of_runs_sorted_and_distinct(
 
 def test_an_empty_host_answers_empty_lists(host: HostWriter, caller: Caller) -> None:
     assert caller.json("/runs") == {
-        "runs": [], "total": 0, "total_is_exact": True, "page": 1, "page_size": 50,
+        "runs": [], "total": 0, "total_is_exact": True, "page": 1, "page_size": 50, "next": None,
     }  # fmt: skip
     assert caller.json("/usernames") == {"usernames": []}
     assert caller.json("/workspaces") == {"workspaces": []}

@@ -50,6 +50,7 @@ def test_a_run_has_everything_the_database_has(host: HostWriter, caller: Caller)
         "time": "2025-01-01T12:00:00Z",
         "username": "kate",
         "workspace": host.workspace("Ops"),
+        "kind": "completed",
         "has_row": True,
         "workspace_name": "Ops",
         "completed": "2025-01-01T12:00:00Z",

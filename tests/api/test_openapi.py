@@ -8,6 +8,7 @@ import pytest
 import schemathesis
 
 from runmanager.api import create_api
+from runmanager.filters import ENTRIES, KINDS
 from tests.api.conftest import bearer, token
 from tests.api.live import live
 
@@ -50,6 +51,8 @@ def test_it_lists_every_call_and_nothing_else(document: dict[str, Any]) -> None:
         ("/runs/{thread_id}/checkpoints", "get"),
         ("/runs/{thread_id}/checkpoints/{checkpoint_id}", "get"),
         ("/runs/{thread_id}/blobs", "get"),
+        ("/statuses", "get"),
+        ("/histogram", "get"),
         ("/filters", "get"),
         ("/filters/{key}/values", "get"),
         ("/usernames", "get"),
@@ -82,10 +85,51 @@ def test_every_error_is_there_with_its_shape_and_its_words(document: dict[str, A
 
 def test_what_is_sent_and_answered_has_examples(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
-    for name in ("Run", "Runs", "Usernames", "Workspaces", "ThreadIds", "Failure", "Problem"):
+    for name in (
+        "ListedRun", "Runs", "StatusRuns", "StatusesOfRuns", "Bucket", "RunsOverTime",
+        "Usernames", "Workspaces", "ThreadIds", "Failure", "Problem",
+    ):  # fmt: skip
         for field, shape in schemas[name]["properties"].items():
             refers = "$ref" in str(shape) or shape.get("type") == "boolean"
             assert refers or "examples" in shape, f"{name}.{field}"
+
+
+WITH_FILTERS = ("/runs", "/statuses", "/histogram")
+
+
+def parameters(document: dict[str, Any], path: str) -> dict[str, dict[str, Any]]:
+    return {one["name"]: one for one in document["paths"][path]["get"]["parameters"]}
+
+
+def test_every_filter_is_a_parameter_of_each_call_that_takes_them(
+    document: dict[str, Any],
+) -> None:
+    for path in WITH_FILTERS:
+        known = parameters(document, path)
+        assert {*ENTRIES, "without"} <= set(known)
+        for name, one in known.items():
+            assert one["description"], f"{path} {name}"
+            assert not one["required"], f"{path} {name}"
+        # Only these two are lists, which a tool sends by repeating the name.
+        assert {name for name, one in known.items() if one["schema"]["type"] == "array"} == {
+            "kind",
+            "status",
+        }
+        assert known["kind"]["schema"]["items"]["enum"] == [*KINDS, ""]
+        assert known["status"]["schema"]["maxItems"] == known["kind"]["schema"]["maxItems"] == 50
+
+
+def test_what_is_written_in_a_way_of_its_own_has_examples_that_are_read(
+    document: dict[str, Any], caller: Caller
+) -> None:
+    for path in WITH_FILTERS:
+        for name in ("status", "kind", "since", "until", "longer_than", "error"):
+            for example in parameters(document, path)[name]["schema"]["examples"]:
+                caller.json(path, **{name: example})
+    for sort in parameters(document, "/runs")["sort"]["schema"]["enum"]:
+        caller.json("/runs", sort=sort)
+    for zone in parameters(document, "/histogram")["zone"]["schema"]["examples"]:
+        caller.json("/histogram", zone=zone)
 
 
 SERVED = [{"url": "/admin/run-manager"}]
@@ -125,5 +169,5 @@ def test_the_live_process_serves_the_same(
         schema = schemathesis.openapi.from_url(f"{running.api}/openapi.json")
         assert schema.raw_schema["servers"] == [{"url": "/admin/run-manager"}]
         assert schema.raw_schema["paths"] == document["paths"]
-        assert len(list(schema.get_all_operations())) == 16
+        assert len(list(schema.get_all_operations())) == 18
         assert "is not set" not in running.log.read_text()

@@ -25,8 +25,10 @@ def role(roles: Roles) -> str:
 def open_manager(open_manager: OpenManager, roles: Roles, role: str) -> OpenManager:
     """Opens Run Manager with that role."""
 
-    def open_one(url: object = None, limits: object = None, **settings: Any) -> Any:
-        assert url is limits is None
+    def open_one(
+        url: object = None, limits: object = None, triage_limits: object = None, **settings: Any
+    ) -> Any:
+        assert url is limits is triage_limits is None
         return open_manager(roles.url(role), **settings)
 
     return open_one

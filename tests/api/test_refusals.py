@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from tests.hosts import HostWriter
 
 PATHS = (
-    "/runs", "/usernames", "/workspaces", "/runs/r-1", "/runs/r-1/logs", "/runs/r-1/checkpoints",
-    "/runs/r-1/checkpoints/c1", "/runs/r-1/blobs", "/health",
+    "/runs", "/statuses", "/histogram", "/usernames", "/workspaces", "/runs/r-1", "/runs/r-1/logs",
+    "/runs/r-1/checkpoints", "/runs/r-1/checkpoints/c1", "/runs/r-1/blobs", "/health",
 )  # fmt: skip
 
 
@@ -106,6 +106,8 @@ def test_an_unknown_path_is_json(caller: Caller) -> None:
     ("path", "allowed"),
     [
         ("/runs", "DELETE, GET"),
+        ("/statuses", "GET"),
+        ("/histogram", "GET"),
         ("/usernames", "GET"),
         ("/workspaces", "GET"),
         ("/runs/r-1", "GET"),

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from playwright.sync_api import TimeoutError as TooLate
 from playwright.sync_api import expect
 
 from tests.browser.grid import Grid
 from tests.hosts import PASSWORD
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from playwright.sync_api import BrowserContext, Locator
 
 # Chromium knows fewer permissions than Streamlit's frames name; none of it is the pages' doing.
 # Below a page's path it looks for its server in two places, and the first is a 404.
 _NOT_OURS = ("/run/_stcore/",)
+# Whether no script has run for a tenth of a second.
+_IS_QUIET = """() => {
+  const app = document.querySelector("[data-testid='stApp']"), now = performance.now();
+  if (app?.dataset.testScriptState !== "notRunning") window.runManagerRan = now;
+  return now - (window.runManagerRan ??= now) > 100;
+}"""
+# What the axes of the histogram take, and the lowest pixels of its bars.
+_AXIS_WIDTH, _AXIS_HEIGHT = 28, 22
 
 
 class Dashboard:
@@ -62,7 +75,7 @@ class Dashboard:
 
     def area(self, key: str) -> Locator:
         """The part of the page that has this key; the newer one while it takes another's place."""
-        return self.page.locator(f".st-key-{key}").last
+        return self.page.locator(f".st-key-{key}").filter(visible=True).last
 
     @property
     def dialog(self) -> Locator:
@@ -72,15 +85,27 @@ class Dashboard:
     @property
     def runs(self) -> Grid:
         """The grid of runs."""
-        # While a grid with other rows takes its place, the one before is there as well.
-        root = self.page.locator("[class*='st-key-grid-'] [data-testid='stDataFrame']").last
+        # While a grid with other rows takes its place, the one before is there as well; and stays,
+        # hidden, until the page is drawn once more.
+        grids = self.page.locator("[class*='st-key-grid-'] [data-testid='stDataFrame']")
+        root = grids.filter(visible=True).last
         expect(root).to_be_visible()
         return Grid(self.page, root)
 
     def open(self, thread_id: str) -> None:
-        """Click a run's Open button in the grid."""
+        """Click a run's name in the grid."""
         self.settle()
-        self.runs.open(self.runs.row_of("ID", thread_id))
+        self.runs.click(self.runs.row_of("ID", thread_id), "Name")
+
+    @property
+    def shown_in_dialog(self) -> Grid:
+        """The table of the tab that is open in the dialog."""
+        return Grid(self.page, self.dialog.get_by_test_id("stDataFrame").filter(visible=True))
+
+    @property
+    def histogram(self) -> Locator:
+        """The runs over time, as a picture."""
+        return self.area("histogram").locator(".marks").filter(visible=True).last
 
     @property
     def failures(self) -> Grid:
@@ -116,7 +141,7 @@ class Dashboard:
 
     def ask_to_delete_selected(self, count: int) -> None:
         """Open the confirmation for what is selected."""
-        self.press(f"Delete {count} selected")
+        self.press(f"Delete {count:,}")
         expect(self.dialog.get_by_text("will be deleted")).to_be_visible()
 
     def confirm(self, label: str) -> None:
@@ -128,10 +153,12 @@ class Dashboard:
         expect(self.area("result").get_by_text(headline)).to_be_visible(timeout=20_000)
 
     def settle(self) -> None:
-        """Wait until all is loaded, and what is asked for is drawn."""
+        """Wait until all is loaded, and what is asked for is drawn, also what comes after the list.
+
+        That is drawn in several runs of the script, one after the other.
+        """
         self.page.wait_for_load_state("networkidle")
-        app = self.page.get_by_test_id("stApp")
-        expect(app).to_have_attribute("data-test-script-state", "notRunning")
+        self.page.wait_for_function(_IS_QUIET)
         expect(self.page.locator("[data-stale='true']")).to_have_count(0)
 
     def sign_out(self, label: str = "Sign out") -> None:
@@ -152,12 +179,160 @@ class Dashboard:
         self.settle()
         self.area("pager").get_by_role("button", name=label, exact=True).click()
 
+    @property
+    def sidebar(self) -> Locator:
+        """What there is to filter by, unfolded where there was no room for it."""
+        bar = self.page.get_by_test_id("stSidebar")
+        if bar.get_attribute("data-collapsed") == "true":
+            self.page.get_by_test_id("stExpandSidebarButton").click()
+            expect(bar).to_have_attribute("data-collapsed", "false")
+        return bar
+
+    def fold_sidebar(self) -> None:
+        """Give the list the room that the sidebar takes."""
+        self.page.get_by_test_id("stSidebarCollapseButton").get_by_role("button").click()
+        expect(self.page.get_by_test_id("stSidebar")).to_have_attribute("data-collapsed", "true")
+
     def choose(self, label: str, option: str) -> None:
         """Choose an option in one of the sidebar's boxes."""
         self.settle()
-        box = self.page.get_by_test_id("stSidebar").get_by_role("combobox", name=label)
-        box.click()
+        self.sidebar.get_by_role("combobox", name=label).click()
         self.page.get_by_role("option", name=option, exact=True).click()
+
+    def choose_kind(self, kind: str) -> None:
+        """Click one of the sidebar's statuses."""
+        self.settle()
+        self.sidebar.locator(".st-key-kinds").get_by_role("button", name=kind).click()
+
+    def type_into(self, label: str, text: str) -> None:
+        """Click into one of the sidebar's fields and type."""
+        self.settle()
+        field = self.sidebar.get_by_label(label, exact=True)
+        field.click()
+        field.press_sequentially(text)
+
+    @property
+    def chips(self) -> Locator:
+        """What the list is filtered by, each as a button that takes it away."""
+        return self.page.locator("[class*='st-key-chip-']:not([data-stale='true'])").get_by_role(
+            "button"
+        )
+
+    def expect_chips(self, *labels: str) -> None:
+        """Wait until these stand above the grid, and no others."""
+        expect(self.chips).to_have_text([re.compile(f"{re.escape(one)}$") for one in labels])
+
+    def remove_chip(self, label: str) -> None:
+        """Take one of them away."""
+        self.settle()
+        self.chips.filter(has_text=label).click()
+
+    def choose_time(self, within: str) -> None:
+        """Click how long ago runs may have started."""
+        self.settle()
+        self.sidebar.locator(".st-key-since_filter").get_by_text(within, exact=True).click()
+
+    def choose_times(self, *, until: str) -> None:
+        """Ask for the runs that started before ``until``: year, month, day, hour and minute."""
+        self.settle()
+        self.sidebar.get_by_role("button", name="From … to …").click()
+        self.page.get_by_role("spinbutton", name=re.compile("^year, To")).click()
+        self.page.keyboard.type(until)
+        show = self.page.get_by_role("button", name="Show this time")
+        try:
+            show.click(timeout=3000)
+        except TooLate:
+            # A calendar lies over it.
+            self.page.get_by_test_id("stPopoverBody").get_by_text(re.compile("^From")).click()
+            show.click()
+
+    def sort_by(self, order: str) -> None:
+        """Choose an order for the whole list."""
+        self.settle()
+        self.area("sort").get_by_role("button").click()
+        self.page.get_by_role("menuitem", name=order, exact=True).click()
+
+    def brush(self, start: float, end: float) -> None:
+        """Draw over a stretch of the histogram, from 0, its left end, to 1; or click at one."""
+        y = self.hover_histogram(start)
+        self.page.mouse.down()
+        if end != start:
+            self.page.mouse.move(self._in_histogram(end)[0], y, steps=5)
+        self.page.mouse.up()
+
+    def hover_histogram(self, place: float) -> float:
+        """Move the mouse to the foot of the bars, from 0, their left end, to 1; how far down."""
+        self.settle()
+        expect(self.histogram).to_be_visible()
+        x, y = self._in_histogram(place)
+        self.page.mouse.move(x - 3, y)
+        self.page.mouse.move(x, y)
+        return y
+
+    def leave_out_columns(self, *names: str) -> None:
+        """Take columns out of the list by its menu."""
+        with self._columns_menu() as menu:
+            for name in names:
+                menu.get_by_role("button", name=re.compile(f"(Remove|Delete) {name}")).click()
+                expect(menu.get_by_text(name, exact=True)).to_have_count(0)
+
+    def add_columns(self, *names: str) -> None:
+        """Put columns at the end of the list by its menu."""
+        with self._columns_menu() as menu:
+            for name in names:
+                menu.get_by_role("combobox").click()
+                self.page.get_by_role("option", name=name, exact=True).click()
+                self.page.keyboard.press("Escape")
+                expect(menu.get_by_text(name, exact=True)).to_have_count(1)
+
+    def expect_columns(self, *headings: str) -> None:
+        """Wait until the grid has these columns, from the left."""
+        expect(self.runs.root.locator("th")).to_have_text(list(headings))
+
+    def count_clicks(self) -> None:
+        """Count, from now on, how often the mouse's button goes down."""
+        self.page.evaluate(
+            "() => { window.runManagerClicks = 0; window.addEventListener('pointerdown',"
+            " () => { window.runManagerClicks += 1; }, { capture: true }); }"
+        )
+
+    @property
+    def clicks(self) -> int:
+        """How often it went down since, on this page."""
+        return int(self.page.evaluate("() => window.runManagerClicks"))
+
+    def select_page(self) -> None:
+        """Select all runs on this page."""
+        self.settle()
+        self.area("select_page").get_by_role("button").click()
+
+    def select_all(self, count: int) -> None:
+        """Select all runs of the list: its page first, which offers the rest."""
+        self.select_page()
+        self.press(f"Select all {count:,} that match")
+        expect(self.area("selected")).to_contain_text(f"{count:,} selected, as of")
+
+    def expect_selected(self, count: int) -> None:
+        """Wait until so many runs are selected."""
+        expect(self.button(f"Delete {count:,}")).to_be_enabled()
+
+    def _in_histogram(self, place: float) -> tuple[float, float]:
+        """Where the foot of a bar is; at the left is the axis, and below are its times."""
+        box = self.histogram.bounding_box()
+        assert box is not None
+        left = box["x"] + _AXIS_WIDTH
+        return left + place * (box["width"] - _AXIS_WIDTH), box["y"] + box["height"] - _AXIS_HEIGHT
+
+    @contextmanager
+    def _columns_menu(self) -> Iterator[Locator]:
+        self.settle()
+        opener = self.area("columns").get_by_role("button")
+        opener.click()
+        menu = self.page.get_by_test_id("stPopoverBody")
+        expect(menu).to_be_visible()
+        yield menu
+        self.page.keyboard.press("Escape")
+        expect(menu).to_have_count(0)
 
     def _hear(self, kind: str, text: str) -> None:
         if kind == "error" and not any(words in text for words in _NOT_OURS):

@@ -25,7 +25,9 @@ _LOOK = f"""() => {{
   while (texts.nextNode()) {{
     const parent = texts.currentNode.parentElement, text = texts.currentNode.data;
     if (mark.test(text)) {{
-      if (parent.closest('[data-testid="stMarkdownContainer"]')) found.push("Markdown: " + text);
+      // A chip is a button, and its label Markdown, in which every sign has been escaped.
+      if (parent.closest('[data-testid="stMarkdownContainer"]')
+          && !parent.closest("[class*='st-key-chip-']")) found.push("Markdown: " + text);
       const tag = parent.closest(tags);
       if (tag) found.push(tag.tagName + ": " + text);
     }}
@@ -115,7 +117,7 @@ def look_at_list(ada: Dashboard, seen: Seen) -> None:
         expect(options.first).to_be_visible()
         seen.look(ada, f"what {label} offers")
         options.filter(has_text=re.compile(MARK)).first.click()
-        expect(ada.area("filtered-by")).to_be_visible()
+        expect(ada.chips).to_have_count(1)
         ada.settle()
         seen.look(ada, f"{label} chosen")
 
@@ -139,6 +141,10 @@ def look_at_deletion(ada: Dashboard, seen: Seen) -> None:
     expect(ada.dialog.get_by_text("will be deleted")).to_be_visible()
     ada.settle()
     seen.look(ada, "confirmation")
+    for name in ("Left out", "Tables", "Kept and left behind"):
+        ada.dialog.get_by_role("tab", name=name).click()
+        ada.settle()
+        seen.look(ada, f"confirmation, {name}")
     ada.confirm("Delete 1 run")
     expect(ada.area("result")).to_be_visible(timeout=30_000)
     ada.settle()
@@ -147,14 +153,19 @@ def look_at_deletion(ada: Dashboard, seen: Seen) -> None:
 
 def look_at_address(ada: Dashboard, seen: Seen, text: str) -> None:
     """Addresses that say ``text`` wherever they can."""
-    names = ("username", "workspace", "model", "without", "page", "page_size", "x")
+    names = (
+        "username", "workspace", "model", "without", "kind", "status", "since", "until", "error",
+        "longer_than", "sort", "columns", "page", "page_size", "x",
+    )  # fmt: skip
     for place, path, query in (
         ("address of a search", "/", {"search": text}),
+        ("address of a status", "/", {"status": text}),
+        ("address of an error", "/", {"error": text}),
         ("address of a list", "/", dict.fromkeys(names, text)),
         ("address of a run", "/run", {"id": text}),
     ):
         ada.visit(path, **query)
-        expect(ada.area("signed-in")).to_be_visible()
+        expect(ada.page.locator(".st-key-heading, .st-key-top").first).to_be_visible()
         ada.settle()
         seen.look(ada, place)
 

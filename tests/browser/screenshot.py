@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from playwright.sync_api import expect, sync_playwright
 
 from runmanager.demo.people import ADMIN_PASSWORD, ADMIN_USERNAME
-from tests.browser.conftest import ARGUMENTS, WIDE
+from tests.browser.conftest import ARGUMENTS
 from tests.browser.dashboard import Dashboard
 from tests.browser_needed import WHAT_TO_DO, find_browser
 from tests.processes import ROOT, AppProcess
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 DOCS = ROOT / "docs"
+SIZE = {"width": 1440, "height": 900}
 
 
 def main() -> int:
@@ -45,7 +46,7 @@ def main() -> int:
 
 def _signed_in(browser: Browser, base: str, scheme: str, **query: str) -> Dashboard:
     # Not a Literal for Playwright's stubs: "light" or "dark".
-    context = browser.new_context(viewport=WIDE, color_scheme=scheme)  # type: ignore[arg-type]
+    context = browser.new_context(viewport=SIZE, color_scheme=scheme)  # type: ignore[arg-type]
     ada = Dashboard(context, base).visit("/", **query)
     ada.fill_form(ADMIN_USERNAME, ADMIN_PASSWORD)
     expect(ada.area("heading")).to_be_visible(timeout=30_000)
@@ -56,7 +57,7 @@ def _signed_in(browser: Browser, base: str, scheme: str, **query: str) -> Dashbo
 def _select_some(ada: Dashboard) -> None:
     for row in (1, 2, 4):
         ada.runs.tick(row)
-    expect(ada.button("Delete 3 selected")).to_be_visible()
+    expect(ada.button("Delete 3")).to_be_visible()
 
 
 def _take_list(browser: Browser, base: str, file: Path) -> None:
@@ -73,7 +74,7 @@ def _take_list(browser: Browser, base: str, file: Path) -> None:
 
 
 def _take_confirmation(browser: Browser, base: str, file: Path) -> None:
-    ada = _signed_in(browser, base, "dark", username="kate")
+    ada = _signed_in(browser, base, "dark", username="kate", kind="failed")
     _select_some(ada)
     ada.ask_to_delete_selected(3)
     ada.settle()

@@ -61,7 +61,7 @@ def test_a_run_is_opened_in_a_new_tab_which_has_its_name(
         assert ada.page.title() == "Run Manager"
         ada.settle()
         with ada.context.expect_page() as opened:
-            ada.runs.open_in_new_tab(0)
+            ada.runs.click(0, "Tab")
         other = opened.value
         expect(other.locator(".st-key-run-title")).to_contain_text("**Order** <b>7</b>")
         expect(other).to_have_title(":material/delete: **Order** <b>7</b> · Run Manager")
@@ -116,7 +116,7 @@ def test_numbers_and_statuses_are_shown_as_they_are_stored(
     for status in ("https://x.example", ":streamlit:", "a\\b"):
         run = host.add_run(status=status, initial_data='{"small": 17}', metadata=stored)
         ada = tab().visit("/run", id=run)
-        expect(ada.area("run-title").locator(".run-status")).to_have_text(status)
+        expect(ada.area("run-title").locator(".run-status")).to_have_text(f"○ {status}")
         expect(ada.area("run-title").locator("a, img")).to_have_count(0)
         expect(ada.page.get_by_test_id("stJson")).to_have_count(1)
         for number in ("1234567890123456789", "1e400", "9007199254740993"):
@@ -128,8 +128,8 @@ def test_numbers_and_statuses_are_shown_as_they_are_stored(
 def test_a_status_has_its_colour(tab: Callable[..., Dashboard], host: HostWriter) -> None:
     ada = tab().visit("/run", id=host.add_run(status="failed"))
     drawn = ada.area("run-title").locator(".run-status")
-    expect(drawn).to_have_text("failed")
-    assert drawn.evaluate("one => getComputedStyle(one).getPropertyValue('--status')") == "#dc4c4c"
+    expect(drawn).to_have_text("✕ failed")
+    expect(drawn).to_have_css("background-color", "rgb(251, 208, 208)")
 
 
 def test_two_times_never_look_alike(tab: Callable[..., Dashboard], host: HostWriter) -> None:
@@ -141,14 +141,13 @@ def test_two_times_never_look_alike(tab: Callable[..., Dashboard], host: HostWri
     ada = tab(timezone_id="Europe/Berlin").visit()
     ada.expect_ids("at-1", "at-0")
     # A screen reader is told the times so; how they are drawn is the column's format.
-    expect(ada.runs.cells("Time (Europe/Berlin)")).to_have_text(
+    expect(ada.runs.cells("Started (Europe/Berlin)")).to_have_text(
         ["2026-10-25 02:30:00+01:00", "2026-10-25 02:30:00+02:00"]
     )
-    ada.press("Select all on this page")
+    ada.select_page()
     ada.ask_to_delete_selected(2)
     ada.settle()
-    confirmed = Grid(ada.page, ada.dialog.get_by_test_id("stDataFrame").first)
-    expect(confirmed.cells("Time (Europe/Berlin)")).to_have_text(
+    expect(ada.shown_in_dialog.cells("Started (Europe/Berlin)")).to_have_text(
         ["2026-10-25 02:30:00+01:00", "2026-10-25 02:30:00+02:00"]
     )
     ada.visit("/run", id="at-0")
@@ -169,7 +168,7 @@ def test_no_table_offers_a_download_and_all_can_be_copied(
     ada.tick(run)
     seen = offers(ada)
     ada.runs.focus(ada.runs.row_of("ID", run), "")
-    for _column in ("Open", "Tab", "ID", "Name"):
+    for _column in ("Status", "ID", "Name"):
         ada.page.keyboard.press("ArrowRight")
     ada.page.keyboard.press("Control+C")
     ada.page.wait_for_function(

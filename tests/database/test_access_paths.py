@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from tests.hosts import HostWriter
 
 # So small that a few dozen runs are many, and are searched in many slices ...
-SMALL = Limits(exact_to=3, count_seconds=5, search=SearchBudget(first=2, growth=2, seconds=60))
+SMALL = Limits(3, 6, count_seconds=5, search=SearchBudget(first=2, growth=2, seconds=60))
 # ... of which each is the last for the moment.
-IMPATIENT = Limits(exact_to=3, count_seconds=5, search=SearchBudget(first=2, growth=2, seconds=0))
+IMPATIENT = Limits(3, 6, count_seconds=5, search=SearchBudget(first=2, growth=2, seconds=0))
 NAMES = ("Order 1", "order 2", "50 % off", "Invoice", None)
 USERS = ("kate", "tom", None)
 SPACES = ("Ops", "Lab", None)

@@ -49,6 +49,7 @@ CALLS: dict[str, Callable[[RunManager, Actor], object]] = {
     "finding.require_admin": lambda m, a: m.finding.require_admin(a),
     "finding.browse": lambda m, a: m.finding.browse(a, RunFilter(), PageRequest()),
     "finding.search_on": lambda m, a: m.finding.search_on(a, RunFilter(), RunPage((), 0, 1, 50)),
+    "finding.freeze": lambda m, a: m.finding.freeze(a, RunFilter()),
     "finding.start_count": lambda m, a: m.finding.start_count(a, RunFilter()),
     "finding.count": lambda m, a: m.finding.count(a, "x"),
     "finding.stop_count": lambda m, a: m.finding.stop_count(a, "x"),
@@ -99,7 +100,9 @@ def test_every_call_of_the_service_is_among_those_tested(manager: RunManager) ->
     }
     without_actor = {
         "finding.close",
+        "finding.forget_totals",
         "finding.offered",
+        "finding.sorts",
         "reviewing.log_tables",
         "reviewing.unreadable",
         "deleting.denied",

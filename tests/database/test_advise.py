@@ -103,6 +103,7 @@ def test_what_is_advised_gives_the_order_of_the_list(host: HostWriter, nulls: st
             f"workspace_id = '{workspace}'",
             "run_metadata_workspace_id_created_at_thread_id_idx",
         ),
+        ("status = 'failed'", "run_metadata_status_created_at_thread_id_idx"),
     ):
         newest = NEWEST.format(nulls)
         plan = host.execute(
@@ -184,6 +185,8 @@ def test_what_is_there_in_an_equally_useful_form_is_not_advised(host: HostWriter
         "CREATE EXTENSION pg_trgm; CREATE INDEX ON run_metadata (created_at);"
         "CREATE INDEX ON run_metadata (user_id, created_at DESC);"
         "CREATE INDEX ON run_metadata (workspace_id, created_at, status);"
+        "CREATE INDEX ON run_metadata (status, created_at, run_name);"
+        "CREATE INDEX ON run_metadata (created_at, status);"
         "CREATE INDEX ON run_metadata USING hash (parent_thread_id);"
         "CREATE INDEX ON run_metadata USING gin (thread_id gin_trgm_ops, run_name gin_trgm_ops);"
         "CREATE INDEX ON logs (thread_id, created_at)"

@@ -141,12 +141,42 @@ def test_no_text_in_a_filter_is_an_error(
     host: HostWriter, manager: RunManager, admin: Actor
 ) -> None:
     host.add_run(user="kate", workspace="Ops")
+    has_errors = "error" in manager.finding.offered
+    # Hypothesis makes no lone surrogates unasked.
+    texts = st.text(max_size=20) | st.sampled_from(["\ud800", "a\0b", "\\", "%_"])
 
-    @given(st.text(max_size=20), st.text(max_size=20), st.text(max_size=20))
-    def listing_never_raises(search: str, username: str, workspace: str) -> None:
-        manager.finding.list_runs(admin, RunFilter(search, username, workspace), PageRequest())
+    @given(texts, texts, texts, texts)
+    def listing_never_raises(search: str, username: str, workspace: str, status: str) -> None:
+        error = search if has_errors else ""
+        asked = RunFilter(search, username, workspace, status=(status,), error=error)
+        manager.finding.list_runs(admin, asked, PageRequest())
 
     listing_never_raises()
+
+
+@pytest.mark.parametrize(
+    ("error", "found"),
+    [
+        ("timeouterror", ["TimeoutError: 30 s"]),
+        ("%", ["50 % of \\ is _"]),
+        ("\\", ["50 % of \\ is _"]),
+        ("_", ["50 % of \\ is _"]),
+        ("step 3", ["first line\nstep 3"]),
+        ("line\nstep", ["first line\nstep 3"]),
+        ("ÄRGER", ["ärger"]),
+        ("a\0b", []),
+        ("\ud800", []),
+        ("nothing", []),
+    ],
+)
+def test_an_error_is_found_by_any_part_of_its_text(
+    host: HostWriter, manager: RunManager, admin: Actor, error: str, found: list[str]
+) -> None:
+    errors = {
+        host.add_run(error_message=text): text
+        for text in ("TimeoutError: 30 s", "50 % of \\ is _", "first line\nstep 3", "ärger", None)
+    }
+    assert [errors[run] for run in ids(manager, admin, RunFilter(error=error))] == found
 
 
 def test_a_search_looks_at_ids_and_names_only(

@@ -18,6 +18,7 @@ from runmanager.filters import RunFilter
 from runmanager.paging import PageRequest
 from runmanager.queries.listing.limits import Limits, SearchBudget
 from tests.conftest import every_shape
+from tests.hosts import LONG_AGO
 from tests.operations import delete, deleted, errors, execute_here, in_batches_of
 from tests.statements import recorded
 
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 ALL = RunFilter()
 # So small that each path to a page is taken: walk, jump, search in slices, gather.
 SMALL = Limits(exact_to=3, count_seconds=5, search=SearchBudget(first=2, growth=2, seconds=60))
-OPTIONAL = ("completed_at", "error_message", "parent_thread_id", "llm_model", "sop", "metadata")
+OPTIONAL = ("parent_thread_id", "llm_model", "sop", "metadata")
+SHOWN = ("completed_at", "error_message")
 # The statement that reads who inherits from whom, sent whenever the host's schema is read.
 READS_SCHEMA = "pg_inherits"
 
@@ -66,6 +68,21 @@ def test_a_list_reads_no_column_that_it_does_not_show(
     assert len(everything) == 12
     # Nothing failed: the schema did not have to be read again.
     assert not any(READS_SCHEMA in one for one in statements)
+
+
+@pytest.mark.parametrize("limits", [None, SMALL], ids=["few", "many"])
+def test_a_column_that_it_shows_may_go_meanwhile(
+    host: HostWriter, open_manager: OpenManager, admin: Actor, limits: Limits | None
+) -> None:
+    manager = open_manager(limits=limits)
+    host.add_runs(12, error_message="Timeout\nin step 3", completed_at=LONG_AGO)
+    request = PageRequest(2, 5)
+    (first, *_others) = manager.finding.browse(admin, ALL, request).items
+    assert (first.error, first.completed_at) == ("Timeout", LONG_AGO)
+    for column in SHOWN:
+        host.execute(f"ALTER TABLE run_metadata DROP COLUMN {column}")
+    (first, *_others) = manager.finding.browse(admin, ALL, request).items
+    assert (first.error, first.completed_at) == (None, None)
 
 
 def test_the_page_of_a_run_goes_on_without_a_fact_that_is_gone(

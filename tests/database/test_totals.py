@@ -37,7 +37,8 @@ def many(host: HostWriter) -> HostWriter:
 
 
 def first(manager: RunManager, admin: Actor, **conditions: str) -> RunPage:
-    page = manager.finding.browse(admin, RunFilter(**conditions), PageRequest(), None)
+    run_filter = RunFilter.from_query(conditions)
+    page = manager.finding.browse(admin, run_filter, PageRequest(), None)
     assert len(page.items) == 50
     return page
 

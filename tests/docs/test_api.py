@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -39,9 +40,11 @@ def documents(text: str) -> list[Any]:
 def test_every_call_works_as_it_stands(host: HostWriter, tmp_path: Path) -> None:
     set_password(host, "ada", "demo-admin")
     host.add_run(name="Old order", user="kate", workspace="Ops")
+    began = datetime.now(UTC) - timedelta(hours=1)
     run = host.add_run(
-        name="New order", created_at="2026-05-03 14:02:11Z", user="kate", error_message="Timeout"
-    )
+        name="New order", status="failed", created_at=began,
+        completed_at=began + timedelta(minutes=7), user="kate", error_message="Timeout",
+    )  # fmt: skip
     host.add_traces(run, checkpoints=2, writes=1, blobs=2, logs=1)
     host.execute("UPDATE logs SET level = 'ERROR'")
     with live(host.url, tmp_path, RUNMANAGER_JWT_SECRET=SECRET) as running:
@@ -51,20 +54,25 @@ def test_every_call_works_as_it_stands(host: HostWriter, tmp_path: Path) -> None
             capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
-    health, listed, users, spaces, without, filters, values, *rest = documents(done.stdout)
+    health, listed, users, spaces, without, failed, *rest = documents(done.stdout)
+    statuses, spans, behind, filters, values, *rest = rest
     facts, log, text, checkpoints, blobs, plan, deleted = rest
     assert health == {"status": "ok", "database": True}
     assert [one["name"] for one in listed["runs"]] == ["New order", "Old order"]
     assert users == {"usernames": ["kate"]}
     assert spaces == {"workspaces": [host.workspace("Ops")]}
     assert without["runs"] == []
+    assert [(one["id"], one["error"]) for one in failed["runs"]] == [(run, "Timeout")]
+    assert statuses["statuses"] == [{"status": "failed", "kind": "failed", "runs": 1}]
+    assert sum(one["failed"] for one in spans["buckets"]) == 1
+    assert [one["name"] for one in behind["runs"]] == ["Old order"]
     assert [one["key"] for one in filters["filters"]] == list(ENTRIES)
     assert values["values"] == [{"value": host.workspace("Ops"), "name": "Ops"}]
     assert facts["id"] == run
     assert text == {"text": "Timeout", "length": 7}
     assert [line["level"] for line in log["logs"]] == ["ERROR"]
     assert (checkpoints["total"], blobs["total"]) == (2, 2)
-    assert (plan["total"], plan["by_status"]) == (1, {"completed": 1})
+    assert (plan["total"], plan["by_status"]) == (1, {"failed": 1})
     assert deleted == {"deleted_count": 1, "failed": []}
     assert host.is_gone(run)
     audit = [line for line in running.log.read_text().splitlines() if "runmanager.audit" in line]
@@ -74,7 +82,7 @@ def test_every_call_works_as_it_stands(host: HostWriter, tmp_path: Path) -> None
 
 
 def test_every_call_is_there() -> None:
-    for path in ("token", "health", "runs?", "usernames", "workspaces", "runs/$RUN -H",
-                 "runs/$RUN/logs", "runs/$RUN/checkpoints", "runs/$RUN/blobs", "deletion-plan",
-                 "-X DELETE $API/runs"):  # fmt: skip
+    for path in ("token", "health", "runs?", "usernames", "workspaces", "statuses?", "histogram?",
+                 "after=", "runs/$RUN -H", "runs/$RUN/logs", "runs/$RUN/checkpoints",
+                 "runs/$RUN/blobs", "deletion-plan", "-X DELETE $API/runs"):  # fmt: skip
         assert path in CALLS

@@ -89,7 +89,7 @@ def test_each_role_that_it_makes_finds_and_reviews(
     run_filter = RunFilter(search="order", username="kate", workspace=host.workspace("Ops"))
     assert manager.finding.list_runs(admin, run_filter, PageRequest()).total == 2
     assert len(manager.finding.browse(admin, run_filter, PageRequest()).items) == 2
-    for key in manager.finding.offered:
+    for key in manager.finding.listed:
         if key != "search":
             assert manager.finding.choices(admin, key, RunFilter()).is_complete
     assert manager.finding.usernames(admin) == ("kate",)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
-import shutil
 import subprocess
 import time
 import urllib.request
@@ -13,8 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
+from tests.npm import install
 from tests.processes import free_port
 
 if TYPE_CHECKING:
@@ -25,32 +21,6 @@ FOLDER = Path(__file__).with_name("provider")
 # With characters that have to be encoded in a header.
 CLIENT_ID, CLIENT_SECRET = "run-manager", "100% of the tests' own + no one else's: this"
 START_SECONDS = 30
-WHAT_TO_DO = (
-    "No Node.js with npm: install both (Debian: apt install nodejs npm). The tests of single "
-    "sign-on start a real provider, oidc-provider, which runs on it."
-)
-
-
-def install() -> str:
-    """The program that runs the provider, once what it needs is beside it."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        pytest.fail(WHAT_TO_DO)
-    lock = FOLDER / "package-lock.json"
-    wanted = hashlib.sha256(lock.read_bytes()).hexdigest()
-    stamp = FOLDER / "node_modules" / ".installed"
-    # Several workers may want it at once.
-    with lock.open("rb") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        if not stamp.exists() or stamp.read_text() != wanted:
-            command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-            done = subprocess.run(  # noqa: S603  the program that was found, on our own file
-                command, cwd=FOLDER, capture_output=True, text=True, timeout=300, check=False
-            )
-            if done.returncode:
-                pytest.fail(f"npm cannot install the provider of the tests:\n{done.stderr}")
-            stamp.write_text(wanted)
-    return node
 
 
 @dataclass
@@ -99,7 +69,7 @@ class RealProvider:
             },
         }
         self._process = subprocess.Popen(  # noqa: S603  our own program
-            [install(), "provider.mjs", json.dumps(told)],
+            [install(FOLDER), "provider.mjs", json.dumps(told)],
             cwd=FOLDER, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         deadline = time.monotonic() + START_SECONDS

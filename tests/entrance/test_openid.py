@@ -10,8 +10,9 @@ from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 import pytest
 
 from tests.entrance.browsing import problem
-from tests.entrance.openid_provider import RealProvider, install
+from tests.entrance.openid_provider import FOLDER, RealProvider
 from tests.hosts import PASSWORD
+from tests.npm import install
 from tests.processes import AppProcess, settings_for
 
 if TYPE_CHECKING:
@@ -381,4 +382,4 @@ def test_without_node_the_tests_fail_and_say_what_to_install(
 ) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(pytest.fail.Exception, match="apt install nodejs npm"):
-        install()
+        install(FOLDER)

@@ -12,10 +12,11 @@ from unittest.mock import patch
 
 import pytest
 import streamlit as st
+from streamlit.runtime.fragment import MemoryFragmentStorage
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
 from streamlit.testing.v1 import AppTest, local_script_runner
 
-from pages.parts import run_total, selection, session
+from pages.parts import filtering, later, run_total, selection, session
 from runmanager.entrance.identity import Identity
 from tests.hosts import PASSWORD
 
@@ -31,14 +32,29 @@ T = TypeVar("T")
 PAGES = Path(__file__).parents[2] / "pages"
 
 
+class _Parts(MemoryFragmentStorage):
+    """The parts of a page, and which of them were run by themselves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.run: set[str] = set()
+
+    def lookup(self, key: str) -> Callable[[], Any]:
+        """The part of that id, to be run."""
+        self.run.add(key)
+        return super().lookup(key)
+
+
 class Visitor:
     """Somebody at the dashboard, signed in or not; what they see and what they do."""
 
     def __init__(self, service: RunManager, script: str = "shell.py") -> None:
         self._service = service
         self.app = AppTest.from_file(PAGES / script, default_timeout=30)
+        self.app._fragment_storage = self._parts = _Parts()
         self.identity: Identity | None = None
         self._edits: dict[str, dict[str, Any]] = {}
+        self._states: dict[str, dict[str, Any]] = {}
 
     def signed_in_as(self, name: str, password: str = PASSWORD) -> Visitor:
         """Sign in by the door's own call; its identity is what the guard tells Streamlit."""
@@ -47,7 +63,7 @@ class Visitor:
         self.app.user = self.identity.fields()
         return self
 
-    def at(self, page: str = "runs.py", /, **query: str) -> Visitor:
+    def at(self, page: str = "runs.py", /, **query: str | list[str]) -> Visitor:
         """Visit a page with these query parameters."""
         if page != "runs.py":
             # Only a run registers the pages.
@@ -67,6 +83,11 @@ class Visitor:
         for grid in self.app.data_editor:
             if edits := self._edits.get(grid.proto.id):
                 states.widgets.add(id=grid.proto.id, string_value=json.dumps(edits))
+        # Nor what was done to elements that it does not know.
+        for element_id, state in self._states.items():
+            states.widgets.add(id=element_id, **state)
+        self._states.clear()
+        self._parts.run.clear()
         self.app._run(states)
         assert not self.app.exception, self.app.exception[0].message
         return self
@@ -87,6 +108,11 @@ class Visitor:
         self.app.button(key=key).click()
         return self.look()
 
+    def widget(self, kind: str, name: str) -> Any:
+        """The one widget of a kind, such as "multiselect", whose key begins with ``name``."""
+        (found,) = [one for one in self.app.get(kind) if str(one.key).startswith(name)]
+        return found
+
     def has_button(self, key: str) -> bool:
         """Whether there is a button of that key."""
         return any(button.key == key for button in self.app.button)
@@ -100,6 +126,26 @@ class Visitor:
         )
         for thread_id in thread_ids:
             edits["edited_rows"][str(rows.index(thread_id))] = {"select": to}
+        return self.look()
+
+    def type_new(self, key: str, text: str) -> Visitor:
+        """Type into the select box of that key what it does not list."""
+        self._states[self.app.selectbox(key=key).proto.id] = {"string_value": text}
+        return self.look()
+
+    def open_tab(self, label: str) -> Visitor:
+        """Open the tab whose label begins with this; it stays open until another is."""
+        (container,) = self.app.get("tab_container")
+        labels = [str(tab.label) for tab in container.children.values()]  # type: ignore[union-attr]  # tabs
+        (chosen,) = (one for one in labels if one.startswith(label))
+        self._states[container.proto.tab_container.id] = {"string_value": chosen}
+        return self.look()
+
+    def choose_on_chart(self, **selected: Any) -> Visitor:
+        """Select a stretch (``brush``) or bars (``bar``) of the chart, as the browser tells it."""
+        chosen = json.dumps({"selection": {"brush": {}, "bar": []} | selected})
+        assert self.chart is not None
+        self._states[self.chart.id] = {"string_value": chosen}
         return self.look()
 
     def finish_deletion(self) -> Visitor:
@@ -121,7 +167,17 @@ class Visitor:
     @property
     def selection(self) -> set[str]:
         """The ids that are selected, on whichever page."""
-        return set(self.held(selection._Selection).runs)
+        return set(self.held(selection._Selection).ids)
+
+    @property
+    def drawn(self) -> set[str]:
+        """The parts of the page, by their keys in filtering.py, that were drawn at the last look.
+
+        Empty where it was the whole page. After a click that asks for some parts only those are
+        there.
+        """
+        ids = {name: self._parts.resolve_target(name) for name in filtering.ALL_OF_IT}
+        return {name for name, of_part in ids.items() if self._parts.run & set(of_part)}
 
     @property
     def is_counting(self) -> bool:
@@ -131,12 +187,23 @@ class Visitor:
     @property
     def rows(self) -> list[str]:
         """The ids in the grid of runs, from the top; [] where there is no grid."""
-        return [str(one) for one in self.grid["thread_id"]] if self.tables("thread_id") else []
+        return [str(one) for one in self.grid["id"]] if self.tables("select", "id") else []
 
     @property
     def grid(self) -> pd.DataFrame:
         """The grid of runs."""
-        return self.tables("thread_id")[0]
+        return self.tables("select")[0]
+
+    @property
+    def chips(self) -> dict[str, str]:
+        """The chips above the grid: what each sends as its label, by its key."""
+        keys = {str(one.key): one.label for one in self.app.button}
+        return {key[5:]: label for key, label in keys.items() if key.startswith("chip-")}
+
+    @property
+    def chart(self) -> Any:
+        """The chart of runs over time, as it is sent; None where there is none."""
+        return next((one.proto for one in self.app.get("vega_lite_chart")), None)
 
     def tables(self, *columns: str) -> list[pd.DataFrame]:
         """The tables on the page that have all of these columns."""
@@ -177,6 +244,12 @@ class Visitor:
         drawn = [*app.dataframe, *app.selectbox, *app.text_input, *app.button, *app.text]
         says = [one.value for one in app.error]
         return says == ["Sign in to use Run Manager."] and not drawn and not app.sidebar.children
+
+
+@pytest.fixture(autouse=True)
+def no_browser(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give no browser time to paint the list: there is none."""
+    monkeypatch.setattr(later, "_PAINTING_SECONDS", 0.0)
 
 
 @pytest.fixture

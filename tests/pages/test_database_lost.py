@@ -79,3 +79,15 @@ def test_a_slow_database_is_stopped_and_said_to_be_slow(
     ada.look()
     assert "**The database did not answer**" in [one.value for one in ada.app.markdown]
     assert any("took too long" in one for one in ada.texts)
+
+
+@pytest.mark.parametrize("button", ["fold_histogram", "columns_reset"])
+def test_what_an_admin_chooses_meanwhile_is_no_error_of_our_own(
+    ada: Visitor, host: HostWriter, button: str
+) -> None:
+    host.add_run()
+    ada.at()
+    with away(host):
+        # A traceback of the page's own fails this.
+        ada.press(button)
+    assert list(ada.look().app.dataframe)

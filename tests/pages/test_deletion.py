@@ -38,12 +38,19 @@ def test_the_dialog_says_exactly_what_goes(ada: Visitor, host: HostWriter) -> No
     ada.at().press("select_page").press("delete_selected")
     assert "**7 runs** and every trace of them will be deleted: **35 rows**" in said(ada)
     assert "This cannot be undone." in said(ada)
-    tables = ada.tables("Table", "Rows")[0]
+    assert {
+        "Status: completed 7",
+        "Users: no user 7",
+        "Workspaces: no workspace 7",
+        "Started: 1 Jan 2025, 12:00:00 UTC",
+    } <= set(ada.texts)
+    assert list(ada.tables("Run", "Status")[0]["ID"]) == ids[::-1]
+    tables = ada.open_tab("Tables").tables("Table", "Rows")[0]
     assert dict(zip(tables["Table"], tables["Rows"], strict=True)) == dict.fromkeys(
         ("run_metadata", "checkpoint_blobs", "checkpoint_writes", "checkpoints", "logs"), 7
     )
-    assert len(ada.tables("Run", "Status")[0]) == 5
-    assert "and 2 more runs" in said(ada)
+    assert "Nothing of these runs stays." in ada.open_tab("Kept").texts
+    assert "No run is left out." in ada.open_tab("Left out").texts
     assert ada.app.button(key="confirm_deletion").label == "Delete 7 runs"
     assert not ada.app.button(key="confirm_deletion").disabled
     assert not any(host.is_gone(run) for run in ids)
@@ -94,7 +101,8 @@ def test_running_runs_are_left_out_unless_included(ada: Visitor, host: HostWrite
     ada.look().press("confirm_deletion").finish_deletion()
     assert host.is_gone(done)
     assert not host.is_gone(running)
-    assert ada.selection == {running}
+    # What was left out is not left selected, beside a red button.
+    assert ada.selection == set()
 
 
 def test_only_running_runs_leave_nothing_to_confirm(ada: Visitor, host: HostWriter) -> None:
@@ -131,9 +139,12 @@ def test_the_dialog_says_what_the_hosts_keys_hold_keep_and_take(
     host.execute("INSERT INTO notes VALUES (%s), (%s)", free, free)
     ada.at().press("select_page").press("delete_selected")
     assert "**1 run is held by rows that the application keeps, and stays.**" in said(ada)
-    assert any(one.startswith("Rows of “bills” refer to its row") for one in ada.texts)
-    assert "1 reference is cleared in “invoices”, whose rows are kept." in ada.texts
-    tables = ada.tables("Table", "Rows")[0]
+    (reason,) = ada.open_tab("Left out 1").tables("Run", "Reason")[0]["Reason"]
+    assert reason.startswith("Rows of “bills” refer to its row")
+    assert reason in ada.texts
+    kept = "1 reference is cleared in “invoices”, whose rows are kept."
+    assert kept in ada.open_tab("Kept and left behind 1").texts
+    tables = ada.open_tab("Tables").tables("Table", "Rows")[0]
     assert dict(zip(tables["Table"], tables["Rows"], strict=True))["notes"] == 2
     assert ada.app.button(key="confirm_deletion").label == "Delete 1 run"
     ada.press("confirm_deletion").finish_deletion()
@@ -160,8 +171,7 @@ def test_a_plan_that_is_out_of_date_is_said_and_made_again(ada: Visitor, host: H
     ada.press("confirm_deletion")
     assert any("changed since the plan. Plan it again." in one for one in ada.texts)
     assert not host.is_gone(run)
-    ada.press("try_again")
-    tables = ada.tables("Table", "Rows")[0]
+    tables = ada.press("try_again").open_tab("Tables").tables("Table", "Rows")[0]
     assert "notes" in list(tables["Table"])
     ada.press("confirm_deletion").finish_deletion()
     assert host.is_gone(run)
@@ -215,11 +225,11 @@ def test_the_host_s_own_word_for_running_is_left_out_and_blue(
     session.provide(open_manager(running_words=("brewing",)))
     ada = Visitor(session.service()).signed_in_as("ada")
     run = host.add_run(status="Brewing")
-    assert "#3b82f6" in ada.at().everything
+    assert "#d8e6fd" in ada.at().everything
     ada.press("select_page").press("delete_selected")
     assert "1 run still running is left out." in said(ada)
     assert unknown(ada) == []
-    assert "#3b82f6" in ada.at_run(run).status
+    assert "#d8e6fd" in ada.at_run(run).status
 
 
 @pytest.mark.parametrize("typed", ["", "100", "101 runs", "1.01", "٢", "-101"])
@@ -318,7 +328,7 @@ def test_what_another_table_keeps_is_named(host: HostWriter, open_manager: OpenM
     session.provide(manager)
     ada = Visitor(manager).signed_in_as("ada").at_run(run)
     assert "Left behind when this run is deleted: 2 rows in audit" in ada.texts
-    ada.press("delete_run")
+    ada.press("delete_run").open_tab("Kept and left behind 1")
     assert "Left behind: 2 rows in audit" in ada.texts
     ada.press("confirm_deletion").finish_deletion()
     assert host.count("audit", run) == 2
@@ -328,12 +338,13 @@ def test_a_deletion_that_is_running_can_be_watched_from_another_session(
     ada: Visitor, host: HostWriter, visitor: Callable[..., Visitor]
 ) -> None:
     ids = host.add_runs(2)
+    other = visitor().signed_in_as("ada").at()
+    ada.at().tick(*ids).press("delete_selected")
     with host.connection.transaction():
         host.execute("SELECT 1 FROM run_metadata FOR UPDATE")
-        ada.at().tick(*ids).press("delete_selected").press("confirm_deletion")
+        ada.press("confirm_deletion")
         assert ada.has_button("stop_operation")
-        other = visitor().signed_in_as("ada").at()
-        assert other.has_button("stop_operation")
+        assert other.look().has_button("stop_operation")
     other.finish_deletion()
 
 

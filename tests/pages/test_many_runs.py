@@ -12,6 +12,7 @@ from pages.parts.filter_form import WIDGETS, ChoiceBox
 from runmanager.queries.listing.limits import Limits, SearchBudget
 from runmanager.records import CountState
 from tests.operations import until
+from tests.pages.asked import recorded_here
 from tests.pages.conftest import Visitor
 from tests.statements import recorded
 
@@ -101,8 +102,25 @@ def test_all_runs_are_counted_on_request_and_then_have_numbered_pages(
     assert "31–40 of 40" in ada.texts  # noqa: RUF001
     ada.app.pagination(key="page_number").select(2)
     assert ada.look().rows == forty[10:20]
-    ada.press("refresh")
+    ada.look().press("refresh")
     assert "about 40 runs" in ada.texts
+
+
+def test_a_count_is_the_total_of_the_list_it_was_started_for_only(
+    ada: Visitor, host: HostWriter, forty: list[str]
+) -> None:
+    ada.at(page_size="4").app.button(key="count_exactly").click()
+    # Another list before the count is over, which is not counted to its end either.
+    ada.app.query_params = {
+        "page_size": "4",
+        "username": "kate",
+        "workspace": host.workspace("Ops"),
+    }
+    until(lambda: not ada.look().is_counting)
+    assert "5+ runs" in ada.look().texts
+    # Back in the list that was counted: that total is from before it was read anew.
+    ada.app.query_params = {"page_size": "4"}
+    assert "about 40 runs" in ada.look().texts
 
 
 def test_a_count_that_fails_says_why_as_plain_text(
@@ -130,11 +148,11 @@ def test_a_rare_word_is_searched_for_a_part_of_the_way_then_on_request(
     ada.at(search="rare")
     assert "0 runs so far" in ada.texts
     assert "Searched back to 1 Mar 2025, 11:51:00 UTC" in ada.texts
-    assert not ada.has_button("delete_selected")
-    with ada.only("list"):
-        ada.press("search_on")
-    assert ada.rows == ["run-39"]
-    assert "1 run" in ada.texts
+    assert "**Nothing found yet**" in [one.value for one in ada.app.markdown]
+    assert not any(" of " in one for one in ada.texts)
+    assert ada.app.button(key="delete_selected").disabled
+    assert ada.press("search_on").rows == ["run-39"]
+    assert {"1 run", "1 of 1"} <= set(ada.texts)
     assert not ada.has_button("search_on")
 
 
@@ -143,12 +161,19 @@ def test_a_whole_thread_id_is_found_at_once(ada: Visitor, forty: list[str]) -> N
     assert ada.rows == ["run-39"]
     assert {"1 run", "Has exactly this id · not all names searched"} <= set(ada.texts)
     assert not any("so far" in one or "Searched" in one for one in ada.texts)
-    with ada.only("list"):
-        ada.press("search_on")
-    assert ada.rows == ["run-39"]
-    assert "1 run" in ada.texts
+    assert ada.press("search_on").rows == ["run-39"]
+    assert {"1 run", "1 of 1"} <= set(ada.texts)
     assert not any("exactly" in one for one in ada.texts)
     assert not ada.has_button("search_on")
+
+
+def test_others_that_have_a_whole_thread_id_in_their_name_are_found_by_searching_on(
+    ada: Visitor, host: HostWriter, forty: list[str]
+) -> None:
+    host.add_run("run-40", name="Again: run-39", created_at=NOON - timedelta(minutes=40))
+    assert ada.at(search="run-39").rows == ["run-39"]
+    assert ada.press("search_on").rows == ["run-39", "run-40"]
+    assert {"2 runs", "1–2 of 2"} <= set(ada.texts)  # noqa: RUF001
 
 
 def test_a_common_word_fills_its_page_at_once(ada: Visitor, forty: list[str]) -> None:
@@ -190,13 +215,14 @@ def test_turning_a_page_reads_its_rows_and_counts_nothing(
         kept.look()
 
 
-def test_a_search_draws_the_list_only_and_reads_no_choices(
+def test_a_search_draws_what_depends_on_it_but_not_the_form_and_reads_no_choices(
     kept: Visitor, impatient: RunManager, forty: list[str]
 ) -> None:
-    with recorded(impatient) as statements, kept.only("filters"):
+    with recorded_here(impatient) as statements, kept.only("form"):
         kept.app.text_input(key="search_filter").set_value("order")
         kept.look()
     assert kept.rows == forty[:10]
+    assert kept.drawn == {"list", "head", "histogram", "kinds", "errors"}
     assert not list(kept.app.selectbox)
     # The first slice, and whether it is a whole thread id; the planner's guess, and the count with
     # its time limit.
@@ -204,14 +230,12 @@ def test_a_search_draws_the_list_only_and_reads_no_choices(
     assert not any("workspaces.id = used" in one for one in statements)
 
 
-def test_another_size_or_workspace_draws_the_list_only(
-    kept: Visitor, impatient: RunManager
-) -> None:
-    with recorded(impatient) as statements, kept.only("filters"):
+def test_another_size_draws_the_list_only(kept: Visitor, impatient: RunManager) -> None:
+    with recorded(impatient) as statements, kept.only("form"):
         kept.app.selectbox(key="rows_per_page").select(25)
         kept.look()
     assert len(kept.rows) == 25
-    assert not list(kept.app.selectbox)
+    assert kept.drawn == {"list", "head"}
     # What the planner believes, and the rows.
     assert len(statements) == OPENING + 2
 
@@ -221,7 +245,7 @@ def test_a_choice_of_a_user_reads_their_workspaces_and_rows(
 ) -> None:
     user = kept.app.selectbox(key="username_filter")
     user.select_index([one.partition("·")[0] for one in user.options].index("kate"))
-    with recorded(impatient) as statements, kept.only("filters"):
+    with recorded_here(impatient) as statements, kept.only("form"):
         kept.look()
     assert kept.rows == forty[1:20:2]
     assert sum("set_config" in one for one in statements) <= 4
@@ -231,7 +255,7 @@ def test_a_choice_of_a_user_reads_their_workspaces_and_rows(
 def test_a_whole_page_asks_who_it_is_for_once_in_each_transaction(
     kept: Visitor, impatient: RunManager
 ) -> None:
-    with recorded(impatient) as statements:
+    with recorded_here(impatient) as statements:
         kept.look()
     # Who this is, all lists of filters, running operations, and the rows with their time limit.
     lists = sum(isinstance(one, ChoiceBox) for one in WIDGETS.values())

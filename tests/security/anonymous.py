@@ -116,7 +116,8 @@ def pages(target: Target) -> list[str]:
 def api_paths(target: Target) -> list[str]:
     """The API's own addresses, which answer by themselves."""
     run = f"{PREFIX}/runs/{target.run_id}"
-    rest = ("runs", "usernames", "workspaces", "filters", "openapi.json", "health", "token", "docs")
+    rest = ("runs", "statuses", "histogram", "usernames", "workspaces", "filters", "openapi.json",
+            "health", "token", "docs")  # fmt: skip
     return [PREFIX, f"{PREFIX}/", run, f"{run}/logs", f"{run}/checkpoints", f"{run}/blobs",
             f"{PREFIX}/filters/user/values", *(f"{PREFIX}/{one}" for one in rest)]  # fmt: skip
 

@@ -129,8 +129,9 @@ def act_as_admin(target: Target, instance: Instance, report: Report) -> None:
         report.count("deletions")
     report.require(target.host.is_gone(run_id), "the deletion did not happen")
     run = f"/runs/{target.run_id}"
-    for path in ("/runs", "/usernames", "/workspaces", "/filters", "/openapi.json", "/health", run,
-                 f"{run}/logs", f"{run}/checkpoints", f"{run}/blobs", "/nowhere"):  # fmt: skip
+    for path in ("/runs", "/statuses", "/histogram", "/usernames", "/workspaces", "/filters",
+                 "/openapi.json", "/health", run, f"{run}/logs", f"{run}/checkpoints",
+                 f"{run}/blobs", "/nowhere"):  # fmt: skip
         report.count("API calls")
         instance.api(path, token)
     instance.sign_out(cookie, everywhere=True)

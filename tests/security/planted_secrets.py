@@ -117,6 +117,8 @@ def provoke_api(instance: Instance, token: str, witness: Witness, kind: str, num
         ("GET", "/runs/{}"), ("GET", "/runs/{}/logs"), ("GET", "/runs/{}/checkpoints/{}"),
         ("GET", "/runs?{}=1"), ("GET", "/filters/{}/values"), ("GET", "/{}"), ("PUT", "/{}"),
         ("GET", "/runs/{}/text/{}"), ("GET", "/runs?username={}&workspace={}"),
+        ("GET", "/runs?status={}&error={}"), ("GET", "/runs?after={}"), ("GET", "/runs?sort={}"),
+        ("GET", "/statuses?since={}"), ("GET", "/histogram?zone={}"),
     )  # fmt: skip
     pairs = ((method, shape, value) for value in HOSTILE for method, shape in shapes)
     for method, shape, value in islice(cycle(pairs), number):

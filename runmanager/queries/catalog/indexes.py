@@ -94,6 +94,21 @@ def has_order(
     )
 
 
+def rises(
+    indexes: Iterable[Index], host: Host, column: sa.Column[Any], nulls_last: bool
+) -> bool | None:
+    """Whether ``column`` rises while such an index is read in the order of the list, or falls.
+
+    None where there is no such index, or its NULLs are not where an ORDER BY has them unasked.
+    """
+    for index in leading(indexes, column, host.runs.c.created_at):
+        first, time = index.keys[:2]
+        is_usual = first.nulls_first is first.is_descending
+        if is_usual and time.nulls_last_from_the_top is nulls_last:
+            return first.is_descending is not time.is_descending
+    return None
+
+
 def leading(
     indexes: Iterable[Index], column: sa.Column[Any], then: sa.Column[Any] | None = None
 ) -> tuple[Index, ...]:

@@ -15,6 +15,7 @@ from runmanager.errors import DatabaseTooSlowError, UnknownNameError
 from runmanager.filters import ENTRIES
 from runmanager.host.ids import same_id
 from runmanager.queries.listing.conditions import not_hidden, offered, select_by
+from runmanager.queries.listing.loose_scan import distinct_values
 from runmanager.queries.listing.order import Direction, segments
 from runmanager.queries.listing.totals import count_up_to
 from runmanager.records import FilterChoice, FilterChoices
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from runmanager.filters import RunFilter
-    from runmanager.host.values import Reading
+    from runmanager.host.values import Host, Reading
 
 # A user with more runs than this will have some in most workspaces.
 NARROWED_TO = 10_000
@@ -38,9 +39,14 @@ def choices(reading: Reading, key: str, run_filter: RunFilter) -> FilterChoices:
     They are those of the runs that ``run_filter`` selects by the entries that narrow this one.
     Raises UnknownNameError for an entry whose values are not listed.
     """
-    if key not in _CHOICES or key not in offered(reading.host):
+    if key not in listed(reading.host):
         raise UnknownNameError(f"There is no list of values for “{key}”.")
     return _CHOICES[key](reading, run_filter.only(ENTRIES[key].narrowed_by))
+
+
+def listed(host: Host) -> tuple[str, ...]:
+    """The keys of the entries whose values are listed."""
+    return tuple(key for key in offered(host) if key in _CHOICES)
 
 
 def usernames(reading: Reading) -> tuple[str, ...]:
@@ -130,19 +136,10 @@ def _distinct(reading: Reading, column: sa.Column[Any]) -> sa.FromClause:
     if column.name not in reading.hints.indexed:
         some = sa.select(column.label("id")).where(column.is_not(None), *not_hidden(reading))
         return some.distinct().subquery("used")
-    # A loose index scan: the least value, then again and again the least that is greater.
-    # https://wiki.postgresql.org/wiki/Loose_indexscan
-    least = sa.select(column.label("id")).where(column.is_not(None)).order_by(column).limit(1)
-    found = sa.select(least.subquery("least").c.id).cte("found", recursive=True)
-    runs = reading.host.runs.alias("further")
-    further = runs.c[column.name]
-    greater = (
-        sa.select(further).where(further > found.c.id).order_by(further).limit(1).scalar_subquery()
-    )
-    found = found.union_all(sa.select(greater).where(found.c.id.is_not(None)))
-    used = sa.select(found.c.id).where(found.c.id.is_not(None))
+    used = distinct_values(reading, column)
     if reading.hidden:
-        shown = sa.select(sa.literal(1)).where(column == found.c.id, *not_hidden(reading))
+        (value,) = used.selected_columns
+        shown = sa.select(sa.literal(1)).where(column == value, *not_hidden(reading))
         used = used.where(sa.exists(shown))
     return used.subquery("used")
 

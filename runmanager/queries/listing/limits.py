@@ -22,9 +22,11 @@ class SearchBudget:
 class Limits:
     """Runs are counted exactly up to ``exact_to``, and searched for within ``search``.
 
-    ``count_seconds`` after the list was asked for, counting is over.
+    ``count_seconds`` after the list was asked for, counting is over. Up to ``gather_to`` runs of
+    one user, status or time are read to find those of a page among them.
     """
 
     exact_to: int = 10_000
+    gather_to: int = 100_000
     count_seconds: float = 0.2
     search: SearchBudget = field(default_factory=SearchBudget)

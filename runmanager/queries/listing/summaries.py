@@ -8,16 +8,27 @@ import sqlalchemy as sa
 
 from runmanager.clamped_times import utc
 from runmanager.host.ids import same_id
+from runmanager.host.values import may_be_time
 from runmanager.records import RunSummary
 
 if TYPE_CHECKING:
     from runmanager.host.values import Host
 
 LISTED = ("thread_id", "run_name", "status", "created_at", "user_id", "workspace_id")
+# A list shows these as well where the host has them.
+_EXTRA = ("completed_at", "error_message")
+MAX_ERROR = 300
+# A blank line or two before the first that says something.
+_LOOKED_AT = 1_000
+
+
+def listed(host: Host) -> tuple[str, ...]:
+    """The columns of ``run_metadata`` that a list needs, of those that this host has."""
+    return (*LISTED, *(name for name in _EXTRA if name in host.runs.c))
 
 
 def select_summaries(host: Host, runs: sa.FromClause) -> sa.Select[Any]:
-    """A SELECT over ``runs`` whose rows ``as_summary`` can read.
+    """A SELECT over ``runs``, with the columns ``listed``, whose rows ``as_summary`` can read.
 
     Names are looked up one by one, so that a users view with two rows for an id cannot show a run
     twice.
@@ -36,7 +47,7 @@ def select_summaries(host: Host, runs: sa.FromClause) -> sa.Select[Any]:
             .limit(1)
             .scalar_subquery()
         )
-    return sa.select(
+    columns: list[sa.ColumnElement[Any]] = [
         sa.cast(runs.c.thread_id, sa.Text).label("thread_id"),
         sa.cast(runs.c.run_name, sa.Text).label("run_name"),
         sa.cast(runs.c.status, sa.Text).label("status"),
@@ -46,7 +57,35 @@ def select_summaries(host: Host, runs: sa.FromClause) -> sa.Select[Any]:
         username.label("username"),
         sa.cast(runs.c.workspace_id, sa.Text).label("workspace_id"),
         workspace_name.label("workspace_name"),
-    )
+        _ended(host, runs).label("ended_at"),
+        _error(host, runs).label("error_start"),
+    ]
+    return sa.select(*columns)
+
+
+def select_keys(_host: Host, runs: sa.FromClause) -> sa.Select[Any]:
+    """A SELECT over ``runs`` that has no more than each run's id."""
+    thread_id: sa.ColumnElement[Any] = sa.cast(runs.c.thread_id, sa.Text).label("thread_id")
+    return sa.select(thread_id)
+
+
+def _ended(host: Host, runs: sa.FromClause) -> sa.ColumnElement[Any]:
+    if "completed_at" not in host.runs.c or not may_be_time(host.runs.c.completed_at):
+        return sa.null()
+    return runs.c.completed_at
+
+
+def _error(host: Host, runs: sa.FromClause) -> sa.ColumnElement[Any]:
+    """The beginning of a run's error: one of 10 MB is not sent for a line of the list."""
+    if "error_message" not in host.runs.c:
+        return sa.null()
+    return sa.func.left(sa.cast(runs.c.error_message, sa.Text), _LOOKED_AT)
+
+
+def _first_line(text: str | None) -> str | None:
+    """The first line of an error that says something."""
+    lines = (text or "").strip().splitlines()
+    return lines[0].strip()[:MAX_ERROR] or None if lines else None
 
 
 def or_none(name: str | None) -> str | None:
@@ -67,4 +106,6 @@ def as_summary(host: Host, row: sa.Row[Any]) -> RunSummary:
         username=row.username,
         workspace_id=row.workspace_id,
         workspace_name=row.workspace_name or None,
+        completed_at=utc(row.ended_at, known.zone),
+        error=_first_line(row.error_start),
     )

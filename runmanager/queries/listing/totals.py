@@ -14,13 +14,15 @@ from sqlalchemy.sql.expression import ClauseElement, Executable
 from runmanager.database import stopped_after
 from runmanager.errors import DatabaseTooSlowError
 from runmanager.paging import Exactness, Total
+from runmanager.queries.listing.access_paths import ones
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from sqlalchemy.sql.compiler import SQLCompiler
 
-    from runmanager.queries.listing.conditions import Selection
+    from runmanager.queries.listing.conditions import Driver, Selection
+    from runmanager.queries.listing.counted import Counted
     from runmanager.queries.listing.limits import Limits
 
 LEAST_COUNT_SECONDS = 0.03
@@ -40,31 +42,68 @@ class Estimate:
 
 
 @dataclass(frozen=True)
+class Few:
+    """Runs that are few: those of ``driver``, among which are all that are selected.
+
+    ``total`` is how many are selected, None where not all of those may be.
+    """
+
+    driver: Driver | None = None
+    total: int | None = None
+
+
+@dataclass(frozen=True)
 class Totals:
     """The total of one selection, found within the time that ``limits`` leave for counting.
 
-    That time runs from ``began``, when the list was asked for.
+    That time runs from ``began``, when the list was asked for. ``counted`` are the totals that
+    were counted a moment ago.
     """
 
     selection: Selection
     limits: Limits
     began: float
+    counted: Counted | None = None
 
-    def by_ids_if_few(self) -> int | None:
-        """How many runs are selected by their ids alone; None where those are many."""
-        if self._estimate_by_ids.at_least > self.limits.exact_to:
+    def if_few(self) -> Few | None:
+        """What the selected runs are among, where that is few; None where those are many.
+
+        Each condition is counted by itself: what two of them leave, the planner does not know.
+        """
+        found, drivers = self.selection.only_found(), self.selection.drivers
+        if found.conditions <= 1 and self._estimate_found.at_least > self.limits.exact_to:
             return None
         try:
             # Half of the time: the rows are still to be found.
             with stopped_after(self.selection.connection, self.limits.count_seconds / 2):
-                count = count_up_to(self.selection.only_equalities(), self.limits.exact_to)
+                if found.conditions > 1 and drivers:
+                    return self._smallest(drivers)
+                count = count_up_to(found, self.limits.exact_to)
         except DatabaseTooSlowError:
             return None
-        return count if count <= self.limits.exact_to else None
+        if count > self.limits.exact_to:
+            return None
+        driver = drivers[0] if drivers else None
+        return Few(driver, None if self.selection.others else count)
 
-    def by_ids_estimated(self) -> Total:
-        """How many runs are selected by their ids alone, where those are many."""
-        return self._of(self._estimate_by_ids)
+    def moderate(self) -> Driver | None:
+        """The condition of which the planner believes that it has few enough runs to read them all.
+
+        None where each has more. Of one condition its statistics are right within a tenth.
+        """
+        drivers = self.selection.drivers
+        if not drivers:
+            return None
+        if self.selection.only_found().conditions == 1:
+            is_moderate = self._estimate_found.count <= self.limits.gather_to
+            return drivers[0] if is_moderate else None
+        likely = [estimate(self.selection.only_by(driver)).count for driver in drivers]
+        least = min(likely)
+        return drivers[likely.index(least)] if least <= self.limits.gather_to else None
+
+    def found_estimated(self) -> Total:
+        """How many runs the indexes find, where those are many."""
+        return self._of(self._estimate_found)
 
     def at_once(self) -> Total:
         """The total as far as it is found in a moment."""
@@ -82,15 +121,42 @@ class Totals:
 
     def in_full(self) -> Total:
         """The exact total, unless counting it takes too long."""
+        if self.counted is not None:
+            return self.counted.total(
+                self.selection.connection,
+                lambda: self._left,
+                self._count_all,
+                moves=self.selection.moves_with_time,
+            )
+        return self._count_all()
+
+    def _count_all(self) -> Total:
         try:
             with self._time_left():
                 return Total(count_all(self.selection))
         except DatabaseTooSlowError:
             return Total(0, Exactness.AT_LEAST)
 
+    def _smallest(self, drivers: tuple[Driver, ...]) -> Few | None:
+        """The condition with the fewest runs, where those are few."""
+        most = self.limits.exact_to
+        counts = [
+            sa.select(sa.func.count())
+            .select_from(
+                ones(self.selection.only_by(driver)).limit(most + 1).subquery(f"some_{number}")
+            )
+            .scalar_subquery()
+            for number, driver in enumerate(drivers)
+        ]
+        row = self.selection.connection.execute(
+            sa.select(*(count.label(f"n{number}") for number, count in enumerate(counts)))
+        ).one()
+        least = min(range(len(drivers)), key=row.__getitem__)
+        return Few(drivers[least]) if row[least] <= most else None
+
     @cached_property
-    def _estimate_by_ids(self) -> Estimate:
-        return estimate(self.selection.only_equalities())
+    def _estimate_found(self) -> Estimate:
+        return estimate(self.selection.only_found())
 
     def _of(self, estimated: Estimate) -> Total:
         """The total of more runs than are counted."""
@@ -98,10 +164,15 @@ class Totals:
             return Total(self.limits.exact_to, Exactness.AT_LEAST)
         return Total(estimated.count, Exactness.ABOUT)
 
+    @property
+    def _left(self) -> float:
+        """How many seconds are left to count."""
+        left = self.limits.count_seconds - (time.monotonic() - self.began)
+        return max(left, LEAST_COUNT_SECONDS)
+
     def _time_left(self) -> AbstractContextManager[None]:
         """A block whose statement may use what is left of the time to count."""
-        left = self.limits.count_seconds - (time.monotonic() - self.began)
-        return stopped_after(self.selection.connection, max(left, LEAST_COUNT_SECONDS))
+        return stopped_after(self.selection.connection, self._left)
 
 
 def estimate(selection: Selection) -> Estimate:
@@ -113,12 +184,17 @@ def estimate(selection: Selection) -> Estimate:
     workspace: there a sample of the table is counted.
     """
     others = len(selection.others) - bool(selection.search)
-    if others or len(selection.equalities) + len(selection.others) > 1:
+    if others or selection.conditions > 1:
         likely = _sampled(selection)
         return Estimate(likely, likely // 2)
-    (plan,) = selection.connection.scalar(_Explained(_ones(selection)))
-    likely = int(plan["Plan"]["Plan Rows"])
+    likely = planned(selection)
     return Estimate(likely, likely // 10)
+
+
+def planned(selection: Selection) -> int:
+    """How many runs are selected, as the planner guesses from its statistics alone."""
+    (plan,) = selection.connection.scalar(_Explained(ones(selection)))
+    return int(plan["Plan"]["Plan Rows"])
 
 
 def count_up_to(selection: Selection, most: int) -> int:
@@ -127,12 +203,15 @@ def count_up_to(selection: Selection, most: int) -> int:
     Visits that many entries of one index where there is one condition or none; with two it visits
     the rows of one of them until enough fulfil the other.
     """
-    some = _ones(selection).limit(most + 1).subquery("some")
+    some = ones(selection).limit(most + 1).subquery("some")
     return selection.connection.scalar(sa.select(sa.func.count()).select_from(some)) or 0
 
 
 def count_all(selection: Selection) -> int:
     """How many runs are selected: it visits them all."""
+    if len(selection.alternatives) > 1:
+        counted = sa.select(sa.func.count()).select_from(ones(selection).subquery("all_of_them"))
+        return selection.connection.scalar(counted) or 0
     statement = sa.select(sa.func.count()).select_from(selection.host.runs)
     return selection.connection.scalar(statement.where(*selection.where)) or 0
 
@@ -169,11 +248,6 @@ def _sampled(selection: Selection) -> int:
         return 0
     # Rows a page as they were counted last, pages as there are now: as the planner does.
     return int(row.found / row.looked_at * row.reltuples / row.relpages * row.size)
-
-
-def _ones(selection: Selection) -> sa.Select[Any]:
-    one: sa.ColumnElement[int] = sa.literal_column("1")
-    return sa.select(one).select_from(selection.host.runs).where(*selection.where)
 
 
 class _Explained(Executable, ClauseElement):

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from runmanager.database import stopped_after
 from runmanager.errors import DatabaseAwayError, DatabaseError, SchemaChangedError
+from runmanager.queries.listing.stored import stored_bytes
 from runmanager.queries.run.belonging import Belonging
 from runmanager.records import Footprint, LeftBehind
 
@@ -54,7 +55,7 @@ def _footprint(belonging: Belonging, trace: TraceTable) -> sa.Select[Any]:
     statement = sa.select(
         sa.literal(trace.name).label("name"),
         sa.func.count().label("rows"),
-        sa.func.coalesce(sa.func.sum(_stored_bytes(table)), 0).label("bytes"),
+        sa.func.coalesce(sa.func.sum(stored_bytes(table)), 0).label("bytes"),
     ).select_from(table)
     if not trace.links:
         return statement.where(belonging.held(trace))
@@ -115,10 +116,3 @@ def ids_with_traces(connection: sa.Connection, host: Host, thread_ids: Sequence[
     if not parts or not thread_ids:
         return set()
     return set(connection.scalars(sa.union(*parts)))
-
-
-def _stored_bytes(table: sa.Table) -> sa.ColumnElement[Any]:
-    total: sa.ColumnElement[Any] = sa.literal(0)
-    for column in table.c:
-        total = total + sa.func.coalesce(sa.func.pg_column_size(column), 0)
-    return total

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pages.parts import text
 from runmanager.paging import Exactness, Total
+from tests.pages.labels import markup_in, shown
+from tests.texts import HOSTILE
 
 
 @pytest.mark.parametrize(
@@ -76,3 +80,38 @@ def test_duration(seconds: float, words: str) -> None:
 )
 def test_listed(words: list[str], sentence: str) -> None:
     assert text.listed(words) == sentence
+
+
+@given(st.text() | st.text(st.sampled_from(":/_<>=~- \\[]()*`$#!.streamlitdefa")))
+def test_a_label_says_its_words_and_nothing_of_them_is_markdown(words: str) -> None:
+    label = text.plain(words)
+    assert markup_in(label) == ""
+    assert shown(label) == words.replace("\N{WORD JOINER}", "")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(one.text for one in HOSTILE),
+        ":material_skull:",
+        ":material/skull:",
+        ":streamlit:",
+        "a -> b <- c <-> d -- e >= f <= g ~= h",
+    ],
+    ids=ascii,
+)
+def test_nothing_hostile_in_a_label_becomes_a_link_a_picture_a_colour_or_an_icon(
+    words: str,
+) -> None:
+    assert markup_in(text.plain(words)) == ""
+
+
+@pytest.mark.parametrize(
+    "label", ["*x*", "a_b", r"\:streamlit\:", r"\:material\_skull\:", r"a \-\> b", r"\\*"]
+)
+def test_markup_in_a_label_is_seen(label: str) -> None:
+    assert markup_in(label)
+
+
+def test_a_time_in_a_label_is_as_it_was() -> None:
+    assert text.plain("25 Nov 14:38") == "25 Nov 14\\:38"

@@ -164,7 +164,7 @@ def test_the_statuses_are_those_of_the_page_and_of_plain_sql(
 ) -> None:
     plain, found = Plain(host), set()
 
-    @settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
     @given(rows=runs, query=queries)
     def compare(rows: list[Any], query: dict[str, Any]) -> None:
         write(host, rows)
@@ -195,7 +195,7 @@ def test_the_histogram_is_that_of_the_page_and_of_plain_sql(
 ) -> None:
     plain, found = Plain(host), set()
 
-    @settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
     @given(
         rows=runs, query=queries, number=st.sampled_from([1, 2, 5, 60, 200]),
         zone=st.sampled_from(ZONES),

@@ -115,7 +115,7 @@ def tables(draw: st.DrawFn, name: str) -> Table:
     return Table(name, types, key, draw(st.lists(row, max_size=6)))
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(*(tables(name) for name in COLUMNS))
 def test_whatever_columns_there_are_checkpoints_and_values_are_shown_as_they_are(
     host: HostWriter,

@@ -143,7 +143,7 @@ def is_without_gaps(histogram: Histogram) -> bool:
 
 
 @pytest.mark.parametrize("way", WAYS)
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(
     made=rows,
     run_filter=filters,

@@ -71,7 +71,7 @@ def test_a_run_started_when_the_list_says_so(
     times = {one: run.created_at for one, run in every.items() if run.created_at is not None}
 
     @given(since=st.none() | minutes, until=st.none() | minutes)
-    @settings(max_examples=60)
+    @settings(max_examples=25)
     def compare(since: timedelta | None, until: timedelta | None) -> None:
         first, end = (None if one is None else ZONES[zone] + one for one in (since, until))
         found = shown(manager, admin, RunFilter(since=first, until=end))

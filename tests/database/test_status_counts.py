@@ -94,7 +94,7 @@ def opened() -> dict[str, RunManager]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(made=rows, run_filter=filters)
 def test_each_status_has_as_many_runs_as_plain_sql_counts(
     host: HostWriter,

@@ -90,8 +90,9 @@ Part = Equality | Range | sa.ColumnElement[bool]
 
 @dataclass(frozen=True)
 class Condition:
-    """One entry's SQL. The entry is offered where ``is_offered`` of the host."""
+    """One entry's SQL over ``columns``. It is offered where ``is_offered`` of the host."""
 
+    columns: tuple[str, ...]
     is_offered: Callable[[Host], bool]
     of: Callable[[Reading, Any], Part]
     without: Callable[[Reading], sa.ColumnElement[bool]] | None = None
@@ -262,10 +263,10 @@ def not_hidden(reading: Reading) -> tuple[sa.ColumnElement[bool], ...]:
 def _part(reading: Reading, key: str, value: Any) -> Part:
     condition = _CONDITIONS[key]
     if not condition.is_offered(reading.host):
-        raise InvalidRequestError(
-            f"Runs cannot be filtered by “{key}” here: “{reading.host.runs.name}” does not have "
-            "the columns for it, or not as times."
-        )
+        runs = reading.host.runs
+        missing = [one for one in condition.columns if one not in runs.c]
+        lack = f"has no column “{missing[0]}”" if missing else "keeps its times as texts"
+        raise InvalidRequestError(f"Runs cannot be filtered by “{key}” here: “{runs.name}” {lack}.")
     if not isinstance(value, Without):
         return condition.of(reading, value)
     if condition.without is None:
@@ -381,25 +382,32 @@ def _exists_in(table: sa.Table, id_column: sa.Column[Any]) -> sa.ColumnElement[b
     return sa.exists(sa.select(sa.literal(1)).where(same_id(table.c.id, id_column)))
 
 
-def _has(column: str) -> Callable[[Host], bool]:
-    return lambda host: column in host.runs.c
+def _over(
+    column: str,
+    of: Callable[[Reading, Any], Part],
+    without: Callable[[Reading], sa.ColumnElement[bool]] | None = None,
+) -> Condition:
+    """The condition on one column of any type."""
+    return Condition((column,), lambda host: column in host.runs.c, of, without)
 
 
 _CONDITIONS: Mapping[str, Condition] = {
-    "search": Condition(_has("thread_id"), _has_text),
-    "username": Condition(_has("user_id"), _is_of_user, _is_of_no_user),
-    "workspace": Condition(_has("workspace_id"), _is_in_workspace, _is_in_no_workspace),
-    "model": Condition(_has("llm_model"), _is_of_model, _is_of_no_model),
-    "status": Condition(_has("status"), _has_status),
-    "kind": Condition(_has("status"), _is_of_kind),
+    "search": _over("thread_id", _has_text),
+    "username": _over("user_id", _is_of_user, _is_of_no_user),
+    "workspace": _over("workspace_id", _is_in_workspace, _is_in_no_workspace),
+    "model": _over("llm_model", _is_of_model, _is_of_no_model),
+    "status": _over("status", _has_status),
+    "kind": _over("status", _is_of_kind),
     "since": Condition(
+        ("created_at",),
         spans.has_started,
         lambda reading, moment: Range(spans.started_since(reading.host, moment)),
     ),
     "until": Condition(
+        ("created_at",),
         spans.has_started,
         lambda reading, moment: Range(spans.started_before(reading.host, moment)),
     ),
-    "error": Condition(_has("error_message"), _has_error),
-    "longer_than": Condition(spans.has_taken, _took_longer),
+    "error": _over("error_message", _has_error),
+    "longer_than": Condition(("created_at", "completed_at"), spans.has_taken, _took_longer),
 }

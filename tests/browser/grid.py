@@ -160,6 +160,9 @@ class Grid:
 
     def _inside(self, column: str) -> float:
         """Where the first letters of a column are, as long as nothing is scrolled sideways."""
+        if column:
+            # While a grid with other rows takes its place, it has no headings for a moment.
+            expect(self._canvas.locator("th").filter(has_text=column).first).to_be_attached()
         ends = [0.0, *self._lines(is_down=False)]
         start, end = list(pairwise(ends))[self.headings.index(column) if column else 0]
         return start + min(_FIRST_LETTERS, (end - start) / 2)

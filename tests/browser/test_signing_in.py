@@ -46,6 +46,8 @@ def second_tab(ada: Dashboard) -> Dashboard:
     other.visit()
     expect(other.area("heading")).to_be_visible()
     other.settle()
+    # What it loads for its chart is not loaded any more once it is signed out.
+    expect(other.histogram).to_be_visible()
     return other
 
 
@@ -247,6 +249,7 @@ def test_who_signs_in_next_gets_nothing_of_the_last(
 def test_another_sign_in_in_the_same_browser_ends_the_first(
     tab: Callable[..., Dashboard], host: HostWriter
 ) -> None:
+    host.add_run()
     host.add_user("grace", is_admin=True)
     ada = tab()
     other = second_tab(ada)

@@ -104,8 +104,8 @@ def _draw_facts(detail: RunDetail) -> None:
         ("Started", times.moment(run.created_at, zone)),
         ("Completed", times.moment(detail.completed_at, zone)),
         ("Duration", _duration(detail)),
-        ("User", run.username or run.user_id),
-        ("Workspace", run.workspace_name or run.workspace_id),
+        ("User", run.user),
+        ("Workspace", run.workspace),
         ("Model", detail.model),
         *((name, value.text) for _column, name, value in _texts(detail) if not value.is_cut),
     ]

@@ -37,15 +37,10 @@ def change(values: Mapping[str, Any], *, is_form_stale: bool = True) -> None:
     show_anew(*_OF_A_FILTER, *order, *([FORM] if is_form_stale else []))
 
 
-def clear(*keys: str) -> None:
-    """Take these entries out of the filter."""
-    empty = RunFilter()
-    change({key: getattr(empty, key) for key in keys})
-
-
 def clear_all() -> None:
     """Show all runs again, with as many rows as before."""
-    clear(*(key for key, _value in read_view().run_filter.chosen()))
+    empty = RunFilter()
+    change({key: getattr(empty, key) for key, _value in read_view().run_filter.chosen()})
 
 
 def sort_by(sort: Sort) -> None:

@@ -58,7 +58,7 @@ def _dialog(actor: Actor) -> None:
                 table.statuses("Status", lambda run: (run.status, run.kind), width=112),
                 table.words("Run", lambda run: shorten(run.title, 200), width=260),
                 table.times("Started", lambda run: run.created_at),
-                table.words("User", lambda run: run.username or run.user_id, width=100),
+                table.words("User", lambda run: run.user, width=100),
                 table.words("ID", lambda run: run.thread_id, width=120),
             ],
             row_height=table.SMALL_ROW,

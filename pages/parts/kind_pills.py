@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pages.parts.address import View
     from runmanager.records import Actor, StatusCounts
 
+_SMALL = 100
 _SAID = {
     Accuracy.SAMPLED: "About: sampled",
     Accuracy.AT_LEAST: "At least: of the newest runs",
@@ -118,6 +119,3 @@ def _number(runs: int, counts: StatusCounts) -> str:
     if exactness is Exactness.ABOUT and runs < _SMALL:
         return f"~{runs}"
     return text.total(Total(runs, exactness)).replace("about ", "~")
-
-
-_SMALL = 100

@@ -185,8 +185,8 @@ def _frame(
         "started": lambda: times.cells(run.created_at for run in runs),
         "took": lambda: _texts(took(run, now) for run in runs),
         "error": lambda: _texts(run.error for run in runs),
-        "user": lambda: _texts(_short(run.username or run.user_id) for run in runs),
-        "workspace": lambda: _texts(_short(run.workspace_name or run.workspace_id) for run in runs),
+        "user": lambda: _texts(_short(run.user) for run in runs),
+        "workspace": lambda: _texts(_short(run.workspace) for run in runs),
         "size": lambda: _texts(_size(run) for run in runs),
     }
     shown = list(columns)

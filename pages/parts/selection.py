@@ -61,22 +61,27 @@ def freeze(thread_ids: Iterable[str], *, is_complete: bool) -> None:
 def remove(thread_ids: Container[str]) -> None:
     """Select these runs no longer."""
     held = session.slot(_Selection)
-    held.ids = {one: None for one in held.ids if one not in thread_ids}
-    if not held.ids:
-        held.frozen_at = None
+    _keep(held, {one: None for one in held.ids if one not in thread_ids})
 
 
 def clear() -> None:
     """Select nothing, on any page."""
-    held = session.slot(_Selection)
-    held.ids, held.frozen_at = {}, None
+    _keep(session.slot(_Selection), {})
 
 
 def follow_ticks(shown: Iterable[str], ticked: Container[str]) -> None:
     """Select, of the runs that are ``shown``, exactly those that are ``ticked``."""
-    ids = session.slot(_Selection).ids
+    held = session.slot(_Selection)
     for thread_id in shown:
         if thread_id in ticked:
-            ids.setdefault(thread_id)
+            held.ids.setdefault(thread_id)
         else:
-            ids.pop(thread_id, None)
+            held.ids.pop(thread_id, None)
+    _keep(held, held.ids)
+
+
+def _keep(held: _Selection, ids: dict[str, None]) -> None:
+    """Let ``ids`` be what is left; what is selected after none was is not as of then any more."""
+    held.ids = ids
+    if not ids:
+        held.frozen_at = None

@@ -112,8 +112,8 @@ def _find_runs(
             status=run.status,
             kind=run.kind,
             created_at=run.created_at,
-            user=run.username or run.user_id,
-            workspace=run.workspace_name or run.workspace_id,
+            user=run.user,
+            workspace=run.workspace,
         )
         for run in found
     }

@@ -42,6 +42,16 @@ class RunSummary:
         """The run's name, or its thread_id where it has none."""
         return self.name or self.thread_id
 
+    @property
+    def user(self) -> str | None:
+        """What the run's user is called, or their id where no name is known."""
+        return self.username or self.user_id
+
+    @property
+    def workspace(self) -> str | None:
+        """What the run's workspace is called, or its id where no name is known."""
+        return self.workspace_name or self.workspace_id
+
 
 @dataclass(frozen=True)
 class RunPage(Page[RunSummary]):

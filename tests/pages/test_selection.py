@@ -196,3 +196,16 @@ def test_a_sort_keeps_the_selection_where_its_runs_are_now(ada: Visitor, thirty:
     assert ada.rows == thirty[:-11:-1]
     assert not ada.grid["select"].any()
     assert {"1 selected", "1 on other pages"} <= set(ada.texts)
+
+
+def test_what_is_ticked_after_all_was_taken_away_was_not_frozen_then(
+    ada: Visitor, thirty: list[str]
+) -> None:
+    ada.at(page_size="20").press("select_page").press("select_all")
+    assert any("30 selected, as of" in one for one in ada.texts)
+    ada.tick(*ada.rows, to=False)
+    ada.app.query_params = {"page_size": "20", "page": "2"}
+    ada.look().tick(*ada.rows, to=False)
+    assert not ada.selection
+    ada.tick(ada.rows[0])
+    assert "1 selected" in ada.texts

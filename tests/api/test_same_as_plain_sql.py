@@ -223,4 +223,4 @@ def test_the_histogram_is_that_of_the_page_and_of_plain_sql(
         found.add(len(buckets))
 
     compare()
-    assert len(found) > 3
+    assert len(found) >= 3

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 
 from runmanager.entrance.styled import styled
 from tests.processes import ROOT
@@ -36,7 +36,9 @@ def answer(*chunks: bytes, status: int = 200, **headers: str) -> tuple[dict[str,
             more = place < len(chunks)
             await through({"type": "http.response.body", "body": chunk, "more_body": more})
 
-    asyncio.run(run())
+    # In a thread of its own: a browser's test leaves a loop running in this one.
+    with start_blocking_portal() as portal:
+        portal.call(run)
     start: Any = sent[0]
     found = {name.decode(): value.decode() for name, value in start["headers"]}
     return found, b"".join(one["body"] for one in sent[1:])

@@ -15,6 +15,7 @@ from runmanager.clamped_times import utc
 from runmanager.queries.triage.edges import EARLIEST, LATEST, by_the_clock, round_edges
 
 BERLIN = ZoneInfo("Europe/Berlin")
+APIA = ZoneInfo("Pacific/Apia")
 ZONES = (
     "UTC",
     "Europe/Berlin",
@@ -62,6 +63,7 @@ def at(text: str, zone: ZoneInfo = BERLIN) -> datetime:
 @given(times, lengths, st.sampled_from([1, 2, 3, 10, 60, 200]), zones, cuts)
 @example(EARLIEST, LATEST - EARLIEST, 60, BERLIN, (False, False))
 @example(LATEST - timedelta(microseconds=1), timedelta(), 60, BERLIN, (False, False))
+@example(datetime(2011, 12, 29, 8, tzinfo=UTC), timedelta(days=35), 60, APIA, (False, False))
 def test_they_follow_each_other_around_all_that_is_between_and_are_not_too_many(
     first: datetime, length: timedelta, most: int, zone: ZoneInfo, is_cut: tuple[bool, bool]
 ) -> None:

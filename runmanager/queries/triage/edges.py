@@ -139,11 +139,15 @@ def _round_times(
 
 def _days(first: datetime, days: int, zone: tzinfo) -> Iterator[datetime]:
     # The first of January of the year 1 was a Monday: weeks begin on one.
-    number = (first.astimezone(zone).toordinal() - 1) // days * days + 1
+    number, latest = (first.astimezone(zone).toordinal() - 1) // days * days + 1, None
     while number <= LATEST.toordinal():
         midnight = datetime.fromordinal(number)
         if midnight >= EARLIEST.replace(tzinfo=None):
-            yield midnight.replace(tzinfo=zone).astimezone(UTC)
+            start = midnight.replace(tzinfo=zone).astimezone(UTC)
+            # A day that a zone left out begins when the next one does.
+            if latest is None or start > latest:
+                latest = start
+                yield start
         number += days
 
 

@@ -8,20 +8,25 @@ from runmanager.records.finding import (
     RunPage,
     RunSummary,
 )
-from runmanager.records.operations import (
+from runmanager.records.operations import OperationKind, OperationState, OperationView
+from runmanager.records.people import Account, Actor, SignedIn, Ticket
+from runmanager.records.plans import (
+    ArchiveForecast,
     DeletionPlan,
+    HeldRun,
+    PlannedRun,
+    PurgePlan,
+    RestorePlan,
+    Tally,
+    UnknownStatus,
+)
+from runmanager.records.receipts import (
     DeletionReceipt,
     DoneRun,
     FailedRun,
-    HeldRun,
-    OperationKind,
-    OperationState,
-    OperationView,
-    PlannedRun,
     Receipt,
-    UnknownStatus,
+    RestoreReceipt,
 )
-from runmanager.records.people import Account, Actor, SignedIn, Ticket
 from runmanager.records.reviewing import (
     Blob,
     CheckpointDetail,
@@ -57,6 +62,7 @@ __all__ = [
     "Account",
     "Accuracy",
     "Actor",
+    "ArchiveForecast",
     "Blob",
     "Bucket",
     "CheckpointDetail",
@@ -85,7 +91,10 @@ __all__ = [
     "OperationView",
     "PlannedRun",
     "ProviderSession",
+    "PurgePlan",
     "Receipt",
+    "RestorePlan",
+    "RestoreReceipt",
     "RunDetail",
     "RunLink",
     "RunPage",
@@ -98,6 +107,7 @@ __all__ = [
     "StatusKind",
     "Statuses",
     "StoredSession",
+    "Tally",
     "Ticket",
     "UnknownStatus",
 ]

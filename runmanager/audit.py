@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-from enum import Enum
 from typing import TYPE_CHECKING, Any
+
+from runmanager.records import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,11 +16,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("runmanager.audit")
 
 
-class Origin(Enum):
-    """Where an operation was asked for."""
-
-    PAGE = "page"
-    API = "api"
+__all__ = ["Origin", "log_end", "log_start"]
 
 
 def log_operation(origin: Origin, details: Mapping[str, Any], receipt: Receipt) -> None:

@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from runmanager.archive.ids import read_ids
-from runmanager.audit import log_end, log_start
+from runmanager.audit import MAX_FAILED, log_end, log_start
 from runmanager.batches import Batches
 from runmanager.deletion.account import AGAIN, Account
 from runmanager.deletion.batch import DeletedRows, DeletionStep
 from runmanager.deletion.keeping import kept_rows
 from runmanager.deletion.kind import DELETION
 from runmanager.deletion.looking_again import CameBack, look_again
-from runmanager.deletion.receipts import write_receipt
+from runmanager.deletion.receipts import receipt_of, write_receipt
 from runmanager.deletion.spec import DeletionSpec
 from runmanager.host.ids import has_id
 from runmanager.ledger import Ledger
+from runmanager.records import FailedRun
 from runmanager.tasks import Ending, Finished
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class DeletionWork:
         by then stays gone.
         """
         folder = self.folder(task.operation_id)
-        turn = _Turn(self, task, folder, DeletionSpec.read(folder), self.current_host())
+        turn = _Turn(self, task, folder, DeletionSpec.read(folder, task.spec), self.current_host())
         try:
             return turn.carry_out()
         except EndedEarlyError:
@@ -106,7 +107,7 @@ class _Turn:
         for record in self.ledger.records():
             self.account.add(record)
         if not self.ledger.number:
-            log_start(self.task, self._facts())
+            self._log_start()
         self._tell()
         for number, runs in _chunks(self.folder):
             if number > self.account.closed and self.account.rest is None:
@@ -232,14 +233,25 @@ class _Turn:
         if ids:
             yield ids
 
-    def _facts(self) -> dict[str, Any]:
+    def _log_start(self) -> None:
+        spec, task = self.spec, self.task
+        log_start(
+            task.operation_id,
+            DELETION,
+            task.actor,
+            task.origin,
+            total=spec.total,
+            sentence=spec.sentence,
+            until=spec.until,
+            reason=spec.reason,
+            archive=spec.is_archived,
+            details=self._details(),
+        )
+
+    def _details(self) -> dict[str, Any]:
         spec = self.spec
         return {
-            "runs": spec.total,
-            "filter": spec.sentence or None,
-            "until": spec.until.isoformat() if spec.until else None,
-            "reason": spec.reason,
-            "archive": spec.is_archived,
+            "asked": spec.asked,
             "include_running": spec.include_running,
             "left_out": spec.left_out_total,
             "held": len(spec.held),
@@ -266,7 +278,9 @@ class _Turn:
             place=self.work.place if until else None,
             kept_until=until,
         )
-        log_end(self.task, head)
+        first = islice(self.account.failed.values(), MAX_FAILED)
+        failed = (FailedRun(one.run.thread_id, one.run.title, one.reason) for one in first)
+        log_end(receipt_of(head, (), tuple(failed)), details=self._details())
         return Finished(
             done=self.account.done,
             failed=head["failed"],

@@ -14,7 +14,7 @@ from runmanager.deletion.reasons import ACTIVE, STILL_RUNNING
 from runmanager.records import FailedRun, FrozenRun, LeftBehind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from runmanager.folders import Folder
     from runmanager.records import DeletionPlan, PlannedRun
@@ -27,12 +27,12 @@ class DeletionSpec:
     """A confirmed plan. ``going`` is how many runs stand in the file of frozen ids.
 
     ``held`` and ``missing`` are accounted for as failed; ``left_out`` are those that were set apart
-    and stay, of ``left_out_total`` in all. ``is_archived``: their rows are kept before they go.
+    and stay, of ``left_out_total`` in all. What an admin decided when they started it is added
+    then: their ``reason``, and with ``is_archived`` that the rows are kept before they go.
     """
 
     shape: str
     include_running: bool
-    is_archived: bool
     asked: int
     going: int
     missing: tuple[str, ...] = ()
@@ -43,8 +43,9 @@ class DeletionSpec:
     unknown_statuses: tuple[tuple[str | None, int], ...] = ()
     sentence: str = ""
     until: datetime | None = None
-    reason: str | None = None
     stored_bytes: int = 0
+    reason: str | None = None
+    is_archived: bool = False
 
     @property
     def total(self) -> int:
@@ -52,7 +53,7 @@ class DeletionSpec:
         return self.going + len(self.held) + len(self.missing)
 
     @classmethod
-    def of(cls, plan: DeletionPlan, *, reason: str | None, is_archived: bool) -> DeletionSpec:
+    def of(cls, plan: DeletionPlan) -> DeletionSpec:
         """What ``plan`` says."""
         left_out = (
             *(_set_apart(run, STILL_RUNNING) for run in plan.excluded),
@@ -61,7 +62,6 @@ class DeletionSpec:
         return cls(
             shape=plan.shape,
             include_running=plan.include_running,
-            is_archived=is_archived,
             asked=plan.total + len(plan.held) + len(plan.missing) + len(left_out),
             going=plan.total,
             missing=plan.missing,
@@ -72,7 +72,6 @@ class DeletionSpec:
             unknown_statuses=tuple((one.status, one.runs) for one in plan.unknown_statuses),
             sentence=plan.sentence,
             until=plan.until,
-            reason=reason,
             stored_bytes=plan.stored_bytes,
         )
 
@@ -82,8 +81,8 @@ class DeletionSpec:
         folder.write(NAME, json.dumps(values).encode())
 
     @classmethod
-    def read(cls, folder: Folder) -> DeletionSpec:
-        """What stands there. Raises FileMissingError where nothing does."""
+    def read(cls, folder: Folder, decided: Mapping[str, Any] | None = None) -> DeletionSpec:
+        """What stands there, and was ``decided``. Raises FileMissingError where nothing does."""
         values: dict[str, Any] = json.loads(folder.read(NAME))
         until = values["until"]
         return cls(
@@ -95,6 +94,8 @@ class DeletionSpec:
                 "left_behind": tuple(LeftBehind(**one) for one in values["left_behind"]),
                 "unknown_statuses": tuple((one, runs) for one, runs in values["unknown_statuses"]),
                 "until": datetime.fromisoformat(until) if until else None,
+                "reason": (decided or {}).get("reason"),
+                "is_archived": bool((decided or {}).get("is_archived")),
             }
         )
 

@@ -8,12 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from runmanager.archive.forecast import forecast
-from runmanager.archive.ids import write_ids
 from runmanager.archive.restoring import undo_lacks
 from runmanager.deletion import DELETION, plan_deletion
 from runmanager.deletion.matching import plan_matching
 from runmanager.deletion.reasons import require_reason
-from runmanager.deletion.spec import DeletionSpec, frozen_runs
+from runmanager.deletion.spec import DeletionSpec, write_frozen
 from runmanager.errors import (
     ArchiveError,
     InterruptedOperationError,
@@ -128,7 +127,7 @@ class Deleting:
     def keep(self, actor: Actor, plan: DeletionPlan) -> DeletionPlan:
         """Keep a plan by ids for an hour; the same with its ``plan_id``."""
         operation_id = uuid.uuid4().hex
-        write_ids(self._place.folder(operation_id), frozen_runs(plan))
+        write_frozen(self._place.folder(operation_id), plan)
         return self._keep(actor, plan, operation_id)
 
     def start(
@@ -157,7 +156,7 @@ class Deleting:
         operation_id = uuid.uuid4().hex
         said = self._said(plan.total, reason, archive, plan)
         folder = self._place.folder(operation_id)
-        write_ids(folder, frozen_runs(plan))
+        write_frozen(folder, plan)
         spec = DeletionSpec.of(plan)
         spec.write(folder)
         return self._engine.submit(

@@ -7,11 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from runmanager.archive.forecast import forecast
-from runmanager.archive.restoring import undo_lacks
 from runmanager.deletion import DELETION, plan_deletion
-from runmanager.deletion.matching import plan_matching
-from runmanager.deletion.reasons import require_reason
+from runmanager.deletion.plan import require_reason
 from runmanager.deletion.spec import DeletionSpec, write_frozen
 from runmanager.errors import (
     ArchiveError,
@@ -207,9 +204,7 @@ class Deleting:
     def _keep(self, actor: Actor, plan: DeletionPlan, operation_id: str) -> DeletionPlan:
         spec = DeletionSpec.of(plan)
         spec.write(self._place.folder(operation_id))
-        self._engine.plan(
-            DELETION.name, actor, Origin.API, _facts(spec), operation_id=operation_id
-        )
+        self._engine.plan(DELETION.name, actor, Origin.API, _facts(spec), operation_id=operation_id)
         return replace(plan, plan_id=operation_id)
 
     def _require_own(self, actor: Actor, plan_id: str) -> None:
@@ -241,11 +236,7 @@ class Deleting:
         """The plan, with what would be kept, and what Undo would lack."""
         if not self.archives:
             return plan
-        return replace(
-            plan,
-            archive=forecast(self._place, plan.stored_bytes, self._settings.archive_days),
-            undo_lacks=undo_lacks(reading.connection, reading.host),
-        )
+        return plan
 
     def _receipt(self, view: OperationView) -> Receipt | None:
         if not view.is_over:

@@ -11,6 +11,7 @@ import pytest
 from runmanager.audit import Origin
 from runmanager.errors import InterruptedOperationError, OperationStateError
 from runmanager.records import OperationState
+from runmanager.work import turns
 from runmanager.work.tasks import Ending
 from tests.conftest import every_store
 from tests.engines import ADA, FAST, Counting, Engines, submit
@@ -25,6 +26,13 @@ STATES = OperationState
 STOP, PAUSE = Ending.STOP, Ending.PAUSE
 # What others ask comes with a renewal only.
 SELDOM = replace(FAST, renew=900.0, tell=900.0, lease=9000.0)
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was interrupted is not tried again by itself within a test."""
+    monkeypatch.setattr(turns, "FIRST_WAIT_SECONDS", 600.0)
+    monkeypatch.setattr(turns, "LONGEST_WAIT_SECONDS", 600.0)
 
 
 def at_step(engines: Engines, engine: Engine, step: int, total: int = 4) -> str:

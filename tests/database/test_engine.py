@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 
-from runmanager.audit import Origin
 from runmanager.errors import (
     ArchiveError,
     InterruptedOperationError,
@@ -22,11 +21,11 @@ from runmanager.errors import (
     StoreError,
 )
 from runmanager.paging import PageRequest
-from runmanager.records import OperationKind, OperationState
+from runmanager.records import OperationKind, OperationState, Origin
 from runmanager.store import operations, plans
 from runmanager.store.tables import OPERATIONS
+from runmanager.tasks import Ending, Finished
 from runmanager.work import turns
-from runmanager.work.tasks import Ending, Finished
 from tests.conftest import every_store
 from tests.engines import ADA, COUNTING, FAST, GRACE, Counting, Engines, submit
 from tests.polling import wait_until
@@ -35,8 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runmanager.store import Store
+    from runmanager.tasks import Task
     from runmanager.work.engine import Engine
-    from runmanager.work.tasks import Task
 
 STATES = OperationState
 # Nothing is looked for by itself within a test.

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from runmanager.errors import LeaseLostError
 from runmanager.records import OperationState
+from runmanager.tasks import Ending
 from runmanager.work import turns
-from runmanager.work.tasks import Ending
 from tests.conftest import every_store
 from tests.database.test_store_faults import away, in_postgres
 from tests.engines import FAST, Counting, Engines, submit
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import pytest
 
     from runmanager.store import Store
+    from runmanager.tasks import Task
     from runmanager.work.engine import Engine
-    from runmanager.work.tasks import Task
     from runmanager.work.turns import Turn
     from tests.stores import StorePlace
 

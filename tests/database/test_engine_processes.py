@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from runmanager.errors import StoreError
 from runmanager.records import OperationKind, OperationState
+from runmanager.tasks import Finished
 from runmanager.work.engine import Engine
-from runmanager.work.tasks import Finished
 from runmanager.work.workers import Pace
 from tests.conftest import every_store
 from tests.engines import COUNTING, submit
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runmanager.store import Store
-    from runmanager.work.tasks import Task
+    from runmanager.tasks import Task
 
 PACE = Pace(lease=2.0, renew=0.3, tell=0.1, poll=0.1)
 STEPS = sa.Table(

@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runmanager.audit import Origin
 from runmanager.errors import InterruptedOperationError, OperationStateError
-from runmanager.records import OperationState
+from runmanager.records import OperationState, Origin
+from runmanager.tasks import Ending
 from runmanager.work import turns
-from runmanager.work.tasks import Ending
 from tests.conftest import every_store
 from tests.engines import ADA, FAST, Counting, Engines, submit
 from tests.polling import wait_until
 
 if TYPE_CHECKING:
     from runmanager.records import OperationView
+    from runmanager.tasks import Task
     from runmanager.work.engine import Engine
-    from runmanager.work.tasks import Task
 
 STATES = OperationState
 STOP, PAUSE = Ending.STOP, Ending.PAUSE

@@ -207,3 +207,18 @@ def test_however_instances_come_sleep_and_die_each_step_is_done_once(
     for operation_id in started:
         epochs = [epoch for one, _step, epoch in engines.journal.by if one == operation_id]
         assert epochs == sorted(epochs)
+
+
+@every_store
+def test_what_lapsed_is_not_begun_again_beside_itself(engines: Engines) -> None:
+    """One process would be at work on it twice, and each for nothing."""
+    engine = engines.open(pace=replace(FAST, lease=0.3, renew=900.0, tell=900.0))
+    operation_id = in_the_middle(engines, engine)
+    wait_until(lambda: engine.view(operation_id).state is STATES.INTERRUPTED)
+    # A later one has been looked for, and done, since.
+    assert engine.wait(submit(engine, 0).operation_id).is_over
+    assert len(engines.journal.at_work) == 1
+    engines.journal.gates.pop(2).set()
+    ended = engine.wait(operation_id)
+    assert (ended.is_over, ended.interruptions) == (True, 1)
+    assert engines.journal.steps[operation_id] == [0, 1, 2, 3]

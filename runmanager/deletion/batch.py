@@ -29,7 +29,7 @@ from runmanager.deletion.reasons import (
     may_pass,
     reason_for,
 )
-from runmanager.deletion.references import write_references
+from runmanager.deletion.references import archive_references
 from runmanager.deletion.rows import delete_rows
 from runmanager.errors import HostError, OutdatedPlanError
 from runmanager.host.catalog import read_host
@@ -175,7 +175,7 @@ class DeletionStep:
             if not self._forms:
                 # The schema they are of is made sure of at the end of each batch.
                 self._forms.update(read_forms(connection, self.host))
-            write_references(connection, self.host, going + without_row, rows_file)
+            archive_references(connection, self.host, going + without_row, rows_file)
             self._go(connection, outcome, before, locked, (going, without_row), rows_file)
             if outcome.done:
                 header = RowsHeader(

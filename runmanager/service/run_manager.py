@@ -115,7 +115,7 @@ class RunManager:
                     identity = read_identity(connection)
             store = Store.open(folder=settings.state_folder, url=settings.state_url, host=identity)
             opened.callback(store.close)
-            place = open_place(settings, store)
+            place = open_place(settings, store, settings.state_folder)
             signing_in = _signing_in(access, store, settings, check_password)
             opened.pop_all()
         for sentence in access.host.privileges.sentences:

@@ -59,6 +59,20 @@ def plan_deletion(
         raise InvalidRequestError(
             f"{len(asked):,} runs are too many for one deletion: select {MAX_RUNS:,} at the most."
         )
+    return plan_runs(
+        connection, host, asked, include_running=include_running, active_minutes=active_minutes
+    )
+
+
+def plan_runs(
+    connection: sa.Connection,
+    host: Host,
+    asked: tuple[str, ...],
+    *,
+    include_running: bool,
+    active_minutes: float,
+) -> DeletionPlan:
+    """``plan_deletion`` of ids that are as they should be: each once, and not too many."""
     found = find_runs(connection, host, asked)
     without_row = [thread_id for thread_id in asked if thread_id not in found]
     orphans = ids_with_traces(connection, host, without_row)
@@ -101,15 +115,15 @@ def plan_deletion(
     )
 
 
-def require_reason(plan: DeletionPlan, reason: str | None, above: int | None) -> None:
+def require_reason(runs: int, reason: str | None, above: int | None) -> None:
     """Raises InvalidRequestError where a plan of so many runs needs a reason and has none.
 
     ``above`` is the settings' number of runs above which one is needed, None for never.
     """
-    if above is not None and plan.total > above and not (reason or "").strip():
+    if above is not None and runs > above and not (reason or "").strip():
         raise InvalidRequestError(
             f"Deleting more than {count(above, 'run')} needs a reason here, and this plan has "
-            f"{plan.total:,}: say why, then start it again."
+            f"{runs:,}: say why, then start it again."
         )
 
 

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from runmanager.archive.copy_lines import read_field
 from runmanager.archive.ids import writing_ids
+from runmanager.database import stopped_after
 from runmanager.database_copy import copy_out
 from runmanager.deletion.estimating import Estimate, estimate
 from runmanager.deletion.freezing import Freezing, lines_of
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 EVERYTHING = "every run in the database"
 SHOWN = 100
+FREEZING_SECONDS = 120.0
 
 
 def plan_matching(
@@ -69,7 +71,11 @@ def plan_matching(
     run_filter, until = run_filter.at(now), until or now
     freezing = Freezing(reading.host, until, excepting, include_running)
     statement = lines_of(select_by(reading, run_filter), until)
-    with copy_out(reading.connection, statement) as copy:
+    # Its time includes ours: the database waits for whoever reads.
+    with (
+        stopped_after(reading.connection, FREEZING_SECONDS),
+        copy_out(reading.connection, statement) as copy,
+    ):
         lines = freezing.lines(copy)
         first = _at_most(lines, MAX_RUNS)
         if freezing.runs > MAX_RUNS:

@@ -6,7 +6,6 @@ as COPY prints them, and read once they are all counted.
 
 from __future__ import annotations
 
-import heapq
 import random
 from collections import Counter
 from dataclasses import dataclass, field
@@ -75,10 +74,12 @@ class Times:
             found = map(self.read, (min(usual), max(usual)))
             self._widen([moment for moment in found if moment is not None])
         if len(usual) < len(stamps):
-            places = [place(stamp) for stamp in stamps]
-            self.undated += places.count(_NONE)
-            self._widen([FIRST] if _BEFORE in places else [])
-            self._widen([LAST] if _BEHIND in places else [])
+            odd = [stamp for stamp in stamps if stamp[4:5] != b"-" or stamp[-1:] == b"C"]
+            none = odd.count(NULL)
+            before = sum(stamp.startswith(b"-") or stamp.endswith(b"BC") for stamp in odd)
+            self.undated += none
+            self._widen([FIRST] if before else [])
+            self._widen([LAST] if len(odd) > none + before else [])
 
     def read(self, stamp: bytes) -> datetime | None:
         """The moment that a usual time, or a text, says."""
@@ -90,44 +91,32 @@ class Times:
             self.last = max(moments if self.last is None else [self.last, *moments])
 
 
-# Where a printed time stands in the order of times: nowhere, or beside the usual ones.
-_NONE, _BEFORE, _USUAL, _BEHIND = range(4)
-
-
-def place(stamp: bytes) -> int:
-    """Where a time that PostgreSQL printed stands in the order of times."""
-    if stamp == NULL:
-        return _NONE
-    if stamp.startswith(b"-") or stamp.endswith(b"BC"):
-        return _BEFORE
-    return _USUAL if stamp[4:5] == b"-" else _BEHIND
-
-
 @dataclass
 class Newest:
-    """The ids of the newest runs, and of some more: the database decides between equal ones."""
+    """The ids of the newest runs, and of some more: the database decides between equal ones.
+
+    Those before the year 1 are among them where there are no others.
+    """
 
     most: int
-    _kept: list[tuple[int, bytes, bytes]] = field(default_factory=list)
-    _least: bytes | None = None
+    _kept: list[tuple[bytes, bytes]] = field(default_factory=list)
 
     def add(self, stamps: Sequence[bytes], ids: Sequence[bytes]) -> None:
         """Take some more into account."""
-        late: Iterable[tuple[bytes, bytes]] = zip(stamps, ids, strict=True)
-        least = self._least
-        if least is not None:
-            late = [one for one in late if one[0] >= least and one[0] != NULL]
-        placed = [(place(stamp), stamp, thread_id) for stamp, thread_id in late]
-        if placed:
-            self._kept = heapq.nlargest(self.most, [*self._kept, *placed])
-            where, stamp, _thread_id = self._kept[-1]
-            if len(self._kept) == self.most and where == _USUAL:
-                self._least = stamp
+        is_full = len(self._kept) == self.most
+        least = self._kept[0][0] if is_full else b""
+        late = [one for one in zip(stamps, ids, strict=True) if one[0] >= least]
+        if not is_full:
+            late = [(b"" if stamp == NULL else stamp, one) for stamp, one in late]
+        else:
+            late = [one for one in late if one[0] != NULL]
+        if late:
+            self._kept = sorted([*self._kept, *late])[-self.most :]
 
     @property
     def ids(self) -> list[bytes]:
         """Those that were kept."""
-        return [thread_id for _place, _stamp, thread_id in self._kept]
+        return [thread_id for _stamp, thread_id in self._kept]
 
 
 @dataclass

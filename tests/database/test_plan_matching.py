@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from runmanager.archive.ids import NAME, read_ids
 from runmanager.conventions import Conventions
-from runmanager.deletion import freezing, matching, plan_deletion
+from runmanager.deletion import MAX_RUNS, freezing, matching, plan_deletion
 from runmanager.deletion.matching import plan_matching
 from runmanager.deletion.tallies import Times
 from runmanager.errors import InvalidRequestError
@@ -60,7 +60,7 @@ def planned(
     with opened(host) as (connection, _read):
         known = read_host(connection, conventions)
         reading = Reading(connection, known, read_hints(connection, known))
-        values = {"every": True, "into": MemoryFolder() if folder is None else folder} | wanted
+        values: dict[str, Any] = {"every": True, "into": folder or MemoryFolder()} | wanted
         return plan_matching(reading, run_filter, **values)
 
 
@@ -285,7 +285,7 @@ def test_more_runs_than_can_go_at_once_are_refused_and_leave_no_file(
     host.execute(
         "INSERT INTO run_metadata (thread_id) SELECT 'run ' || n FROM generate_series(1, 20000) n"
     )
-    for most in (matching.MAX_RUNS, 10):
+    for most in (MAX_RUNS, 10):
         monkeypatch.setattr(matching, "MAX_RUNS", most)
         folder = MemoryFolder()
         with pytest.raises(InvalidRequestError, match="More than 40 runs are too many"):
@@ -360,7 +360,7 @@ def test_statuses_that_nobody_knows_are_counted_in_all_runs(
     monkeypatch.setattr(matching, "SHOWN", 1)
     for status in ("odd", "odd", None, "completed"):
         host.add_run(status=status)
-    for most in (matching.MAX_RUNS, 0):
+    for most in (MAX_RUNS, 0):
         monkeypatch.setattr(matching, "MAX_RUNS", most)
         plan = planned(host)
         assert len(plan.runs) == 1

@@ -13,6 +13,7 @@ from runmanager.records.people import Account, Actor, SignedIn, Ticket
 from runmanager.records.plans import (
     ArchiveForecast,
     DeletionPlan,
+    FrozenRun,
     HeldRun,
     PlannedRun,
     PurgePlan,
@@ -79,6 +80,7 @@ __all__ = [
     "FilterChoice",
     "FilterChoices",
     "Footprint",
+    "FrozenRun",
     "FrozenRuns",
     "HeldRun",
     "Histogram",

@@ -1,0 +1,1 @@
+"""Putting deleted runs back: plan, execute, receipt."""

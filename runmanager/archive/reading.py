@@ -49,7 +49,7 @@ class ArchivedReference:
 class RowsReader:
     """One file of rows, read once from its beginning to its end: its tables, then references."""
 
-    def __init__(self, text: io.BufferedReader, name: str) -> None:
+    def __init__(self, text: io.BufferedReader[io.RawIOBase], name: str) -> None:
         self._text = text
         self._name = name
         self.header = self._read_header()

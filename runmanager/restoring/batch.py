@@ -70,10 +70,7 @@ class Ground:
 
 def read_ground(connection: sa.Connection, host: Host, header: RowsHeader) -> Ground:
     """What the rows of a file meet now."""
-    targets, unplaced = read_targets(connection, header.tables)
-    for target in targets:
-        if target.key is None and target.oid not in host.nodes:
-            unplaced[target.name] = reasons.unrelated(target.name)
+    targets, unplaced = read_targets(connection, host, header.tables)
     keys = read_foreign_keys(connection)
     return Ground(
         tuple(targets),

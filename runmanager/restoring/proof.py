@@ -51,7 +51,7 @@ def find_elsewhere(
     thread_ids: Sequence[str],
 ) -> dict[str, str]:
     """The runs that have a row in a table which gets none back, each with the table's name."""
-    filled = {target.oid for target in targets}
+    filled = {oid for target in targets for oid in (target.oid, target.table.info["oid"])}
     places = [
         (trace.name, trace.key)
         for trace in (host.own, *host.traces)
@@ -106,10 +106,11 @@ def _rows_of(
     host: Host, target: Target, thread_ids: Sequence[str], columns: Sequence[sa.Column[Any]]
 ) -> sa.Select[Any]:
     """The rows of a table: whose each is, and some of its columns."""
-    if target.key is not None:
+    if target.key is not None and not target.has_links:
         run = sa.cast(target.key, sa.Text).label("run of the row")
         return sa.select(run, *columns).where(has_id(target.key, thread_ids))
-    places = Belonging(host, thread_ids).places(host.nodes[target.oid])
+    assert target.trace is not None  # noqa: S101  a target without a key has links
+    places = Belonging(host, thread_ids).places(target.trace)
     there = target.table.alias("there")
     is_row = sa.and_(
         sa.literal_column("there.tableoid") == places.c.rel,

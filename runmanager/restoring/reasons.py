@@ -19,6 +19,7 @@ from runmanager.database import (
 from runmanager.text import shorten
 
 if TYPE_CHECKING:
+    from runmanager.archive.rows_format import ArchivedTable
     from runmanager.restoring.gone import Reference
 
 UNIQUE_VIOLATION = "23505"
@@ -45,10 +46,26 @@ def parent_gone(reference: Reference) -> str:
     )
 
 
-def unrelated(table: str) -> str:
+def table_gone(table: ArchivedTable) -> str:
+    """That a table is not there any more, so that its rows cannot come back."""
+    return (
+        f"The table “{table.name}”, which held rows of this run, is no longer there as "
+        f"{table.schema}.{table.table}, so nothing of this run was restored."
+    )
+
+
+def id_gone(table: ArchivedTable) -> str:
+    """That a table has lost the column with the id of a row's run."""
+    return (
+        f"“{table.name}” has no column “{table.columns[0].name}” any more, which says whose its "
+        "rows are, so nothing of this run was restored."
+    )
+
+
+def unrelated(table: ArchivedTable) -> str:
     """That nobody can say any more to which run the rows of a table belong."""
     return (
-        f"By which foreign key rows of “{table}” belong to a run is not known any more, so what "
+        f"By which foreign key rows of “{table.name}” belong to a run is not known any more, so what "
         "came back could not be looked at."
     )
 

@@ -81,7 +81,7 @@ def _statement(table: sa.Table, group: Sequence[ArchivedReference]) -> Any:
     """The update of these references where they are still empty; it returns their places."""
     first = group[0]
     names = [*first.key, *first.set]
-    columns = [[(one.key | one.set)[name] for one in group] for name in names]
+    columns = [[{**one.key, **one.set}[name] for one in group] for name in names]
     numbers = sa.literal(list(range(len(group))), sa.ARRAY(sa.BigInteger))
     asked = (
         sa.func.unnest(*(sa.literal(one, sa.ARRAY(sa.Text)) for one in columns), numbers)

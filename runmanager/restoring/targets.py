@@ -12,35 +12,43 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from runmanager.host.relations import find_places, read_tables
+from runmanager.host.values import stored_column
+from runmanager.restoring import reasons
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from runmanager.archive.rows_format import ArchivedColumn, ArchivedTable
+    from runmanager.host.values import Host, TraceTable
 
 
 @dataclass(frozen=True, eq=False)
 class Target:
     """The table that takes the rows of an archived one.
 
-    ``fields`` are the places in an archived line of what is put back, ``columns`` the column for
-    each, ``types`` how its type is written in a cast. ``changes`` are sentences on what is
-    different from when the rows went. With ``takes_copy`` PostgreSQL's COPY may be used, with
-    ``is_whole`` every field of a line has its column, in order.
+    ``stored`` is the real table, ``table`` that one or, where the role may not put rows into it,
+    the host's view of it. ``fields`` are the places in an archived line of what is put back,
+    ``columns`` the column of ``table`` for each, ``numbers`` those of the real ones in the catalog,
+    ``types`` how their types are written in a cast. ``trace`` is what the host's table is to a run,
+    None where it is nothing any more. ``changes`` are sentences on what is different from when the
+    rows went. With ``takes_copy`` PostgreSQL's COPY may be used.
     """
 
     archived: ArchivedTable
+    stored: sa.Table
     table: sa.Table
     fields: tuple[int, ...]
     columns: tuple[sa.Column[Any], ...]
+    numbers: tuple[int, ...]
     types: tuple[str, ...]
+    trace: TraceTable | None
     takes_copy: bool
     changes: tuple[str, ...] = ()
 
     @property
     def oid(self) -> int:
-        """The table's number in the catalog."""
-        return int(self.table.info["oid"])
+        """The real table's number in the catalog."""
+        return int(self.stored.info["oid"])
 
     @property
     def name(self) -> str:
@@ -54,106 +62,144 @@ class Target:
 
     @property
     def key(self) -> sa.Column[Any] | None:
-        """The column that holds the id of a row's run; None where its rows do not hold it."""
-        return None if self.archived.run_column is None else self.columns[0]
+        """The column of ``table`` that holds the id of a row's run; None where none does."""
+        if self.archived.run_column is not None:
+            return self.columns[0]
+        if self.trace is None:
+            return None
+        return self.trace.key if self.table is self.trace.table else self.trace.stored_key
+
+    @property
+    def has_links(self) -> bool:
+        """Whether its rows are found by what they refer to."""
+        return self.trace is not None and bool(self.trace.links)
 
     def field_of(self, number: int) -> int | None:
-        """The place in an archived line of the column with this number in the catalog."""
-        for field, column in zip(self.fields, self.columns, strict=True):
-            if column.info["number"] == number:
-                return field
-        return None
+        """The place in an archived line of the real column with this number."""
+        return self.fields[self.numbers.index(number)] if number in self.numbers else None
 
 
 @dataclass(frozen=True)
 class _Facts:
-    """What a column is beside its name and type: how it is made, how it is cast to."""
+    """What a column is beside its name: its type in full, how it is cast to, how it is made."""
 
-    generated: bool
+    type: str
     cast: str
+    is_computed: bool
+    may_insert: bool
 
 
 def read_targets(
-    connection: sa.Connection, tables: Sequence[ArchivedTable]
+    connection: sa.Connection, host: Host, tables: Sequence[ArchivedTable]
 ) -> tuple[list[Target], dict[str, str]]:
     """Where the rows of these tables go, in the same order; and why those of some cannot.
 
     The reasons are by the table's name.
     """
-    places = {(table.schema, table.table) for table in tables}
-    oids = find_places(connection, places)
+    oids = find_places(connection, {(table.schema, table.table) for table in tables})
     found = read_tables(connection, set(oids.values()))
+    views = {
+        oid: host.nodes[oid].table.info["oid"]
+        for oid in found
+        if oid in host.nodes and host.nodes[oid].table is not host.nodes[oid].stored
+    }
     facts = _read_facts(connection, found)
-    closed = _read_closed(connection, found)
-    targets, reasons = [], {}
+    closed = _read_closed(connection, {*found, *views.values()})
+    targets, unplaced = [], {}
     for archived in tables:
         oid = oids.get((archived.schema, archived.table))
         if oid is None or oid not in found:
-            reasons[archived.name] = (
-                f"The table “{archived.name}”, which held rows of this run, is no longer there "
-                f"as {archived.schema}.{archived.table}."
-            )
+            unplaced[archived.name] = reasons.table_gone(archived)
             continue
-        target = _target(archived, found[oid], facts[oid], takes_copy=oid not in closed)
+        target = _target(archived, found[oid], host.nodes.get(oid), facts[oid], closed)
         if archived.run_column is not None and 0 not in target.fields:
-            reasons[archived.name] = (
-                f"“{archived.name}” has no column “{archived.columns[0].name}” any more, which "
-                "says whose its rows are."
-            )
-            continue
-        targets.append(target)
-    return targets, reasons
+            unplaced[archived.name] = reasons.id_gone(archived)
+        elif target.key is None and not target.has_links:
+            unplaced[archived.name] = reasons.unrelated(archived)
+        else:
+            targets.append(target)
+    return targets, unplaced
 
 
 def _target(
-    archived: ArchivedTable, table: sa.Table, facts: Mapping[int, _Facts], *, takes_copy: bool
+    archived: ArchivedTable,
+    stored: sa.Table,
+    trace: TraceTable | None,
+    facts: Mapping[int, _Facts],
+    closed: set[int],
 ) -> Target:
-    fields, columns, types, changes = [], [], [], []
-    now = _columns_now(archived, table)
-    for field, (was, column) in enumerate(zip(archived.columns, now, strict=True)):
+    now = _columns_now(archived, stored, facts)
+    changes = list(_changes(archived, stored, now, facts))
+    taken = [
+        (field, column)
+        for field, column in enumerate(now)
+        if column is not None and not facts[column.info["number"]].is_computed
+    ]
+    table, columns = stored, [column for _field, column in taken]
+    may = all(facts[column.info["number"]].may_insert for column in columns)
+    if not may and trace is not None and trace.table is not trace.stored:
+        # Its owner lets the role work through the view only.
+        shown = {stored_column(one).info["number"]: one for one in trace.table.c}
+        seen = [(field, one) for field, one in taken if one.info["number"] in shown]
+        hidden = [one.name for _field, one in taken if one.info["number"] not in shown]
+        table, taken = trace.table, seen
+        columns = [shown[one.info["number"]] for _field, one in seen]
+        changes += [
+            f"The view “{trace.name}” does not show “{name}”: what it held is left out."
+            for name in hidden
+        ]
+    numbers = tuple(int(column.info["number"]) for _field, column in taken)
+    return Target(
+        archived=archived,
+        stored=stored,
+        table=table,
+        fields=tuple(field for field, _column in taken),
+        columns=tuple(columns),
+        numbers=numbers,
+        types=tuple(facts[number].cast for number in numbers),
+        trace=trace,
+        takes_copy=table.info["oid"] not in closed,
+        changes=tuple(changes),
+    )
+
+
+def _changes(
+    archived: ArchivedTable,
+    table: sa.Table,
+    now: Sequence[sa.Column[Any] | None],
+    facts: Mapping[int, _Facts],
+) -> Iterable[str]:
+    for was, column in zip(archived.columns, now, strict=True):
         if column is None:
-            changes.append(
-                f"“{archived.name}” has no column “{was.name}” any more: what it held is left out."
-            )
+            yield f"“{archived.name}” has no column “{was.name}” any more: what it held is left out."
             continue
         of = facts[column.info["number"]]
-        if of.generated:
-            changes.append(
+        if of.is_computed:
+            yield (
                 f"“{archived.name}.{column.name}” is computed by the database now: what it held "
                 "is left out."
             )
             continue
         if column.name != was.name:
-            changes.append(f"“{archived.name}.{was.name}” is called “{column.name}” now.")
-        if column.info["type"] != was.type:
-            changes.append(
-                f"“{archived.name}.{column.name}” is of type {column.info['type']} now, and was "
-                f"{was.type}: runs whose values would not stay the same are not restored."
+            yield f"“{archived.name}.{was.name}” is called “{column.name}” now."
+        if of.type != was.type:
+            yield (
+                f"“{archived.name}.{column.name}” is of type {of.type} now, and was {was.type}: "
+                "a run whose values would not stay the same is not restored."
             )
-        fields.append(field)
-        columns.append(column)
-        types.append(of.cast)
     known = {column.info["number"] for column in now if column is not None}
-    changes += [
-        f"“{archived.name}.{column.name}” is new, or was computed then: it gets what the table "
-        "gives by default."
-        for column in table.c
-        if archived.is_whole
-        and column.info["number"] not in known
-        and not facts[column.info["number"]].generated
-    ]
-    return Target(
-        archived,
-        table,
-        tuple(fields),
-        tuple(columns),
-        tuple(types),
-        takes_copy,
-        tuple(changes),
-    )
+    for column in table.c if archived.is_whole else ():
+        number = column.info["number"]
+        if number not in known and not facts[number].is_computed:
+            yield (
+                f"“{archived.name}.{column.name}” is new, or was computed then: it gets what the "
+                "table gives by default."
+            )
 
 
-def _columns_now(archived: ArchivedTable, table: sa.Table) -> list[sa.Column[Any] | None]:
+def _columns_now(
+    archived: ArchivedTable, table: sa.Table, facts: Mapping[int, _Facts]
+) -> list[sa.Column[Any] | None]:
     """For each archived column the one that it is now; None where there is none.
 
     A column keeps its number when it is renamed. A table that was made anew, in another order, has
@@ -168,47 +214,50 @@ def _columns_now(archived: ArchivedTable, table: sa.Table) -> list[sa.Column[Any
         and by_number[was.attnum].name in names
         for was in archived.columns
     )
-    return [
-        by_name.get(was.name) if is_new else _same(was, by_number, by_name)
-        for was in archived.columns
-    ]
 
+    def now(was: ArchivedColumn) -> sa.Column[Any] | None:
+        column = by_number.get(was.attnum)
+        is_same = column is not None and (
+            column.name == was.name or facts[was.attnum].type == was.type
+        )
+        if is_same and not is_new:
+            return column
+        again = by_name.get(was.name)
+        # Dropped, and made again under its old name.
+        is_alike = again is not None and facts[again.info["number"]].type == was.type
+        return again if is_new or is_alike else None
 
-def _same(
-    was: ArchivedColumn,
-    by_number: Mapping[int, sa.Column[Any]],
-    by_name: Mapping[str, sa.Column[Any]],
-) -> sa.Column[Any] | None:
-    column = by_number.get(was.attnum)
-    if column is not None and (column.name == was.name or column.info["type"] == was.type):
-        return column
-    # Dropped, and made again under its old name.
-    again = by_name.get(was.name)
-    return again if again is not None and again.info["type"] == was.type else None
+    return [now(was) for was in archived.columns]
 
 
 def _read_facts(connection: sa.Connection, oids: Iterable[int]) -> dict[int, dict[int, _Facts]]:
     attribute = sa.table(
         "pg_attribute",
-        *map(sa.column, ("attrelid", "attnum", "attgenerated", "atttypid", "attisdropped")),
+        *map(sa.column, ("attrelid", "attnum", "atttypid", "atttypmod", "attgenerated")),
+        sa.column("attisdropped"),
+    )
+    relation = sa.table("pg_class", *map(sa.column, ("oid", "relnamespace")))
+    may_insert = sa.and_(
+        sa.func.has_schema_privilege(relation.c.relnamespace, "USAGE"),
+        sa.func.has_column_privilege(relation.c.oid, attribute.c.attnum, "INSERT"),
     )
     rows = connection.execute(
         sa.select(
             attribute.c.attrelid,
             attribute.c.attnum,
-            attribute.c.attgenerated,
+            sa.func.format_type(attribute.c.atttypid, attribute.c.atttypmod).label("type"),
             # Without a length that a cast would cut a value to: the column itself refuses it.
             sa.func.format_type(attribute.c.atttypid, -1).label("cast"),
-        ).where(
-            attribute.c.attrelid.in_(list(oids)),
-            attribute.c.attnum > 0,
-            ~attribute.c.attisdropped,
+            (attribute.c.attgenerated != "").label("is_computed"),
+            may_insert.label("may_insert"),
         )
+        .join(relation, relation.c.oid == attribute.c.attrelid)
+        .where(relation.c.oid.in_(list(oids)), attribute.c.attnum > 0, ~attribute.c.attisdropped)
     )
     found: dict[int, dict[int, _Facts]] = {}
     for row in rows:
         found.setdefault(row.attrelid, {})[row.attnum] = _Facts(
-            row.attgenerated not in {"", b""}, row.cast
+            row.type, row.cast, row.is_computed, row.may_insert
         )
     return found
 

@@ -15,7 +15,13 @@ import sqlalchemy as sa
 
 from runmanager.archive.rows_format import SETTINGS
 from runmanager.batches import RefusedError
-from runmanager.database import READ_ONLY_SQL_TRANSACTION, is_away, is_schema_changed, sqlstate
+from runmanager.database import (
+    INSUFFICIENT_PRIVILEGE,
+    READ_ONLY_SQL_TRANSACTION,
+    is_away,
+    is_schema_changed,
+    sqlstate,
+)
 from runmanager.host.relations import read_foreign_keys
 from runmanager.host.values import stored_column
 from runmanager.restoring import reasons
@@ -167,7 +173,7 @@ class _Batch:
             self.outcome.failed |= error.refused
             self._put([run for run in part if run not in error.refused], open_ids)
         except (RefusedError, sa.exc.DBAPIError) as error:
-            if ends_all(error):
+            if self._ends_all(error):
                 raise
             savepoint.rollback()
             if len(part) == 1:
@@ -232,15 +238,16 @@ class _Batch:
         fired = read_fired(self.connection, names)
         return ", ".join(sorted({f"“{one.name}” of “{one.table}”" for one in fired}))
 
-
-def ends_all(error: Exception) -> bool:
-    """Whether every other run would meet ``error`` just the same."""
-    cause = error.cause if isinstance(error, RefusedError) else error
-    state = sqlstate(cause) or ""
-    return (
-        is_away(cause)
-        or is_schema_changed(cause)
-        or state == READ_ONLY_SQL_TRANSACTION
-        or state.startswith(_HOPELESS_CLASSES)
-        or reasons.hopeless(error) is not None
-    )
+    def _ends_all(self, error: Exception) -> bool:
+        """Whether every other run would meet ``error`` just the same."""
+        cause = error.cause if isinstance(error, RefusedError) else error
+        state = sqlstate(cause) or ""
+        if state == INSUFFICIENT_PRIVILEGE and isinstance(error, RefusedError):
+            target = self.ground.by_name.get(error.table)
+            return target is None or not target.is_guarded
+        return (
+            is_away(cause)
+            or is_schema_changed(cause)
+            or state in {READ_ONLY_SQL_TRANSACTION, INSUFFICIENT_PRIVILEGE}
+            or state.startswith(_HOPELESS_CLASSES)
+        )

@@ -238,7 +238,7 @@ def _clears(
 ) -> tuple[tuple[int, bytes], ...]:
     if key.on_delete not in _CLEARING:
         return ()
-    by_number = {column.info["number"]: column for column in child.columns}
+    by_number = {column.info["number"]: column for column in child.stored.c}
     values = _read_defaults(connection, key) if key.on_delete == "d" else {}
     found = []
     for number in key.cleared:
@@ -260,7 +260,7 @@ def _read_defaults(connection: sa.Connection, key: ForeignKey) -> dict[int, str 
     # The host's own expression, as PostgreSQL itself prints it: Core cannot say it.
     return {
         row.adnum: connection.scalar(
-            sa.select(sa.cast(sa.literal_column(f"({row.said})".replace(":", r"\:")), sa.Text))
+            sa.select(sa.cast(sa.literal_column(f"({row.said})"), sa.Text))
         )
         for row in rows
     }

@@ -65,8 +65,8 @@ def id_gone(table: ArchivedTable) -> str:
 def unrelated(table: ArchivedTable) -> str:
     """That nobody can say any more to which run the rows of a table belong."""
     return (
-        f"By which foreign key rows of “{table.name}” belong to a run is not known any more, so what "
-        "came back could not be looked at."
+        f"By which foreign key rows of “{table.name}” belong to a run is not known any more, so "
+        "nothing of this run was restored."
     )
 
 

@@ -51,6 +51,9 @@ class Filling:
         """Put the rows of these runs back. Raises RefusedError."""
         waiting: dict[str, list[bytes]] = {}
         for table, lines in rows.tables(thread_ids):
+            if table.name not in self.targets:
+                # Who has rows of it is not among these runs.
+                continue
             target = self.targets[table.name]
             circle = next((one for one in self.circles if table.name in one), frozenset())
             if waiting and not waiting.keys() <= circle:

@@ -47,8 +47,9 @@ def read_numbered(
     by_oid = {target.oid: target for target in targets}
     found: dict[int, list[tuple[sa.Column[Any], _Sequence]]] = {}
     for sequence in _read(connection, by_oid):
-        for column in by_oid[sequence.table].columns:
-            if column.info["number"] == sequence.column:
+        target = by_oid[sequence.table]
+        for number, column in zip(target.numbers, target.columns, strict=True):
+            if number == sequence.column:
                 found.setdefault(sequence.table, []).append((column, sequence))
     return found
 

@@ -31,7 +31,8 @@ class Target:
     ``columns`` the column of ``table`` for each, ``numbers`` those of the real ones in the catalog,
     ``types`` how their types are written in a cast. ``trace`` is what the host's table is to a run,
     None where it is nothing any more. ``changes`` are sentences on what is different from when the
-    rows went. With ``takes_copy`` PostgreSQL's COPY may be used.
+    rows went. With ``takes_copy`` PostgreSQL's COPY may be used; with ``is_guarded`` row security
+    is at work, and may refuse one row and take another.
     """
 
     archived: ArchivedTable
@@ -43,6 +44,7 @@ class Target:
     types: tuple[str, ...]
     trace: TraceTable | None
     takes_copy: bool
+    is_guarded: bool
     changes: tuple[str, ...] = ()
 
     @property
@@ -126,7 +128,7 @@ def _target(
     stored: sa.Table,
     trace: TraceTable | None,
     facts: Mapping[int, _Facts],
-    closed: set[int],
+    closed: Mapping[int, bool],
 ) -> Target:
     now = _columns_now(archived, stored, facts)
     changes = list(_changes(archived, stored, now, facts))
@@ -159,6 +161,7 @@ def _target(
         types=tuple(facts[number].cast for number in numbers),
         trace=trace,
         takes_copy=table.info["oid"] not in closed,
+        is_guarded=may and closed.get(table.info["oid"], False),
         changes=tuple(changes),
     )
 
@@ -171,7 +174,7 @@ def _changes(
 ) -> Iterable[str]:
     for was, column in zip(archived.columns, now, strict=True):
         if column is None:
-            yield f"“{archived.name}” has no column “{was.name}” any more: what it held is left out."
+            yield f"“{archived.name}.{was.name}” is no longer there: what it held is left out."
             continue
         of = facts[column.info["number"]]
         if of.is_computed:
@@ -262,11 +265,11 @@ def _read_facts(connection: sa.Connection, oids: Iterable[int]) -> dict[int, dic
     return found
 
 
-def _read_closed(connection: sa.Connection, oids: Iterable[int]) -> set[int]:
-    """Those of the tables into which PostgreSQL's COPY does not go.
+def _read_closed(connection: sa.Connection, oids: Iterable[int]) -> dict[int, bool]:
+    """Those of the tables into which PostgreSQL's COPY does not go; true for row security.
 
-    They are those with row security at work for us, and views without an INSTEAD OF INSERT trigger.
-    https://www.postgresql.org/docs/current/sql-copy.html
+    It goes into no table with row security at work for us, and no view without an INSTEAD OF INSERT
+    trigger: https://www.postgresql.org/docs/current/sql-copy.html
     """
     relation = sa.table("pg_class", *map(sa.column, ("oid", "relkind")))
     trigger = sa.table("pg_trigger", *map(sa.column, ("tgrelid", "tgtype")))
@@ -277,11 +280,11 @@ def _read_closed(connection: sa.Connection, oids: Iterable[int]) -> set[int]:
             trigger.c.tgtype.op("&")(sa.literal(4 | 64)) == (4 | 64),
         )
     )
-    rows = connection.scalars(
-        sa.select(relation.c.oid).where(
+    is_guarded = sa.func.row_security_active(relation.c.oid, type_=sa.Boolean)
+    rows = connection.execute(
+        sa.select(relation.c.oid, is_guarded.label("is_guarded")).where(
             relation.c.oid.in_(list(oids)),
-            sa.func.row_security_active(relation.c.oid)
-            | (relation.c.relkind.not_in(["r", "p"]) & ~instead),
+            is_guarded | (relation.c.relkind.not_in(["r", "p"]) & ~instead),
         )
     )
-    return set(rows)
+    return {row.oid: row.is_guarded for row in rows}

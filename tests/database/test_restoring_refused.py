@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from runmanager.batches import RefusedError
 from runmanager.restoring import reasons
 from runmanager.restoring.tally import Tally
 from tests.restoring import Undo, undoing
@@ -246,7 +247,7 @@ def test_a_role_without_the_right_is_told_which(host: HostWriter, roles: Roles) 
     runs = host.add_runs(2)
     with undoing(roles.url(role)) as undo:
         undo.delete(runs)
-        with pytest.raises(reasons.RefusedError) as refused:
+        with pytest.raises(RefusedError) as refused:
             undo.restore(runs)
     said = reasons.hopeless(refused.value)
     assert said is not None

@@ -155,7 +155,8 @@ class Batches(Generic[O_inv]):
 
     ``on_progress`` is told after each batch how many runs are done or failed and how many failed;
     ``should_stop`` is asked before each batch, and may raise; ``on_done`` is told the ids of each
-    commit. Nothing is raised for what the database refuses: it stands in ``outcome``. Raises
+    commit, and ``on_outcome`` all of what it did. ``aborted`` is why nothing more was tried, None
+    where all was. Nothing is raised for what the database refuses: it stands in ``outcome``. Raises
     InterruptedOperationError where the database stays away, and what ``transact`` raises itself.
     """
 
@@ -165,8 +166,10 @@ class Batches(Generic[O_inv]):
     outcome: O_inv
     on_progress: Callable[[int, int], None]
     should_stop: Callable[[], bool]
-    on_done: Callable[[Iterable[str]], None]
+    on_done: Callable[[Iterable[str]], None] = lambda _thread_ids: None
+    on_outcome: Callable[[O_inv], None] = lambda _outcome: None
     was_stopped: bool = False
+    aborted: str | None = None
 
     def run(self, thread_ids: list[str]) -> None:
         """Do the step to all of ``thread_ids``, which are sorted; account for each."""
@@ -179,7 +182,8 @@ class Batches(Generic[O_inv]):
                 start, size = start + size, next_size(size, time.monotonic() - began)
                 self._tell_progress()
         except AbortedError as aborted:
-            self.fail(thread_ids, str(aborted))
+            self.aborted = str(aborted)
+            self.fail(thread_ids, self.aborted)
             self._tell_progress()
 
     def fail(self, thread_ids: Iterable[str], reason: str) -> None:
@@ -216,6 +220,7 @@ class Batches(Generic[O_inv]):
             raise AbortedError(unexpected(kind, error_id)) from None
         else:
             self.on_done(outcome.done)
+            self.on_outcome(outcome)
             for thread_id in outcome.done:
                 self.outcome.failed.pop(thread_id, None)
             self.outcome.add(outcome)

@@ -1,10 +1,10 @@
-"""A folder of an operation in memory: what a test writes there and reads from there."""
+"""A folder of an operation that is in memory: what the contract says of one, and no more."""
 
 from __future__ import annotations
 
-import io
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 from runmanager.errors import FileMissingError
@@ -12,42 +12,40 @@ from runmanager.errors import FileMissingError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from runmanager.folders import Sink, Source
-
 
 @dataclass
 class MemoryFolder:
-    """Files by their names."""
+    """The files by name, each as it was written last."""
 
     files: dict[str, bytes] = field(default_factory=dict)
 
     def names(self) -> tuple[str, ...]:
-        """The names of its files, sorted."""
+        """Their names, sorted."""
         return tuple(sorted(self.files))
 
     def write(self, name: str, data: bytes) -> None:
-        """Let a file hold ``data``."""
+        """Keep one."""
         self.files[name] = data
 
     @contextmanager
-    def writing(self, name: str) -> Iterator[Sink]:
-        """A file that is there at the end of the block."""
-        made = io.BytesIO()
-        yield made
-        self.files[name] = made.getvalue()
+    def writing(self, name: str) -> Iterator[BytesIO]:
+        """Keep one at the end of the block, and nothing after an exception."""
+        sink = BytesIO()
+        yield sink
+        self.files[name] = sink.getvalue()
 
     @contextmanager
-    def reading(self, name: str) -> Iterator[Source]:
-        """A file to read."""
-        yield io.BytesIO(self.read(name))
+    def reading(self, name: str) -> Iterator[BytesIO]:
+        """Read one from its beginning."""
+        yield BytesIO(self.read(name))
 
     def read(self, name: str) -> bytes:
-        """All of a file."""
+        """All of one."""
         if name not in self.files:
             raise FileMissingError
         return self.files[name]
 
     def remove(self, names: Iterable[str]) -> None:
-        """Remove these."""
+        """Forget some."""
         for name in names:
             self.files.pop(name, None)

@@ -8,7 +8,7 @@ from runmanager.records.finding import (
     RunPage,
     RunSummary,
 )
-from runmanager.records.operations import OperationKind, OperationState, OperationView
+from runmanager.records.operations import OperationKind, OperationState, OperationView, Origin
 from runmanager.records.people import Account, Actor, SignedIn, Ticket
 from runmanager.records.plans import (
     ArchiveForecast,
@@ -91,6 +91,7 @@ __all__ = [
     "OperationKind",
     "OperationState",
     "OperationView",
+    "Origin",
     "PlannedRun",
     "ProviderSession",
     "PurgePlan",

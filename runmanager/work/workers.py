@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from runmanager.store import Store
     from runmanager.store.operations import StoredOperation
-    from runmanager.work.tasks import Kind
+    from runmanager.tasks import Kind
     from runmanager.work.turns import Settlement
 
 logger = logging.getLogger(__name__)

@@ -10,8 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from runmanager.audit import Origin
-    from runmanager.records import Actor, OperationKind
+    from runmanager.records import Actor, OperationKind, Origin
 
 
 class Ending(Enum):

@@ -87,9 +87,7 @@ class Here:
 def task_of(operation_id: str, actor: Actor, control: Here, **spec: Any) -> Task:
     """A turn at an operation, without an engine."""
     now = datetime.now(UTC)
-    return Task(
-        operation_id, actor, Origin.PAGE, spec, None, 1, 0, now, now, 0, control
-    )
+    return Task(operation_id, actor, Origin.PAGE, spec, None, 1, 0, now, now, 0, control)
 
 
 def execute_here(

@@ -318,5 +318,3 @@ def _retry_held_by_each_other(batches: Batches[DeletedRows], host: Host) -> None
         )
         if held:
             batches.run(held)
-
-

@@ -172,9 +172,7 @@ def _line(run: FrozenRun, rows: Mapping[str, int] | None, account: Account) -> d
     return line | {"outcome": "deleted", "rows": rows, "was_orphan": run.is_orphan}
 
 
-def _failure(
-    thread_id: str, title: str, reason: str, started: str | None = None
-) -> dict[str, Any]:
+def _failure(thread_id: str, title: str, reason: str, started: str | None = None) -> dict[str, Any]:
     line = {"thread_id": thread_id, "title": title, "started": started}
     return line | {"outcome": "failed", "error": reason}
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from runmanager.archive.copy_lines import fields_of, read_field
 from runmanager.archive.rows_format import SETTINGS
 from runmanager.batches import RefusedError
 from runmanager.database import (
@@ -94,9 +95,7 @@ def restore_batch(
     Raises RefusedError, or what the driver raised, where the database would refuse every run; all
     of the transaction is to be rolled back then.
     """
-    connection.execute(
-        sa.select(*(sa.func.set_config(name, value, True) for name, value in SETTINGS.items()))
-    )
+    let_print(connection)
     with reading() as rows:
         header = rows.header
     ground = read_ground(connection, host, header)
@@ -113,7 +112,16 @@ def restore_batch(
     if outcome.done:
         batch.mend_around(sorted(outcome.done))
         outcome.note(ground.notes)
+    if outcome.failed:
+        outcome.titles |= batch.read_titles(outcome.failed)
     return outcome
+
+
+def let_print(connection: sa.Connection) -> None:
+    """Let values be read and printed as the archive has them, until the transaction ends."""
+    connection.execute(
+        sa.select(*(sa.func.set_config(name, value, True) for name, value in SETTINGS.items()))
+    )
 
 
 @dataclass
@@ -154,11 +162,7 @@ class _Batch:
                     pass
                 for put in put_references(self.connection, rows.references(set(thread_ids))):
                     self.outcome.account(put)
-            self.outcome.note(
-                f"References of “{one.table}” that the deletion cleared are not in the archive "
-                f"(constraint “{one.constraint}”: {one.why}), and stay cleared."
-                for one in rows.header.unrecorded
-            )
+            self.outcome.note(map(reasons.unrecorded, rows.header.unrecorded))
         self.outcome.note(advance(self.connection, self.ground.targets, self.host, thread_ids))
 
     def _put(self, part: Sequence[str], open_ids: Sequence[str]) -> None:
@@ -223,6 +227,18 @@ class _Batch:
             {reference.sides: rows for reference, rows in filling.cleared.items()}
         )
 
+    def read_titles(self, thread_ids: Collection[str]) -> dict[str, str]:
+        """The names that runs had."""
+        titled = self._titled()
+        found: dict[str, str] = {}
+        with self.reading() as rows:
+            for table, lines in rows.tables(thread_ids) if titled is not None else ():
+                if titled is not None and table.name == titled[0]:
+                    names = ((run, read_field(fields_of(line)[titled[1]])) for run, line in lines)
+                    found = {run: name for run, name in names if name}
+                    break
+        return found
+
     def _titled(self) -> tuple[str, int] | None:
         own = self.ground.by_name.get(self.host.own.name)
         if own is None:
@@ -244,7 +260,7 @@ class _Batch:
         state = sqlstate(cause) or ""
         if state == INSUFFICIENT_PRIVILEGE and isinstance(error, RefusedError):
             target = self.ground.by_name.get(error.table)
-            return target is None or not target.is_guarded
+            return target is None or not (target.is_guarded and target.may_insert)
         return (
             is_away(cause)
             or is_schema_changed(cause)

@@ -1,4 +1,4 @@
-"""Restoring as a kind of operation."""
+"""Restoring, and purging what could be restored, as kinds of operation."""
 
 from __future__ import annotations
 
@@ -9,5 +9,12 @@ RESTORE = OperationKind(
     doing="Restoring",
     done="restored",
     not_done="Not restored",
+    removes_runs=False,
+)
+PURGE = OperationKind(
+    name="purge",
+    doing="Purging",
+    done="purged",
+    not_done="Not purged",
     removes_runs=False,
 )

@@ -25,7 +25,7 @@ class RestoredRows(Outcome):
     ``cleared`` counts the rows that came back with a reference cleared, by table, columns and the
     table that was referred to. ``put_back`` counts references that were put back, by table;
     ``left`` those that were not, by table and reason, with some of the rows. ``notes`` are
-    sentences on what else is not as it was.
+    sentences on what else is not as it was. ``file`` is the number of the file that they are of.
     """
 
     titles: dict[str, str] = field(default_factory=dict)
@@ -34,6 +34,7 @@ class RestoredRows(Outcome):
     put_back: Counter[str] = field(default_factory=Counter)
     left: dict[tuple[str, str], tuple[int, list[str]]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    file: int = 0
 
     def add(self, other: Outcome) -> None:
         """Take over what became of other runs."""
@@ -93,6 +94,7 @@ class RestoredRows(Outcome):
             "put_back": self.put_back,
             "left": [[*key, number, rows] for key, (number, rows) in self.left.items()],
             "notes": self.notes,
+            "file": self.file,
         }
 
     @classmethod
@@ -107,6 +109,7 @@ class RestoredRows(Outcome):
             put_back=Counter(found.get("put_back", {})),
             left={(a, b): (number, rows) for a, b, number, rows in found.get("left", ())},
             notes=list(found.get("notes", ())),
+            file=found.get("file", 0),
         )
 
     def _leave(self, table: str, reason: str, number: int, rows: Iterable[str]) -> None:

@@ -19,11 +19,17 @@ from runmanager.database import (
 from runmanager.text import shorten
 
 if TYPE_CHECKING:
-    from runmanager.archive.rows_format import ArchivedTable
+    from runmanager.archive.rows_format import ArchivedTable, Unrecorded
     from runmanager.restoring.gone import Reference
 
 UNIQUE_VIOLATION = "23505"
+NOT_KEPT = "The rows of this run are no longer in the archive: they were purged, or never kept."
 NOT_ARCHIVED = "The archive of this operation has no rows of this run."
+GONE_AGAIN = (
+    "It was put back, and is not there: deleted again since, or the database was put back to an "
+    "earlier state."
+)
+OTHER_AT_WORK = "Another operation is at work on the same archive: this one goes on after it."
 LOCKED = "Another session is working on what belongs to this run. Try again in a moment."
 TOO_SLOW = "Restoring this run took too long and was undone. Try again, or at a quieter time."
 
@@ -67,6 +73,14 @@ def unrelated(table: ArchivedTable) -> str:
     return (
         f"By which foreign key rows of “{table.name}” belong to a run is not known any more, so "
         "nothing of this run was restored."
+    )
+
+
+def unrecorded(one: Unrecorded) -> str:
+    """That the archive lacks references that the deletion cleared."""
+    return (
+        f"References of “{one.table}” that the deletion cleared are not in the archive (constraint "
+        f"“{one.constraint}”: {one.why.rstrip('.')}), and stay cleared."
     )
 
 

@@ -31,8 +31,9 @@ class Target:
     ``columns`` the column of ``table`` for each, ``numbers`` those of the real ones in the catalog,
     ``types`` how their types are written in a cast. ``trace`` is what the host's table is to a run,
     None where it is nothing any more. ``changes`` are sentences on what is different from when the
-    rows went. With ``takes_copy`` PostgreSQL's COPY may be used; with ``is_guarded`` row security
-    is at work, and may refuse one row and take another.
+    rows went. ``may_insert`` says whether the role may put rows into ``table``. With
+    ``takes_copy`` PostgreSQL's COPY may be used; with ``is_guarded`` row security is at work, and
+    may refuse one row and take another.
     """
 
     archived: ArchivedTable
@@ -43,6 +44,7 @@ class Target:
     numbers: tuple[int, ...]
     types: tuple[str, ...]
     trace: TraceTable | None
+    may_insert: bool
     takes_copy: bool
     is_guarded: bool
     changes: tuple[str, ...] = ()
@@ -105,7 +107,7 @@ def read_targets(
         for oid in found
         if oid in host.nodes and host.nodes[oid].table is not host.nodes[oid].stored
     }
-    facts = _read_facts(connection, found)
+    facts = _read_facts(connection, {*found, *views.values()})
     closed = _read_closed(connection, {*found, *views.values()})
     targets, unplaced = [], {}
     for archived in tables:
@@ -113,7 +115,8 @@ def read_targets(
         if oid is None or oid not in found:
             unplaced[archived.name] = reasons.table_gone(archived)
             continue
-        target = _target(archived, found[oid], host.nodes.get(oid), facts[oid], closed)
+        view = facts.get(views.get(oid, 0), {})
+        target = _target(archived, found[oid], host.nodes.get(oid), facts[oid], view, closed)
         if archived.run_column is not None and 0 not in target.fields:
             unplaced[archived.name] = reasons.id_gone(archived)
         elif target.key is None and not target.has_links:
@@ -128,6 +131,7 @@ def _target(
     stored: sa.Table,
     trace: TraceTable | None,
     facts: Mapping[int, _Facts],
+    view: Mapping[int, _Facts],
     closed: Mapping[int, bool],
 ) -> Target:
     now = _columns_now(archived, stored, facts)
@@ -139,13 +143,14 @@ def _target(
     ]
     table, columns = stored, [column for _field, column in taken]
     may = all(facts[column.info["number"]].may_insert for column in columns)
-    if not may and trace is not None and trace.table is not trace.stored:
+    if not may and trace is not None and any(one.may_insert for one in view.values()):
         # Its owner lets the role work through the view only.
         shown = {stored_column(one).info["number"]: one for one in trace.table.c}
         seen = [(field, one) for field, one in taken if one.info["number"] in shown]
         hidden = [one.name for _field, one in taken if one.info["number"] not in shown]
         table, taken = trace.table, seen
         columns = [shown[one.info["number"]] for _field, one in seen]
+        may = all(view[column.info["number"]].may_insert for column in columns)
         changes += [
             f"The view “{trace.name}” does not show “{name}”: what it held is left out."
             for name in hidden
@@ -160,8 +165,9 @@ def _target(
         numbers=numbers,
         types=tuple(facts[number].cast for number in numbers),
         trace=trace,
+        may_insert=may,
         takes_copy=table.info["oid"] not in closed,
-        is_guarded=may and closed.get(table.info["oid"], False),
+        is_guarded=closed.get(table.info["oid"], False),
         changes=tuple(changes),
     )
 

@@ -207,9 +207,7 @@ class Deleting:
     def _keep(self, actor: Actor, plan: DeletionPlan, operation_id: str) -> DeletionPlan:
         spec = DeletionSpec.of(plan)
         spec.write(self._place.folder(operation_id))
-        self._engine.plan(
-            DELETION.name, actor, Origin.API, _facts(spec), operation_id=operation_id
-        )
+        self._engine.plan(DELETION.name, actor, Origin.API, _facts(spec), operation_id=operation_id)
         return replace(plan, plan_id=operation_id)
 
     def _require_own(self, actor: Actor, plan_id: str) -> None:

@@ -14,7 +14,7 @@ from runmanager.deletion.receipts import receipt_of as receipt_from
 from runmanager.deletion.spec import DeletionSpec, write_frozen
 from runmanager.errors import LeaseLostError
 from runmanager.receipts import read_receipt
-from runmanager.records import DeletionReceipt, DoneRun, FailedRun, Origin
+from runmanager.records import DeletionReceipt, DoneRun, FailedRun, OperationState, Origin
 from runmanager.tasks import Ending, Task
 
 if TYPE_CHECKING:
@@ -56,7 +56,10 @@ def delete(
 
 def receipt_of(manager: RunManager, actor: Actor, operation_id: str) -> DeletionReceipt:
     """The receipt of a deletion, once it has finished."""
-    until(lambda: manager.operations.view(actor, operation_id).is_over)
+    rests = {OperationState.FINISHED, OperationState.PAUSED}
+    until(lambda: manager.operations.view(actor, operation_id).state in rests)
+    view = manager.operations.view(actor, operation_id)
+    assert view.is_over, view.message
     receipt = manager.operations.get(actor, operation_id).receipt
     assert isinstance(receipt, DeletionReceipt)
     return receipt
@@ -69,6 +72,7 @@ class Here:
     on_progress: Callable[[int, int], None] = lambda _done, _failed: None
     should_end: Callable[[], Ending | None] = lambda: None
     is_leased: Callable[[], bool] = lambda: True
+    told: tuple[int, int] = (0, 0)
 
     def ending(self) -> Ending | None:
         """What the test says."""
@@ -80,8 +84,10 @@ class Here:
             raise LeaseLostError
 
     def tell(self, done: int, failed: int) -> None:
-        """Tell the test."""
-        self.on_progress(done, failed)
+        """Tell the test what is new."""
+        if (done, failed) != self.told:
+            self.told = done, failed
+            self.on_progress(done, failed)
 
 
 def task_of(operation_id: str, actor: Actor, control: Here, **spec: Any) -> Task:

@@ -101,15 +101,15 @@ def plan_deletion(
     )
 
 
-def require_reason(plan: DeletionPlan, reason: str | None, above: int | None) -> None:
+def require_reason(runs: int, reason: str | None, above: int | None) -> None:
     """Raises InvalidRequestError where a plan of so many runs needs a reason and has none.
 
     ``above`` is the settings' number of runs above which one is needed, None for never.
     """
-    if above is not None and plan.total > above and not (reason or "").strip():
+    if above is not None and runs > above and not (reason or "").strip():
         raise InvalidRequestError(
             f"Deleting more than {count(above, 'run')} needs a reason here, and this plan has "
-            f"{plan.total:,}: say why, then start it again."
+            f"{runs:,}: say why, then start it again."
         )
 
 

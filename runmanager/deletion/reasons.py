@@ -31,6 +31,7 @@ ACTIVE_UNSEEN = (
     "Which runs have written within the last minutes was not found in time. Each batch looks again "
     "before it deletes, and leaves those out."
 )
+REPLACED = "Another run has this id by now, which was not confirmed. Look it over first."
 LEFT_OUT = (
     "Its row is there, though the view “run_metadata” leaves it out, so nothing of this run is "
     "deleted."

@@ -7,11 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from runmanager.archive.forecast import forecast
-from runmanager.archive.restoring import undo_lacks
 from runmanager.deletion import DELETION, plan_deletion
-from runmanager.deletion.matching import plan_matching
-from runmanager.deletion.reasons import require_reason
+from runmanager.deletion.plan import require_reason
 from runmanager.deletion.spec import DeletionSpec, write_frozen
 from runmanager.errors import (
     ArchiveError,
@@ -239,11 +236,7 @@ class Deleting:
         """The plan, with what would be kept, and what Undo would lack."""
         if not self.archives:
             return plan
-        return replace(
-            plan,
-            archive=forecast(self._place, plan.stored_bytes, self._settings.archive_days),
-            undo_lacks=undo_lacks(reading.connection, reading.host),
-        )
+        return plan
 
     def _receipt(self, view: OperationView) -> Receipt | None:
         if not view.is_over:

@@ -81,7 +81,8 @@ def _write(
     )
     # As they come: a run may be referred to by any number of rows.
     rows = connection.execute(statement.execution_options(yield_per=_AT_ONCE))
-    types = {column.name: column.info["type"] for column in [*key, *referring]}
+    names = [*link.child.info["key"], *link.columns]
+    types = {name: link.child.c[name].info["type"] for name in names}
     for run, *values in rows:
         into.refer(
             Reference(

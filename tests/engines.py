@@ -8,12 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from runmanager.audit import Origin
 from runmanager.errors import StoreError
-from runmanager.records import Actor, OperationKind
+from runmanager.records import Actor, OperationKind, Origin
 from runmanager.store import Store
+from runmanager.tasks import Ending, Finished
 from runmanager.work.engine import Engine
-from runmanager.work.tasks import Ending, Finished
 from runmanager.work.workers import Pace
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from runmanager.records import OperationView
-    from runmanager.work.tasks import Control, Task
+    from runmanager.tasks import Control, Task
 
 ADA, GRACE = Actor("1", "ada"), Actor("2", "grace")
 COUNTING = OperationKind("counting", "Counting", "counted", "Not counted", removes_runs=False)

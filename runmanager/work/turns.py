@@ -8,7 +8,6 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from runmanager.audit import Origin
 from runmanager.errors import (
     InterruptedOperationError,
     LeaseLostError,
@@ -16,8 +15,9 @@ from runmanager.errors import (
     StoreError,
 )
 from runmanager.logs import report, told
+from runmanager.records import Origin
 from runmanager.store import leases
-from runmanager.work.tasks import Ending, Task
+from runmanager.tasks import Ending, Task
 from runmanager.work.views import time_of
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from runmanager.store import Store
     from runmanager.store.leases import Lease
     from runmanager.store.operations import StoredOperation
-    from runmanager.work.tasks import Finished, Kind
+    from runmanager.tasks import Finished, Kind
 
     Settlement = Callable[[sa.Connection], None]
 

@@ -104,21 +104,24 @@ def execute_here(
     on_progress: Callable[[int, int], None] = lambda _done, _failed: None,
     should_stop: Callable[[], bool] = lambda: False,
     is_archived: bool = True,
+    operation_id: str = HERE,
 ) -> DeletionReceipt:
     """Execute in this thread, where the test can act between batches; the receipt."""
-    work, folder = deletion_here(manager, plan)
+    work, folder = deletion_here(manager, plan, operation_id)
     control = Here(on_progress, lambda: Ending.STOP if should_stop() else None)
-    task = task_of(HERE, actor, control, is_archived=is_archived)
+    task = task_of(operation_id, actor, control, is_archived=is_archived)
     assert work.carry_out(task) is not None
     receipt = read_receipt_of(folder)
     assert_accounted_for(plan, receipt)
     return receipt
 
 
-def deletion_here(manager: RunManager, plan: DeletionPlan) -> tuple[DeletionWork, Folder]:
+def deletion_here(
+    manager: RunManager, plan: DeletionPlan, operation_id: str = HERE
+) -> tuple[DeletionWork, Folder]:
     """The work of a deletion without an engine, confirmed as ``plan`` says; and its folder."""
     place = manager._keeping.place
-    folder = place.folder(HERE)
+    folder = place.folder(operation_id)
     folder.remove(folder.names())
     write_frozen(folder, plan)
     DeletionSpec.of(plan).write(folder)

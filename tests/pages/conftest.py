@@ -153,7 +153,7 @@ class Visitor:
         deadline = time.monotonic() + 20
         assert self.identity is not None
         actor = self.identity.actor
-        while self._service.watching.running_operations(actor):
+        while self._service.operations.running(actor):
             assert time.monotonic() < deadline
             time.sleep(0.01)
         return self.look()

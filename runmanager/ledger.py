@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from runmanager.commits import Fate, fate_of, transaction_number
 from runmanager.database import LOCK_NOT_AVAILABLE, is_away, sqlstate, translate
-from runmanager.errors import ArchiveError, DatabaseError, InterruptedOperationError
+from runmanager.errors import DatabaseError, InterruptedOperationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -52,7 +52,11 @@ class LookedAt(Protocol):
     """Says whose rows are there, of the runs that a record says something was done to."""
 
     def __call__(self, record: Mapping[str, Any], /) -> Collection[str]:
-        """The ids of those to which it was not done, as the rows look. Raises DatabaseError."""
+        """The ids of those to which it was not done, as the rows look. Raises DatabaseError.
+
+        ``record["is_committed"]`` is whether the server says of it that it was done; else the
+        server does not know, and only the rows can say so.
+        """
 
 
 @dataclass
@@ -94,42 +98,43 @@ class Ledger:
         ``do`` is given the number of the record, by which it names a file of its own. Whatever
         ``do`` raises, and what the database says against it, passes through as it is: nothing of
         the transaction is there then. Raises InterruptedOperationError where it was committed,
-        maybe, and nobody can say so yet.
+        maybe, and nobody can say so yet; and where the database was put back since, so that the
+        record says what became of it.
         """
-        number, sent, done = self.number + 1, None, None
+        number, sent, done, is_ours = self.number + 1, None, None, False
         try:
             with self.database.write(lock_timeout=lock_timeout) as connection:
                 self._lock(connection)
                 self.require_lease()
-                try:
-                    xid = transaction_number(connection)
-                    done = do(connection, number)
-                    if done.is_nothing:
-                        return done
-                    sent = {**done.to_json(), "xid": xid}
-                    self.folder.write(_name(number, _RECORD), _bytes(sent))
-                except BaseException:
-                    # While the lock is held: afterwards the files may be a successor's.
-                    with suppress(ArchiveError):
-                        self._remove(number)
-                    raise
-        except sa.exc.SQLAlchemyError as error:
-            if sent is None or done is None:
-                raise
-            if is_away(error):
+                is_ours = True
+                xid = transaction_number(connection)
+                done = do(connection, number)
+                if done.is_nothing:
+                    return done
+                record = {**done.to_json(), "xid": xid}
+                self.folder.write(_name(number, _RECORD), _bytes(record))
+                sent = record
+        except Exception as error:
+            if sent is not None and done is not None and is_away(error):
                 self.number = number
                 if self._settle(number, sent):
                     return done
-            else:
+                if self.number == number:
+                    raise InterruptedOperationError(PUT_BACK) from None
+            elif is_ours and self._has_files(number):
                 self._withdraw(number)
             raise
         self.number = number
         return done
 
     def note(self, record: Mapping[str, Any]) -> None:
-        """Write down what no transaction did: it is true from now on."""
+        """Write down what no transaction did: it is true from now on.
+
+        Raises LeaseLostError, and InterruptedOperationError where the database cannot be reached.
+        """
+        with self._guarded():
+            self.folder.write(_name(self.number + 1, _RECORD), _bytes({**record, "xid": None}))
         self.number += 1
-        self.folder.write(_name(self.number, _RECORD), _bytes({**record, "xid": None}))
 
     def read(self, number: int) -> dict[str, Any]:
         """The record with this number."""
@@ -162,18 +167,22 @@ class Ledger:
                     raise
             except sa.exc.SQLAlchemyError as error:
                 if not is_away(error) or time.monotonic() > deadline:
-                    raise
+                    raise InterruptedOperationError(translate(error).message) from None
                 time.sleep(_PAUSE_SECONDS)
 
     def _settle(self, number: int, record: Mapping[str, Any]) -> bool:
-        """Find out whether all of a record came true, and correct or withdraw it otherwise."""
+        """Find out whether all of a record came true, and correct or withdraw it otherwise.
+
+        ``number`` is one less where it was withdrawn.
+        """
         fate = self._resolve(str(record["xid"]))
         if fate is Fate.ABORTED:
             self._withdraw(number)
             self.number = number - 1
             return False
         try:
-            undone = set(self.undone(record))
+            is_committed = fate is Fate.COMMITTED
+            undone = set(self.undone({**record, "is_committed": is_committed}))
         except DatabaseError as error:
             raise InterruptedOperationError(error.message) from None
         if undone and fate is Fate.UNKNOWN and undone >= set(record["done"]):
@@ -199,14 +208,15 @@ class Ledger:
                 raise InterruptedOperationError(_STILL_OPEN if fate else None)
             time.sleep(_PAUSE_SECONDS)
 
-    def _withdraw(self, number: int) -> None:
-        with self._guarded():
-            self._remove(number)
+    def _has_files(self, number: int) -> bool:
+        return not {_name(number, _RECORD), _name(number, _ROWS)}.isdisjoint(self.folder.names())
 
-    def _remove(self, number: int) -> None:
-        # The record first: rows without one are nobody's.
-        self.folder.remove([_name(number, _RECORD)])
-        self.folder.remove([_name(number, _ROWS)])
+    def _withdraw(self, number: int) -> None:
+        # Whatever ended the transaction has given back its lock: the files may be a successor's.
+        with self._guarded():
+            # The record first: rows without one are nobody's.
+            self.folder.remove([_name(number, _RECORD)])
+            self.folder.remove([_name(number, _ROWS)])
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:

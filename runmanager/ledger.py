@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -80,17 +79,17 @@ class Ledger:
         Called before anything is written, also where nothing went wrong. Raises
         InterruptedOperationError where it cannot be known yet.
         """
+        # First of all: whoever is at work yet may write one more.
+        self._patiently(lambda: None, is_leased=False)
         numbers = _numbers(self.folder)
         self.number = numbers[-1] if numbers else 0
-        self._wait_for_predecessor()
         if self.number:
             record = self.read(self.number)
             if record.get("xid") is not None:
                 self._settle(self.number, record)
         stray = [name for name in self.folder.names() if _number_of(name, _ROWS) > self.number]
         if stray:
-            with self._guarded():
-                self.folder.remove(stray)
+            self._patiently(lambda: self.folder.remove(stray))
 
     def transact(self, lock_timeout: float | None, do: Callable[[sa.Connection, int], R]) -> R:
         """Do it in a transaction of its own, recorded; what it did, once that is true.
@@ -132,8 +131,8 @@ class Ledger:
 
         Raises LeaseLostError, and InterruptedOperationError where the database cannot be reached.
         """
-        with self._guarded():
-            self.folder.write(_name(self.number + 1, _RECORD), _bytes({**record, "xid": None}))
+        data = _bytes({**record, "xid": None})
+        self._patiently(lambda: self.folder.write(_name(self.number + 1, _RECORD), data))
         self.number += 1
 
     def read(self, number: int) -> dict[str, Any]:
@@ -154,14 +153,20 @@ class Ledger:
                 raise
             raise InterruptedOperationError(_STILL_OPEN) from None
 
-    def _wait_for_predecessor(self) -> None:
-        """Wait until what another instance has sent before is over in the database."""
+    def _patiently(self, change: Callable[[], None], *, is_leased: bool = True) -> None:
+        """Change files while nobody else can be at work on the operation, however long that takes.
+
+        ``change`` may be made twice. Without ``is_leased`` it need not be ours by now.
+        """
         deadline = time.monotonic() + RESOLVE_SECONDS
         while True:
             try:
                 with self.database.write() as connection:
                     self._lock(connection)
-                    return
+                    if is_leased:
+                        self.require_lease()
+                    change()
+                return
             except InterruptedOperationError:
                 if time.monotonic() > deadline:
                     raise
@@ -190,8 +195,8 @@ class Ledger:
             self.number = number - 1
             return False
         if undone:
-            with self._guarded():
-                self.folder.write(_name(number, _RECORD), _bytes(_without(record, undone)))
+            corrected = _bytes(_without(record, undone))
+            self._patiently(lambda: self.folder.write(_name(number, _RECORD), corrected))
             return False
         return True
 
@@ -212,22 +217,13 @@ class Ledger:
         return not {_name(number, _RECORD), _name(number, _ROWS)}.isdisjoint(self.folder.names())
 
     def _withdraw(self, number: int) -> None:
-        # Whatever ended the transaction has given back its lock: the files may be a successor's.
-        with self._guarded():
+        def remove() -> None:
             # The record first: rows without one are nobody's.
             self.folder.remove([_name(number, _RECORD)])
             self.folder.remove([_name(number, _ROWS)])
 
-    @contextmanager
-    def _guarded(self) -> Iterator[None]:
-        """Change files that may be in use elsewhere: while no other instance can be at work."""
-        try:
-            with self.database.write() as connection:
-                self._lock(connection)
-                self.require_lease()
-                yield
-        except sa.exc.SQLAlchemyError as error:
-            raise InterruptedOperationError(translate(error).message) from None
+        # Whatever ended the transaction has given back its lock: the files may be a successor's.
+        self._patiently(remove)
 
 
 def read_records(folder: Folder) -> Iterator[dict[str, Any]]:

@@ -15,7 +15,7 @@ from runmanager.errors import ArchiveError, InterruptedOperationError, LeaseLost
 from runmanager.ledger import PUT_BACK, rows_name
 from tests.cutting import cutting
 from tests.hosts import connect
-from tests.ledgers import OPERATION, Deleting, Watched, deleting
+from tests.ledgers import OPERATION, Deleting, Gone, Watched, deleting
 from tests.outage import away
 from tests.polling import wait_until
 
@@ -249,6 +249,31 @@ def test_an_open_transaction_of_a_predecessor_is_waited_for(
     assert ours.says == ({run: None} if ending == "commit" else {})
     assert_true(host, ours, run)
     other.close()
+
+
+def test_what_a_predecessor_writes_down_while_it_is_waited_for_counts(
+    host: HostWriter, ours: Deleting
+) -> None:
+    first, run, next_run = host.add_runs(3)
+    ours.delete(first)
+    successor = Deleting(ours.database, ours.folder)
+    with ThreadPoolExecutor(1) as threads:
+
+        def do(connection: sa.Connection, number: int) -> Gone:
+            waiting.append(threads.submit(successor.ledger.recover))
+            wait_until(lambda: is_waiting(host))
+            connection.execute(
+                sa.text("DELETE FROM run_metadata WHERE thread_id = :id"), {"id": run}
+            )
+            ours.folder.write(rows_name(number), b"rows")
+            return Gone((run,))
+
+        waiting: list[Any] = []
+        ours.ledger.transact(None, do)
+        waiting[0].result(20)
+    successor.delete(next_run)
+    assert successor.says == dict.fromkeys([first, run, next_run])
+    assert_true(host, successor, first, run, next_run)
 
 
 def is_waiting(host: HostWriter) -> bool:

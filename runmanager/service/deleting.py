@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from runmanager.audit import Origin
@@ -11,7 +11,9 @@ from runmanager.errors import OutdatedPlanError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
 
+    from runmanager.filters import RunFilter
     from runmanager.records import Actor, DeletionPlan, OperationView, Receipt
     from runmanager.service.access import Access
     from runmanager.work.operations import Operations
@@ -58,8 +60,39 @@ class Deleting:
 
     def delete(
         self, actor: Actor, thread_ids: Sequence[str], *, include_running: bool
-    ) -> tuple[DeletionPlan, Receipt]:
+    ) -> tuple[DeletionPlan, Receipt, str]:
         """Plan and carry out at once, for a caller that waits; the plan and the receipt."""
         plan = self.plan(actor, thread_ids, include_running=include_running)
         operation = self._operations.start(actor, Deletion(plan, self._on_deleted), Origin.API)
-        return plan, self._operations.receipt(actor, operation.operation_id)
+        receipt = self._operations.receipt(actor, operation.operation_id)
+        return plan, receipt, operation.operation_id
+
+    def plan_matching(
+        self,
+        actor: Actor,
+        run_filter: RunFilter,
+        *,
+        until: datetime | None = None,
+        excepting: Sequence[str] = (),
+        every: bool = False,
+        include_running: bool = False,
+    ) -> DeletionPlan:
+        """A stub."""
+        raise NotImplementedError
+
+    def keep(self, actor: Actor, plan: DeletionPlan) -> DeletionPlan:
+        """A stub."""
+        del actor
+        return replace(plan, plan_id="stub")
+
+    def start_kept(
+        self,
+        actor: Actor,
+        plan_id: str,
+        *,
+        reason: str | None = None,
+        archive: bool | None = None,
+        origin: Origin = Origin.PAGE,
+    ) -> OperationView:
+        """A stub."""
+        raise NotImplementedError

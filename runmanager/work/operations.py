@@ -71,11 +71,14 @@ class _Operation:
         return OperationView(
             operation_id=self.operation_id,
             kind=self.work.kind,
+            actor=self.actor,
+            origin=self.origin.value,
+            created_at=datetime.now(UTC),
             state=OperationState.RUNNING if receipt is None else OperationState.FINISHED,
             total=len(self.work.thread_ids),
             done=self.done,
             failed=self.failed,
-            is_stopping=self.stop.is_set() and receipt is None,
+            wanted="stop" if self.stop.is_set() and receipt is None else None,
             receipt=receipt,
         )
 

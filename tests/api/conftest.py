@@ -91,8 +91,14 @@ class Caller:
         return response.json()
 
     def delete(self, *thread_ids: str, status: int = 200, **options: Any) -> Any:
-        """The JSON that a deletion answers."""
-        return self.send("DELETE", "/runs", {"thread_ids": list(thread_ids), **options}, status)
+        """The JSON that a deletion answers, but for the operation's id, which is another each time.
+
+        Where there is one it stands at the end.
+        """
+        body = {"thread_ids": list(thread_ids), **options}
+        answer = self.send("DELETE", "/runs", body, status)
+        assert status != 200 or answer.popitem()[0] == "operation_id"
+        return answer
 
 
 class OpenCaller(Protocol):

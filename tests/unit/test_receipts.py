@@ -47,7 +47,7 @@ HEAD: dict[str, Any] = {
     "archive": {"place": "the archive", "bytes": 12345, "until": "2026-12-26T10:00:00+00:00",
                 "purged_at": None},
 }  # fmt: skip
-RUNS = [
+RUNS: list[dict[str, Any]] = [
     {"thread_id": "r-1", "title": "Order 1", "started": "2026-05-03T16:02:11.532+02:00",
      "outcome": "deleted", "rows": {"run_metadata": 1, "logs": 12000}},
     {"thread_id": "r-2", "title": "r-2", "started": None, "outcome": "deleted",

@@ -9,24 +9,16 @@ from __future__ import annotations
 import json
 import logging
 from datetime import UTC, datetime
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from runmanager.records import Actor, OperationKind, Receipt
+    from runmanager.records import Actor, OperationKind, Origin, Receipt
 
 MAX_FAILED = 20
 _LONGEST = 500
 logger = logging.getLogger("runmanager.audit")
-
-
-class Origin(Enum):
-    """Where an operation was asked for."""
-
-    PAGE = "page"
-    API = "api"
 
 
 def log_start(
@@ -123,8 +115,3 @@ def _text(time: datetime | None) -> str | None:
 def _cut(text: str | None) -> str | None:
     return text if text is None or len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
-
-def log_operation(origin: Origin, details: Mapping[str, Any], receipt: Receipt) -> None:
-    """Write what became of an operation; ``details`` are its kind's own."""
-    del origin
-    log_end(receipt, details=details)

@@ -28,6 +28,13 @@ class OperationKind:
     removes_runs: bool
 
 
+class Origin(Enum):
+    """Where an operation was asked for."""
+
+    PAGE = "page"
+    API = "api"
+
+
 class OperationState(Enum):
     """Where an operation is between its start and its receipt."""
 

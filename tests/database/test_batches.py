@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runmanager.audit import Origin
+from runmanager.records import Origin
 from runmanager.batches import next_size, read_only, stopped, unexpected
 from runmanager.errors import NotAdminError, SchemaChangedError
 from runmanager.records import OperationState

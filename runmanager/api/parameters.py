@@ -75,7 +75,7 @@ class LogLineParameters(NoParameters):
 class OperationsParameters(PageParameters):
     """One page of the operations."""
 
-    state: list[OperationState] = Field(
+    state: list[Literal["queued", "running", "paused", "interrupted", "finished"]] = Field(
         default=[],
         max_length=MAX_LEVELS,
         description="Only those in one of these states; may be repeated",
@@ -85,6 +85,11 @@ class OperationsParameters(PageParameters):
         max_length=MAX_LEVELS,
         description="Only those of one of these kinds: deletion, restore, purge; may be repeated",
     )
+
+    @property
+    def states(self) -> tuple[OperationState, ...] | None:
+        """The states that are meant, None for any."""
+        return tuple(map(OperationState, self.state)) or None
 
 
 class ReceiptParameters(NoParameters):

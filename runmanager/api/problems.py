@@ -13,7 +13,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from runmanager.audit import Origin, log_refused
+from runmanager.audit import log_refused
 from runmanager.errors import (
     ArchiveError,
     DatabaseDeniedError,
@@ -36,6 +36,7 @@ from runmanager.errors import (
     WrongPasswordError,
 )
 from runmanager.logs import report, told
+from runmanager.records import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

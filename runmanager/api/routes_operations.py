@@ -19,10 +19,9 @@ from runmanager.api.parameters import (
 )
 from runmanager.api.problems import Problem
 from runmanager.api.streaming import prefers_html, streamed
-from runmanager.audit import Origin
 from runmanager.errors import OperationNotFoundError
 from runmanager.receipts import POLICY
-from runmanager.records import OperationView
+from runmanager.records import OperationView, Origin
 
 register_convertors()
 _ID = re.compile("[0-9A-Za-z_-]{1,64}", re.ASCII)
@@ -76,9 +75,9 @@ def list_operations(
 ) -> schemas.ListedOperations:
     """The operations of every administrator, the newest first."""
     found = context.service.operations.list(
-        actor, query.request, states=tuple(query.state), kinds=tuple(query.kind)
+        actor, query.request, states=query.states, kinds=query.kind or None
     )
-    return schemas.ListedOperations.of(found, query.page, query.page_size)
+    return schemas.ListedOperations.of(found)
 
 
 @router.get("/operations/{operation_id:id}")
@@ -163,7 +162,7 @@ def retry_operation(
     operation_id: OperationId,
 ) -> schemas.Operation:
     """Start a new deletion of the runs that failed; the answer is that new operation."""
-    view = context.service.operations.retry(actor, _known(operation_id))
+    view = context.service.operations.retry(actor, _known(operation_id), origin=Origin.API)
     return _begun(request, response, view)
 
 

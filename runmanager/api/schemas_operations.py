@@ -183,7 +183,7 @@ def _fields(view: OperationView) -> dict[str, Any]:
 
 
 class ListedOperations(BaseModel):
-    """One page of operations, the newest first; a page past the end is empty."""
+    """One page of operations, the newest first; the last one for a page past the end."""
 
     operations: list[Operation]
     total: int = Field(examples=[17])
@@ -191,13 +191,13 @@ class ListedOperations(BaseModel):
     page_size: int = Field(examples=[50])
 
     @classmethod
-    def of(cls, found: Page[OperationView], page: int, page_size: int) -> ListedOperations:
+    def of(cls, found: Page[OperationView]) -> ListedOperations:
         """The answer for one page."""
         return cls(
             operations=[Operation.of(one) for one in found.items],
             total=found.total,
-            page=page,
-            page_size=page_size,
+            page=found.number,
+            page_size=found.size,
         )
 
 

@@ -40,10 +40,11 @@ class Operations:
         actor: Actor,
         request: PageRequest,
         states: Collection[OperationState] | None = None,
+        kinds: Collection[str] | None = None,
     ) -> Page[OperationView]:
-        """A page of operations, newest first, of everybody: of these states, or all."""
+        """A page of operations, newest first, of everybody: of these states and kinds, or all."""
         self._access.require_admin(actor)
-        return self._engine.views(request, states)
+        return self._engine.views(request, states, kinds=kinds)
 
     def running(self, actor: Actor) -> tuple[OperationView, ...]:
         """What has begun, or waits, and has not finished; newest first."""

@@ -103,6 +103,7 @@ def test_every_call_is_there() -> None:
     for path in ("token", "health", "runs?", "usernames", "workspaces", "statuses?", "histogram?",
                  "after=", "runs/$RUN -H", "runs/$RUN/logs", "runs/$RUN/checkpoints",
                  "runs/$RUN/blobs", "deletion-plan", "-X DELETE $API/runs",
-                 "operations -H", "operations?", "operations/$ID -H", "receipt -H", "receipt?format",
-                 "pause", "resume", "stop", "retry", "restore-plan", "restore -H", "purge"):  # fmt: skip
+                 "operations -H", "operations?", "operations/$ID -H", "receipt -H",
+                 "receipt?format", "pause", "resume", "stop", "retry", "restore-plan", "restore -H",
+                 "purge"):  # fmt: skip
         assert path in CALLS

@@ -114,4 +114,3 @@ def _text(time: datetime | None) -> str | None:
 
 def _cut(text: str | None) -> str | None:
     return text if text is None or len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
-

@@ -8,12 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from runmanager.records import Origin
 from runmanager.errors import StoreError
-from runmanager.records import Actor, OperationKind
+from runmanager.records import Actor, OperationKind, Origin
 from runmanager.store import Store
-from runmanager.work.engine import Engine
 from runmanager.tasks import Ending, Finished
+from runmanager.work.engine import Engine
 from runmanager.work.workers import Pace
 
 if TYPE_CHECKING:

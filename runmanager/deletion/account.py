@@ -87,9 +87,7 @@ class Account:
         }
         return {
             "closes": chunk,
-            "failed": [
-                [asdict(frozen[thread_id]), *said] for thread_id, said in failed.items()
-            ],
+            "failed": [[asdict(frozen[thread_id]), *said] for thread_id, said in failed.items()],
             "kept": _kept(outcome),
         }
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from runmanager.accounts import require_admin
+from runmanager.archive.rows_file import RowsFile
+from runmanager.archive.rows_format import RowsHeader
 from runmanager.batches import KeptRowsError, Outcome, RefusedError
+from runmanager.commits import transaction_number
 from runmanager.deletion.counters import names_of, rows_deleted
+from runmanager.deletion.forms import archive_settings
 from runmanager.deletion.keeping import count_cleared, find_held, find_left_out
 from runmanager.deletion.kind import DELETION
 from runmanager.deletion.reasons import (
-    APPEARED,
     ACTIVE,
+    APPEARED,
     LEFT_OUT,
     LOCKED,
     NOT_FOUND,
@@ -26,17 +29,19 @@ from runmanager.deletion.reasons import (
     may_pass,
     reason_for,
 )
+from runmanager.deletion.references import write_references
 from runmanager.deletion.rows import delete_rows
 from runmanager.errors import HostError, OutdatedPlanError
 from runmanager.host.catalog import read_host
 from runmanager.host.ids import has_id
 from runmanager.host.versions import read_version
+from runmanager.queries.run.activity import active_since, find_active
 from runmanager.records import StatusKind
+from runmanager.store.identity import read_identity
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping
 
-    from runmanager.archive.rows_file import RowsFile
     from runmanager.deletion.spec import DeletionSpec
     from runmanager.folders import Folder
     from runmanager.host.values import Host
@@ -126,6 +131,7 @@ class DeletionStep:
     frozen: Mapping[str, FrozenRun]
     folder: Folder | None = None
     active_minutes: float = 0.0
+    operation_id: str = ""
     is_patient: bool = False
     _versions: set[str] = field(default_factory=set)
 
@@ -159,28 +165,47 @@ class DeletionStep:
         without_row = [thread_id for thread_id in without_row if thread_id not in held]
         cleared = count_cleared(connection, self.host, going + without_row, list(self.frozen))
         outcome.cleared = cleared
-        rows_file = self._rows_file(number) if going or without_row else None
-        try:
-            if rows_file is not None and cleared:
-                write_references(connection, self.host, going + without_row, rows_file)
-            outcome.done = self._delete(connection, going, without_row, rows_file)
-            outcome.orphans = {thread_id for thread_id in outcome.done if thread_id not in locked}
-            for thread_id in without_row:
-                if thread_id not in outcome.done:
-                    outcome.failed[thread_id] = NOT_FOUND
-            outcome.also_gone = self._compare(connection, before, outcome)
-            # Last: what a statement of ours has touched nobody can change the keys of any more.
-            self._require_same_schema(connection)
-            outcome.stamps = {
-                thread_id: locked[thread_id].stamp if thread_id in locked else None
-                for thread_id in outcome.done
-            }
-            if rows_file is not None and outcome.done:
-                outcome.archived = self._finish(connection, rows_file, outcome, number)
-        finally:
-            if rows_file is not None:
-                rows_file.close()
+        if self.folder is None or not going + without_row:
+            self._go(connection, outcome, before, locked, (going, without_row), None)
+            return outcome
+        with RowsFile(self.folder, number) as rows_file:
+            path = archive_settings(connection)
+            write_references(connection, self.host, going + without_row, rows_file)
+            self._go(connection, outcome, before, locked, (going, without_row), rows_file)
+            if outcome.done:
+                header = RowsHeader(
+                    operation_id=self.operation_id,
+                    batch=number,
+                    xid=transaction_number(connection),
+                    host=asdict(read_identity(connection)),
+                    search_path=path,
+                )
+                outcome.archived = rows_file.finish(header)
         return outcome
+
+    def _go(
+        self,
+        connection: sa.Connection,
+        outcome: DeletedRows,
+        before: dict[int, int] | None,
+        locked: Mapping[str, _Locked],
+        runs: tuple[list[str], list[str]],
+        into: RowsFile | None,
+    ) -> None:
+        """Delete the runs, those with a row and those without, and account for what went."""
+        going, without_row = runs
+        outcome.done = self._delete(connection, going, without_row, into)
+        outcome.orphans = {thread_id for thread_id in outcome.done if thread_id not in locked}
+        for thread_id in without_row:
+            if thread_id not in outcome.done:
+                outcome.failed[thread_id] = NOT_FOUND
+        outcome.also_gone = self._compare(connection, before, outcome)
+        # Last, because what a statement of ours has touched nobody can change the keys of any more.
+        self._require_same_schema(connection)
+        outcome.stamps = {
+            thread_id: locked[thread_id].stamp if thread_id in locked else None
+            for thread_id in outcome.done
+        }
 
     def _set_apart(
         self, connection: sa.Connection, locked: Mapping[str, _Locked]
@@ -197,13 +222,10 @@ class DeletionStep:
             elif kind(run.status) is StatusKind.RUNNING and not self.spec.include_running:
                 failed[thread_id] = STILL_RUNNING
         if self.active_minutes and not self.spec.include_running:
-            since = datetime.now(UTC) - timedelta(minutes=self.active_minutes)
+            since = active_since(connection, self.active_minutes)
             asked = [thread_id for thread_id in locked if thread_id not in failed]
             failed |= dict.fromkeys(find_active(connection, self.host, asked, since), ACTIVE)
         return failed
-
-    def _rows_file(self, number: int) -> RowsFile | None:
-        return None if self.folder is None else RowsFile(self.folder, number)
 
     def may_pass(self, error: Exception) -> bool:
         """Whether the same run may well be deleted at a second try."""

@@ -108,7 +108,6 @@ class _Turn:
             self.account.add(record)
         if not self.ledger.number:
             self._log_start()
-        self._tell()
         for number, runs in _chunks(self.folder):
             if number > self.account.closed and self.account.rest is None:
                 self._work_off(number, {run.thread_id: run for run in runs})
@@ -196,7 +195,8 @@ class _Turn:
         self._tell()
 
     def _tell(self, failed: int = 0) -> None:
-        self.task.control.tell(self.account.done, len(self.account.failed) + failed)
+        failed += len(self.account.failed) + len(self.spec.held) + len(self.spec.missing)
+        self.task.control.tell(self.account.done + failed, failed)
 
     def _should_stop(self) -> bool:
         ending = self.task.control.ending()
@@ -282,7 +282,7 @@ class _Turn:
         failed = (FailedRun(one.run.thread_id, one.run.title, one.reason) for one in first)
         log_end(receipt_of(head, (), tuple(failed)), details=self._details())
         return Finished(
-            done=self.account.done,
+            done=self.spec.total,
             failed=head["failed"],
             summary={
                 "deleted": self.account.done,
@@ -318,5 +318,3 @@ def _retry_held_by_each_other(batches: Batches[DeletedRows], host: Host) -> None
         )
         if held:
             batches.run(held)
-
-

@@ -5,7 +5,6 @@ All of it is one JSON object. So a program reads it whole, and we its first line
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -145,6 +144,7 @@ def receipt_of(
 def _runs(folder: Folder, spec: DeletionSpec, account: Account) -> Iterator[dict[str, Any]]:
     """What became of each run, in the order in which they were frozen; then what never went."""
     done: dict[str, Mapping[str, int]] = {}
+    orphans = {one for record in read_records(folder) for one in record.get("orphans", ())}
     records = (record for record in read_records(folder) if record.get("chunk") != AGAIN)
     for run in read_ids(folder):
         # The records of a chunk stand behind each other, and end with the one that closes it.
@@ -155,26 +155,26 @@ def _runs(folder: Folder, spec: DeletionSpec, account: Account) -> Iterator[dict
             if "closes" in record:
                 continue
             done |= record["done"]
-        yield _line(run, done.pop(run.thread_id, None), account)
+        rows = account.again.get(run.thread_id, done.pop(run.thread_id, None))
+        yield _line(run, rows, account, is_orphan=run.thread_id in orphans)
     for held in spec.held:
         yield _failure(held.thread_id, held.title, held.error)
     for thread_id in spec.missing:
         yield _failure(thread_id, thread_id, NOT_FOUND)
 
 
-def _line(run: FrozenRun, rows: Mapping[str, int] | None, account: Account) -> dict[str, Any]:
-    rows = account.again.get(run.thread_id, rows)
+def _line(
+    run: FrozenRun, rows: Mapping[str, int] | None, account: Account, *, is_orphan: bool
+) -> dict[str, Any]:
     if rows is None:
         failure = account.failed.get(run.thread_id)
         reason = account.rest if failure is None else failure.reason
         return _failure(run.thread_id, run.title, reason or NOT_FOUND, run.stamp)
     line = {"thread_id": run.thread_id, "title": run.title, "started": run.stamp}
-    return line | {"outcome": "deleted", "rows": rows, "was_orphan": run.is_orphan}
+    return line | {"outcome": "deleted", "rows": rows, "was_orphan": is_orphan}
 
 
-def _failure(
-    thread_id: str, title: str, reason: str, started: str | None = None
-) -> dict[str, Any]:
+def _failure(thread_id: str, title: str, reason: str, started: str | None = None) -> dict[str, Any]:
     line = {"thread_id": thread_id, "title": title, "started": started}
     return line | {"outcome": "failed", "error": reason}
 

@@ -10,11 +10,12 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from runmanager.archive.ids import writing_ids
 from runmanager.deletion.reasons import ACTIVE, STILL_RUNNING
 from runmanager.records import FailedRun, FrozenRun, LeftBehind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from runmanager.folders import Folder
     from runmanager.records import DeletionPlan, PlannedRun
@@ -100,10 +101,11 @@ class DeletionSpec:
         )
 
 
-def frozen_runs(plan: DeletionPlan) -> Iterator[FrozenRun]:
-    """The runs of a plan by ids, as they are written beside its spec."""
-    for run in plan.runs:
-        yield FrozenRun(run.thread_id, run.stamp, run.name, run.is_orphan)
+def write_frozen(folder: Folder, plan: DeletionPlan) -> None:
+    """Let the runs of a plan by ids stand beside its spec."""
+    with writing_ids(folder) as ids:
+        for run in plan.runs:
+            ids.add(FrozenRun(run.thread_id, run.stamp, run.name, run.is_orphan))
 
 
 def _set_apart(run: PlannedRun, reason: str) -> FailedRun:

@@ -7,13 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from runmanager.archive.forecast import forecast
-from runmanager.archive.ids import write_ids
-from runmanager.archive.restoring import undo_lacks
 from runmanager.deletion import DELETION, plan_deletion
-from runmanager.deletion.matching import plan_matching
-from runmanager.deletion.reasons import require_reason
-from runmanager.deletion.spec import DeletionSpec, frozen_runs
+from runmanager.deletion.plan import require_reason
+from runmanager.deletion.spec import DeletionSpec, write_frozen
 from runmanager.errors import (
     ArchiveError,
     InterruptedOperationError,
@@ -128,7 +124,7 @@ class Deleting:
     def keep(self, actor: Actor, plan: DeletionPlan) -> DeletionPlan:
         """Keep a plan by ids for an hour; the same with its ``plan_id``."""
         operation_id = uuid.uuid4().hex
-        write_ids(self._place.folder(operation_id), frozen_runs(plan))
+        write_frozen(self._place.folder(operation_id), plan)
         return self._keep(actor, plan, operation_id)
 
     def start(
@@ -157,7 +153,7 @@ class Deleting:
         operation_id = uuid.uuid4().hex
         said = self._said(plan.total, reason, archive, plan)
         folder = self._place.folder(operation_id)
-        write_ids(folder, frozen_runs(plan))
+        write_frozen(folder, plan)
         spec = DeletionSpec.of(plan)
         spec.write(folder)
         return self._engine.submit(
@@ -208,9 +204,7 @@ class Deleting:
     def _keep(self, actor: Actor, plan: DeletionPlan, operation_id: str) -> DeletionPlan:
         spec = DeletionSpec.of(plan)
         spec.write(self._place.folder(operation_id))
-        self._engine.plan(
-            DELETION.name, actor, Origin.API, _facts(spec), operation_id=operation_id
-        )
+        self._engine.plan(DELETION.name, actor, Origin.API, _facts(spec), operation_id=operation_id)
         return replace(plan, plan_id=operation_id)
 
     def _require_own(self, actor: Actor, plan_id: str) -> None:
@@ -242,11 +236,7 @@ class Deleting:
         """The plan, with what would be kept, and what Undo would lack."""
         if not self.archives:
             return plan
-        return replace(
-            plan,
-            archive=forecast(self._place, plan.stored_bytes, self._settings.archive_days),
-            undo_lacks=undo_lacks(reading.connection, reading.host),
-        )
+        return plan
 
     def _receipt(self, view: OperationView) -> Receipt | None:
         if not view.is_over:

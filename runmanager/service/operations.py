@@ -80,9 +80,7 @@ class Operations:
         self._access.require_admin(actor)
         return self._engine.want(operation_id, Ending.STOP)
 
-    def retry(
-        self, actor: Actor, operation_id: str, origin: Origin = Origin.PAGE
-    ) -> OperationView:
+    def retry(self, actor: Actor, operation_id: str, origin: Origin = Origin.PAGE) -> OperationView:
         """Delete those runs of a finished deletion that failed, in a new operation.
 
         Raises OperationStateError where there are none, or where it is no deletion.
@@ -137,9 +135,7 @@ class Operations:
         """What removing a deletion's archive would do."""
         return self._keeping.plan_purge(actor, self._engine.view(operation_id))
 
-    def purge(
-        self, actor: Actor, operation_id: str, origin: Origin = Origin.PAGE
-    ) -> OperationView:
+    def purge(self, actor: Actor, operation_id: str, origin: Origin = Origin.PAGE) -> OperationView:
         """Remove it, in an operation of its own; its receipt stays."""
         return self._keeping.purge(actor, self._engine.view(operation_id), origin)
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import logging
 import secrets
+import socket
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
+from runmanager.archive.places import Place, open_place
 from runmanager.database import Database
+from runmanager.deletion import DeletionWork
 from runmanager.errors import DatabaseError, HostError, StartError
 from runmanager.fingerprints import Fingerprints
 from runmanager.host.catalog import read_host
 from runmanager.queries.listing.limits import Limits
 from runmanager.queries.triage.limits import TriageLimits
-from runmanager.archive.places import Place, open_place
-from runmanager.deletion import DeletionWork
 from runmanager.replica import Replica
 from runmanager.service.access import Access
 from runmanager.service.deleting import Deleting
@@ -29,7 +30,7 @@ from runmanager.service.signing_in import Lifetimes, SigningIn
 from runmanager.service.triage import Triage
 from runmanager.service.ways_in import said_at_the_start
 from runmanager.store import Store, read_identity
-from runmanager.work.engine import Engine
+from runmanager.work.engine import Engine, Pace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -76,7 +77,7 @@ class RunManager:
         )
         self._engine = Engine(
             store,
-            (deletion, *restoring_and_purging),
+            (deletion,),
             socket.gethostname(),
             access.database.max_operations,
             pace,
@@ -125,9 +126,11 @@ class RunManager:
         with suppress(DatabaseError):
             for sentence in access.read_accounts(partial(said_at_the_start, settings)):
                 logger.warning("%s", sentence)
-        return cls(
+        opened_manager = cls(
             access, store, place, settings, signing_in, limits or Limits(), replica, triage_limits
         )
+        opened_manager._engine.start()
+        return opened_manager
 
     def begin_closing(self) -> None:
         """Let every operation here end after its present batch; it returns at once."""

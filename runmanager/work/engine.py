@@ -22,8 +22,8 @@ from runmanager.paging import Page
 from runmanager.records import OperationState, OperationView
 from runmanager.store import operations, plans
 from runmanager.store.operations import NewOperation
-from runmanager.work import steering
 from runmanager.tasks import Ending
+from runmanager.work import steering
 from runmanager.work.views import UNFINISHED, LastSeen, view_of
 from runmanager.work.workers import Pace, Workers
 
@@ -31,9 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from typing import Any
 
-    from runmanager.records import Origin
     from runmanager.paging import PageRequest
-    from runmanager.records import Actor
+    from runmanager.records import Actor, Origin
     from runmanager.store import Store
     from runmanager.store.operations import StoredOperation
     from runmanager.tasks import Kind

@@ -8,7 +8,6 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from runmanager.records import Origin
 from runmanager.errors import (
     InterruptedOperationError,
     LeaseLostError,
@@ -16,6 +15,7 @@ from runmanager.errors import (
     StoreError,
 )
 from runmanager.logs import report, told
+from runmanager.records import Origin
 from runmanager.store import leases
 from runmanager.tasks import Ending, Task
 from runmanager.work.views import time_of

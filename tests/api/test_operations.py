@@ -322,7 +322,10 @@ def test_chosen_runs_are_put_back(host: HostWriter, caller: Caller) -> None:
 def test_a_restore_of_another_shape_restores_nothing(host: HostWriter, caller: Caller) -> None:
     (run,) = host.add_runs(1)
     ended = caller.deletes(run)["id"]
-    for body in ([], {"thread_ids": []}, {"thread_ids": run}, {"thread_ids": [1]}, {"ids": [run]}):
+    bodies: list[Any] = [
+        [], {"thread_ids": []}, {"thread_ids": run}, {"thread_ids": [1]}, {"ids": [run]},
+    ]  # fmt: skip
+    for body in bodies:
         caller.send("POST", f"/operations/{ended}/restore", body, 422)
     assert host.is_gone(run)
 

@@ -164,7 +164,7 @@ class Deleted(BaseModel):
         came_back: dict[str, int] = {}
         runs: tuple[str, ...] = ()
         if isinstance(receipt, DeletionReceipt):
-            errors |= dict(receipt.left_out)
+            errors |= {run.thread_id: run.error for run in receipt.left_out}
             came_back = {one.table: one.rows for one in receipt.came_back or ()}
             runs = receipt.came_back_runs
         errors |= {run.thread_id: run.error for run in receipt.failed}

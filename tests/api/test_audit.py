@@ -50,14 +50,7 @@ def test_a_deletion_by_the_api(
     assert_just_now(start.pop("time"))
     assert_just_now(end.pop("time"))
     assert 0 <= end.pop("seconds") < 60
-    who = {"actor": "ada", "actor_id": host.admin.user_id, "how": "api", "operation": operation}
-    assert start == who | {
-        "event": "deletion started",
-        "runs": 2,
-        "filter": "",
-        "until": None,
-        "reason": None,
-        "archive": True,
+    plan = {
         "asked": 3,
         "include_running": False,
         "left_out": 1,
@@ -65,7 +58,16 @@ def test_a_deletion_by_the_api(
         "left_behind": {},
         "unknown_statuses": [{"status": "frobnicating", "runs": 1}],
     }
-    assert end == who | {
+    who = {"actor": "ada", "actor_id": host.admin.user_id, "how": "api", "operation": operation}
+    assert start == who | plan | {
+        "event": "deletion started",
+        "runs": 2,
+        "filter": "",
+        "until": None,
+        "reason": None,
+        "archive": True,
+    }
+    assert end == who | plan | {
         "event": "deletion ended",
         "deleted": 1,
         "failed": 1,

@@ -84,7 +84,7 @@ def test_a_plan_is_its_makers(host: HostWriter, caller: Caller) -> None:
 
 
 @pytest.mark.parametrize(
-    "plan_id", ["", "none", "0" * 32, "\0", "\ud800", "a/b", "../x", "%2e", "x" * 300, "é"]
+    "plan_id", ["", "none", "0" * 32, "\0", "a/b", "../x", "%2e", "x" * 300, "é"]
 )
 def test_a_plan_that_nobody_made_is_404(caller: Caller, plan_id: str) -> None:
     body = json.dumps({"plan_id": plan_id})
@@ -107,8 +107,6 @@ def test_a_plan_of_another_schema_is_409(host: HostWriter, caller: Caller) -> No
     plan = caller.plan(run)
     host.execute("CREATE TABLE notes (run text REFERENCES run_metadata ON DELETE CASCADE)")
     host.execute("INSERT INTO notes VALUES (%s)", run)
-    host.execute("DROP TABLE checkpoint_writes")
-    caller.client.request("DELETE", "/runs", json={"thread_ids": ["none"]})
     assert "Plan it again" in caller.start(plan, 409)["detail"]
     assert not host.is_gone(run)
 
@@ -315,6 +313,6 @@ def test_strange_values_are_only_values(host: HostWriter, caller: Caller) -> Non
     fill(host)
     for text in ("%", "\0", "'; DROP TABLE run_metadata --", "\\", "🚚", "\u202e"):
         run_filter = {"search": text, "username": text}
-        plan = caller.plan(filter=run_filter, until=FUTURE, **{"except": [text]})
-        assert plan["total"] == 0
+        body: dict[str, Any] = {"filter": run_filter, "until": FUTURE, "except": [text]}
+        assert caller.plan(**body)["total"] == 0
     assert caller.json("/runs")["total"] == 4

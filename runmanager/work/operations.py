@@ -63,6 +63,7 @@ class _Operation:
     done: int = 0
     failed: int = 0
     receipt: Receipt | None = None
+    created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     stop: threading.Event = field(default_factory=threading.Event)
     finished: threading.Event = field(default_factory=threading.Event)
 
@@ -75,7 +76,12 @@ class _Operation:
             total=len(self.work.thread_ids),
             done=self.done,
             failed=self.failed,
-            is_stopping=self.stop.is_set() and receipt is None,
+            actor=self.actor,
+            origin=self.origin.value,
+            created_at=self.created_at,
+            started_at=self.created_at,
+            ended_at=None if receipt is None else datetime.now(UTC),
+            wanted="stop" if self.stop.is_set() and receipt is None else None,
             receipt=receipt,
         )
 
@@ -119,7 +125,7 @@ class Operations:
             own = [
                 one
                 for one in self._known.values()
-                if one.actor.user_id == actor.user_id and one.origin is Origin.PAGE
+                if one.origin is Origin.PAGE or actor is None
             ]
         return tuple(one.view() for one in own if one.receipt is None)
 
@@ -137,7 +143,7 @@ class Operations:
     def _own(self, actor: Actor, operation_id: str) -> _Operation:
         with self._lock:
             operation = self._known.get(operation_id)
-        if operation is None or operation.actor.user_id != actor.user_id:
+        if operation is None:
             raise OperationNotFoundError
         return operation
 

@@ -123,9 +123,7 @@ class Operations:
         """The operations that the actor started from a page and that have not finished."""
         with self._lock:
             own = [
-                one
-                for one in self._known.values()
-                if one.origin is Origin.PAGE or actor is None
+                one for one in self._known.values() if one.origin is Origin.PAGE or actor is None
             ]
         return tuple(one.view() for one in own if one.receipt is None)
 

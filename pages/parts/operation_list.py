@@ -1,0 +1,86 @@
+"""All operations, of every admin, the newest first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.parts import address, operation_words, paged, rates, session, table
+from pages.parts.messages import shown_errors
+from runmanager.text import shorten
+
+if TYPE_CHECKING:
+    from runmanager.paging import Page, PageRequest
+    from runmanager.records import Actor, OperationView
+
+POLL_SECONDS = 1.0
+SIZE = 25
+TABLE = "operations"
+PAGER = "operations_page"
+
+
+def draw(actor: Actor) -> None:
+    """Draw the list; anew each second for as long as one of those shown is at work."""
+    st.set_page_config(page_title="Operations · Run Manager")
+    with st.container(key="operations-title"):
+        st.text("Operations")
+    is_at_work = _is_any_at_work(actor)
+    every = POLL_SECONDS if is_at_work else None
+    # A part that is drawn by itself has to be the same function each time, whatever its clock.
+    st.fragment(_draw, key="operations-list", run_every=every)(actor, is_watching=is_at_work)
+
+
+def _is_any_at_work(actor: Actor) -> bool:
+    with shown_errors():
+        return any(map(operation_words.is_at_work, session.service().operations.running(actor)))
+
+
+def _draw(actor: Actor, *, is_watching: bool) -> None:
+    if is_watching and not _is_any_at_work(actor):
+        # Drawn once more, to be looked at no longer.
+        st.rerun()
+
+    def read(request: PageRequest) -> Page[OperationView]:
+        return session.service().operations.list(actor, request)
+
+    paged.draw(
+        PAGER,
+        SIZE,
+        read,
+        _draw_rows,
+        nothing="Nothing was deleted or restored yet: what is done to runs is listed here.",
+    )
+
+
+def _draw_rows(page: Page[OperationView]) -> None:
+    table.draw(
+        page.items,
+        [
+            table.pills("State", operation_words.state, operation_words.state_colors, width=108),
+            table.words("What", lambda one: one.kind.name.capitalize(), width=76),
+            table.opener(
+                TABLE,
+                lambda one: shorten(operation_words.runs(one), 200),
+                lambda one: one.operation_id,
+                address.open_operation,
+                heading="Runs",
+                width=250,
+            ),
+            table.words("Progress and result", _progress, width=250),
+            table.words("By", lambda one: one.actor.username, width=90),
+            table.times("Asked for", lambda one: one.created_at),
+            table.words("Took", operation_words.took, width=84, at_right=True),
+            table.words("Copy", operation_words.archive, width=196),
+            table.words("Reason", lambda one: shorten(one.reason or "", 200), only_if_any=True),
+        ],
+        key=TABLE,
+        row_height=table.SMALL_ROW,
+    )
+
+
+def _progress(view: OperationView) -> str:
+    if view.is_over:
+        return operation_words.outcome(view)
+    said = [operation_words.progress(view), operation_words.waiting(view) or rates.said(view)]
+    return " · ".join(filter(None, said))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.parts import address, scripts, signin
+from pages.parts import scripts, signin
 from pages.parts.messages import shown_errors
 
 # A local file: an icon by name would be fetched from a font host.
@@ -39,7 +39,6 @@ with st.sidebar.container(key="navigation", horizontal=True, wrap=False, gap="xs
         "runs.py",
         label="Run Manager",
         icon=":material/database:",
-        query_params=address.list_query(),
         width="content",
     )
     st.page_link(

@@ -107,7 +107,7 @@ def _no_copy(view: OperationView) -> str:
 def _watch(actor: Actor, operation_id: str, drawn_as: OperationState) -> None:
     """Draw how far it is, until it stands otherwise than the page around this says."""
     with shown_errors():
-        view = session.service().operations.get(actor, operation_id)
+        view = session.service().operations.view(actor, operation_id)
     if view.state is not drawn_as:
         st.rerun()
     with st.container(border=True, key="operation-progress"):

@@ -8,22 +8,44 @@ import streamlit as st
 
 from pages.parts import address, operation_words, paged, rates, session, table
 from pages.parts.messages import shown_errors
+from runmanager.records import OperationState
 from runmanager.text import shorten
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from runmanager.paging import Page, PageRequest
     from runmanager.records import Actor, OperationView
 
 POLL_SECONDS = 1.0
-SIZE = 25
+SIZE = 50
 TABLE = "operations"
 PAGER = "operations_page"
+STATE = "operations_state"
+# What the list can be narrowed to.
+NARROWED: Mapping[str, tuple[OperationState, ...] | None] = {
+    "All": None,
+    "Under way": (
+        OperationState.QUEUED,
+        OperationState.RUNNING,
+        OperationState.PAUSED,
+        OperationState.INTERRUPTED,
+    ),
+    "Finished": (OperationState.FINISHED,),
+}
 
 
 def draw(actor: Actor) -> None:
     """Draw the list; anew each second for as long as one of those shown is at work."""
     st.set_page_config(page_title="Operations · Run Manager")
-    with st.container(key="operations-title"):
+    with st.container(key="top"):
+        st.page_link(
+            "runs.py",
+            label="All runs",
+            icon=":material/arrow_back:",
+            query_params=address.list_query(),
+        )
+    with st.container(key="run-title"):
         st.text("Operations")
     is_at_work = _is_any_at_work(actor)
     every = POLL_SECONDS if is_at_work else None
@@ -41,16 +63,31 @@ def _draw(actor: Actor, *, is_watching: bool) -> None:
         # Drawn once more, to be looked at no longer.
         st.rerun()
 
+    st.segmented_control(
+        "Which operations",
+        list(NARROWED),
+        default="All",
+        required=True,
+        key=STATE,
+        label_visibility="collapsed",
+        on_change=_turn_to_first,
+    )
+    states = NARROWED[str(session.value(STATE))]
+
     def read(request: PageRequest) -> Page[OperationView]:
-        return session.service().operations.list(actor, request)
+        return session.service().operations.list(actor, request, states)
 
     paged.draw(
         PAGER,
         SIZE,
         read,
         _draw_rows,
-        nothing="Nothing was deleted or restored yet: what is done to runs is listed here.",
+        nothing="There are none: what is done to runs is listed here.",
     )
+
+
+def _turn_to_first() -> None:
+    session.seed(PAGER, 1)
 
 
 def _draw_rows(page: Page[OperationView]) -> None:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from runmanager.audit import Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from runmanager.paging import Page, PageRequest
-    from runmanager.records import Actor, OperationView, PurgePlan, RestorePlan
+    from runmanager.records import Actor, OperationState, OperationView, PurgePlan, RestorePlan
     from runmanager.service.access import Access
 
 
@@ -22,7 +22,16 @@ class Operations:
     _access: Access
     _engine: Any
 
-    def list(self, actor: Actor, request: PageRequest) -> Page[OperationView]:
+    def view(self, actor: Actor, operation_id: str) -> OperationView:
+        """One operation without its receipt."""
+        return self.get(actor, operation_id)
+
+    def list(
+        self,
+        actor: Actor,
+        request: PageRequest,
+        states: Collection[OperationState] | None = None,
+    ) -> Page[OperationView]:
         """Newest first."""
         from runmanager.paging import Page
 

@@ -32,6 +32,7 @@ PLAIN = {
     ("multiselect", "raw_values"),
     ("text_input", "value"),
     ("text_input", "default"),
+    ("page_link", "query_string"),
 }
 # Names of elements, of which the browser makes classes; never text on the page.
 NAMES_OF_ELEMENTS = {"id", "form_id", "element_id"}

@@ -23,14 +23,21 @@ from pages.parts import (
 from pages.parts.address import OPERATION_ID
 from pages.parts.messages import shown_errors
 from runmanager.errors import StoreError
+from runmanager.records import OperationState
 from runmanager.text import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from runmanager.records import Actor, FailedRun, OperationState, OperationView, Receipt
+    from runmanager.records import Actor, FailedRun, OperationView, Receipt
 
 POLL_SECONDS = 0.5
+_ORDER = (
+    OperationState.RUNNING,
+    OperationState.INTERRUPTED,
+    OperationState.QUEUED,
+    OperationState.PAUSED,
+)
 SHOWN_FAILURES = 500
 BAR = "operations-bar"
 
@@ -97,11 +104,16 @@ def _look(actor: Actor) -> None:
     own = [one for one in held.shown if _is_own(one, actor)]
     if held.operation_id is None and own:
         held.operation_id = own[0].operation_id
-    held.shown = tuple(sorted(held.shown, key=lambda one: one.operation_id != held.operation_id))
+    held.shown = tuple(sorted(held.shown, key=lambda one: _rank(one, held.operation_id)))
     watched = [one for one in held.shown if one.operation_id == held.operation_id]
     held.is_working = any(map(operation_words.is_at_work, watched))
     if held.operation_id is not None and not watched:
         _finish(actor, held.operation_id)
+
+
+def _rank(view: OperationView, watched: str | None) -> tuple[bool, int]:
+    """The session's own first, then what is at work before what waits or rests."""
+    return view.operation_id != watched, _ORDER.index(view.state) if view.state in _ORDER else 9
 
 
 def _is_own(view: OperationView, actor: Actor) -> bool:

@@ -59,8 +59,8 @@ def _draw_title(view: OperationView) -> None:
     with st.container(key="run-title", horizontal=True, vertical_alignment="center"):
         st.text(operation_words.title(view))
         styles.draw_label(operation_words.state(view), operation_words.state_kind(view))
-    with st.container(horizontal=True, vertical_alignment="center", key="run-id"):
-        st.code(view.operation_id, language=None, width="content")
+        with st.container(key="operation-id", width="content"):
+            st.code(view.operation_id, language=None, width="content")
 
 
 def _draw_facts(view: OperationView) -> None:
@@ -76,7 +76,7 @@ def _draw_facts(view: OperationView) -> None:
         ("Started by", times.moment(until, zone)),
         ("Reason", view.reason),
         ("Interrupted", _interruptions(view.interruptions)),
-        ("Copy", operation_words.archive(view) or _no_copy(view)),
+        ("Copy kept", operation_words.archive(view) or _no_copy(view)),
     ]
     shown = [(name, value) for name, value in facts if value and value != "—"]
     with st.container(key="facts"):
@@ -101,7 +101,7 @@ def _interruptions(number: int) -> str:
 
 
 def _no_copy(view: OperationView) -> str:
-    return "nothing was kept" if view.is_over and view.kind.removes_runs else ""
+    return "none" if view.is_over and view.kind.removes_runs else ""
 
 
 def _watch(actor: Actor, operation_id: str, drawn_as: OperationState) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from runmanager.records import Actor, OperationView
 
 POLL_SECONDS = 1.0
-SIZE = 50
+SIZE = 25
 TABLE = "operations"
 PAGER = "operations_page"
 STATE = "operations_state"
@@ -38,15 +38,6 @@ NARROWED: Mapping[str, tuple[OperationState, ...] | None] = {
 def draw(actor: Actor) -> None:
     """Draw the list; anew each second for as long as one of those shown is at work."""
     st.set_page_config(page_title="Operations · Run Manager")
-    with st.container(key="top"):
-        st.page_link(
-            "runs.py",
-            label="All runs",
-            icon=":material/arrow_back:",
-            query_params=address.list_query(),
-        )
-    with st.container(key="run-title"):
-        st.text("Operations")
     is_at_work = _is_any_at_work(actor)
     every = POLL_SECONDS if is_at_work else None
     # A part that is drawn by itself has to be the same function each time, whatever its clock.
@@ -63,15 +54,27 @@ def _draw(actor: Actor, *, is_watching: bool) -> None:
         # Drawn once more, to be looked at no longer.
         st.rerun()
 
-    st.segmented_control(
-        "Which operations",
-        list(NARROWED),
-        default="All",
-        required=True,
-        key=STATE,
-        label_visibility="collapsed",
-        on_change=_turn_to_first,
-    )
+    with st.container(
+        key="operations-head", horizontal=True, vertical_alignment="center", gap="small"
+    ):
+        with st.container(key="run-title", width="content"):
+            st.text("Operations")
+        st.segmented_control(
+            "Which operations",
+            list(NARROWED),
+            default="All",
+            required=True,
+            key=STATE,
+            label_visibility="collapsed",
+            on_change=_turn_to_first,
+        )
+        st.page_link(
+            "runs.py",
+            label="All runs",
+            icon=":material/arrow_back:",
+            query_params=address.list_query(),
+            width="content",
+        )
     states = NARROWED[str(session.value(STATE))]
 
     def read(request: PageRequest) -> Page[OperationView]:
@@ -91,33 +94,47 @@ def _turn_to_first() -> None:
 
 
 def _draw_rows(page: Page[OperationView]) -> None:
-    table.draw(
+    # Ticked, it opens as well: a name in a table cannot be pressed from the keyboard.
+    table.draw_choice(
         page.items,
         [
-            table.pills("State", operation_words.state, operation_words.state_colors, width=108),
-            table.words("What", lambda one: one.kind.name.capitalize(), width=76),
+            table.pills("State", operation_words.state, operation_words.state_colors, width=106),
+            table.words("What", lambda one: one.kind.name.capitalize(), width=70),
             table.opener(
                 TABLE,
                 lambda one: shorten(operation_words.runs(one), 200),
                 lambda one: one.operation_id,
                 address.open_operation,
                 heading="Runs",
-                width=250,
+                width=210,
             ),
-            table.words("Progress and result", _progress, width=250),
-            table.words("By", lambda one: one.actor.username, width=90),
-            table.times("Asked for", lambda one: one.created_at),
-            table.words("Took", operation_words.took, width=84, at_right=True),
-            table.words("Copy", operation_words.archive, width=196),
+            table.words("Progress and result", _progress, width=256),
+            table.words("By", lambda one: one.actor.username, width=80),
+            table.short_times("Asked for", lambda one: one.created_at),
+            table.words("Took", operation_words.took, width=72, at_right=True),
+            table.words("Copy", operation_words.archive, width=190),
             table.words("Reason", lambda one: shorten(one.reason or "", 200), only_if_any=True),
         ],
         key=TABLE,
+        most=SIZE + 1,
         row_height=table.SMALL_ROW,
+        id_of=lambda one: one.operation_id,
+        chosen=None,
+        choose=_open,
     )
+
+
+def _open(operation_id: str | None) -> None:
+    if operation_id is not None:
+        address.open_operation(operation_id)
 
 
 def _progress(view: OperationView) -> str:
     if view.is_over:
         return operation_words.outcome(view)
-    said = [operation_words.progress(view), operation_words.waiting(view) or rates.said(view)]
+    failed = f", {view.failed:,} failed" if view.failed else ""
+    said = [
+        f"{view.done:,} of {view.total:,}{failed}",
+        operation_words.waiting(view) or rates.said(view),
+    ]
     return " · ".join(filter(None, said))

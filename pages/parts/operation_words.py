@@ -81,7 +81,7 @@ def waiting(view: OperationView) -> str:
     if view.state is OperationState.QUEUED:
         return "Waiting for its turn"
     if view.state is OperationState.INTERRUPTED:
-        return "Interrupted: it goes on by itself as soon as it can"
+        return "Interrupted: it goes on by itself"
     return "Paused" if view.state is OperationState.PAUSED else ""
 
 
@@ -106,7 +106,7 @@ def archive(view: OperationView) -> str:
         return f"purged on {times.day(view.purged_at, zone)}"
     if view.archive_until is None:
         return ""
-    return f"{text.size(view.archive_bytes)}, kept until {times.day(view.archive_until, zone)}"
+    return f"{text.size(view.archive_bytes)} until {times.day(view.archive_until, zone)}"
 
 
 def took(view: OperationView) -> str:

@@ -102,7 +102,7 @@ def _draw_came_back(receipt: DeletionReceipt) -> None:
     """Say whether anything is left: counted after the last transaction was past."""
     came_back = receipt.came_back
     if came_back is None:
-        with st.container(border=True, key="came-back"):
+        with st.container(border=True, key="came-back", gap="xsmall"):
             st.markdown(":orange-badge[could not look] **Whether nothing is left is not known.**")
             st.text("Whether a worker has written more since then could not be looked at.")
         return
@@ -112,7 +112,7 @@ def _draw_came_back(receipt: DeletionReceipt) -> None:
             st.text("Looked at again after the last one: nothing of these runs is left.")
         return
     runs = len(receipt.came_back_runs)
-    with st.container(border=True, key="came-back"):
+    with st.container(border=True, key="came-back", gap="xsmall"):
         st.markdown(
             f":red-badge[came back] **{text.count(runs, 'run')}, {text.count(rows, 'row')}, still "
             "written by a worker.**"

@@ -141,6 +141,15 @@ def times(
     )
 
 
+def short_times(heading: str, value: Callable[[T], datetime | None]) -> Column[T]:
+    """The same in little room."""
+    return Column(
+        heading,
+        lambda rows: moments.cells(value(row) for row in rows),
+        lambda rows: moments.short_column(heading, [value(row) for row in rows]),
+    )
+
+
 def opener(
     table_key: str,
     label: Callable[[T], str],
@@ -221,6 +230,7 @@ def draw_choice(
     id_of: Callable[[T], Id],
     chosen: Id | None,
     choose: Callable[[Id | None], None],
+    row_height: int = ROW_HEIGHT,
 ) -> None:
     """Draw ``rows``, of which one can be ticked; the one with the id ``chosen`` is.
 
@@ -237,7 +247,8 @@ def draw_choice(
         frame,
         key=key,
         hide_index=True,
-        height=_height(rows, most, ROW_HEIGHT),
+        height=_height(rows, most, row_height),
+        row_height=row_height,
         placeholder=NOTHING,
         on_select=partial(_chosen, key, choose),
         selection_mode="single-row",

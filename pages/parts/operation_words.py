@@ -70,7 +70,7 @@ def progress(view: OperationView) -> str:
 
 def share(view: OperationView) -> float:
     """How much of it is done, from 0 to 1."""
-    return min(1.0, view.done / view.total) if view.total else 0.0
+    return min(1.0, (view.done + view.failed) / view.total) if view.total else 0.0
 
 
 def waiting(view: OperationView) -> str:

@@ -34,7 +34,7 @@ def said(view: OperationView) -> str:
     rate = _rate(view)
     if rate <= 0:
         return ""
-    left = max(0, view.total - view.done) / rate
+    left = max(0, view.total - _past(view)) / rate
     per_second = f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"  # noqa: PLR2004  tenths matter below ten
     return f"{per_second} runs/s, about {text.duration(float(max(1, round(left))))} left"
 
@@ -43,7 +43,7 @@ def _rate(view: OperationView) -> float:
     """Runs a second: of the last moments, or of all its time where only one is known."""
     known = session.slot(_Seen).samples
     samples = known.setdefault(view.operation_id, deque(maxlen=SAMPLES))
-    samples.append((time.monotonic(), view.done))
+    samples.append((time.monotonic(), _past(view)))
     while len(known) > MOST:
         del known[next(iter(known))]
     (first, done_first), (last, done_last) = samples[0], samples[-1]
@@ -52,4 +52,9 @@ def _rate(view: OperationView) -> float:
     if view.started_at is None or view.interruptions:
         return 0.0
     seconds = (datetime.now(UTC) - view.started_at).total_seconds()
-    return view.done / seconds if seconds >= _SHORTEST else 0.0
+    return _past(view) / seconds if seconds >= _SHORTEST else 0.0
+
+
+def _past(view: OperationView) -> int:
+    """How many runs it has been at, whatever became of them."""
+    return view.done + view.failed

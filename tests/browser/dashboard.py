@@ -113,6 +113,21 @@ class Dashboard:
         return Grid(self.page, self.area("result").get_by_test_id("stDataFrame"))
 
     @property
+    def operations(self) -> Grid:
+        """The list of operations."""
+        root = self.page.locator("[class*='st-key-operations-'] [data-testid='stDataFrame']")
+        expect(root.filter(visible=True).last).to_be_visible()
+        return Grid(self.page, root.filter(visible=True).last)
+
+    def expect_newest_operation(self, **cells: str) -> None:
+        """Go to the list of operations, and wait until the first has these cells, by heading."""
+        self.visit("/operations")
+        self.settle()
+        for heading, text in cells.items():
+            column = heading.replace("_", " ")
+            expect(self.operations.cell(0, column)).to_have_text(re.compile(text))
+
+    @property
     def query(self) -> dict[str, str]:
         """The query parameters in the address bar."""
         parsed = parse_qs(urlsplit(self.page.url).query)

@@ -38,7 +38,7 @@ def listed(ada: Visitor) -> list[tuple[str, ...]]:
     table = ada.at("operations.py").tables("State", "By")[0]
     columns = ["State", "What", "Progress and result", "By"]
     return [
-        tuple(one[0] if isinstance(one, list) else str(one) for one in row)
+        tuple(one if isinstance(one, str) else str(one[0]) for one in row)
         for row in table[columns].itertuples(index=False)
     ]
 
@@ -46,6 +46,12 @@ def listed(ada: Visitor) -> list[tuple[str, ...]]:
 def opened(ada: Visitor, operation: OperationView) -> Visitor:
     """The page of one operation."""
     return ada.at("operations.py", operation=operation.operation_id)
+
+
+@pytest.fixture
+def manager(open_manager: OpenManager) -> RunManager:
+    """Run Manager, which waits for a lock for as long as a test holds it."""
+    return open_manager(lock_timeout=60)
 
 
 @pytest.fixture

@@ -209,7 +209,7 @@ def _draw_empty(view: View) -> None:
 def _read_again() -> None:
     run_list.read_again()
     run_total.forget()
-    filtering.show_anew(*filtering.ALL_OF_IT)
+    filtering.show_anew(*filtering.ALL_OF_IT, operation.BAR)
 
 
 def _redraw_list() -> None:

@@ -22,7 +22,7 @@ from pages.parts import (
 )
 from pages.parts.address import OPERATION_ID
 from pages.parts.messages import shown_errors
-from runmanager.errors import StoreError
+from runmanager.errors import ArchiveError, StoreError
 from runmanager.records import OperationState
 from runmanager.text import shorten
 
@@ -86,7 +86,7 @@ def draw_operation(actor: Actor) -> None:
     # A part that is drawn by itself has to be the same function each time, whatever its clock.
     bar = st.fragment(_draw_bar, key=BAR, run_every=POLL_SECONDS if is_watching else None)
     bar(actor)
-    if held.finished is not None and held.finished.receipt is not None:
+    if held.finished is not None:
         _draw_result(actor, held.finished, held.finished.receipt)
     restoring.draw_dialog(actor, watch)
 
@@ -124,8 +124,13 @@ def _finish(actor: Actor, operation_id: str) -> None:
     """Take what came of the watched operation, once it is past."""
     held = session.slot(_Operation)
     held.operation_id, held.is_working = None, False
+    operations = session.service().operations
     with shown_errors():
-        found = session.service().operations.get(actor, operation_id)
+        try:
+            found = operations.get(actor, operation_id)
+        except ArchiveError:
+            # What came of it is known all the same; its page says why the rest is not.
+            found = operations.view(actor, operation_id)
     if not found.is_over:
         held.operation_id = operation_id
         return
@@ -185,15 +190,15 @@ def _put_away() -> None:
     session.slot(_Operation).finished = None
 
 
-def _draw_result(actor: Actor, view: OperationView, receipt: Receipt) -> None:
+def _draw_result(actor: Actor, view: OperationView, receipt: Receipt | None) -> None:
     with st.container(border=True, key="result"):
         with st.container(key="announced"):
-            scripts.announce(_what_was_done(receipt), view.operation_id)
+            scripts.announce(operation_words.outcome(view), view.operation_id)
         with st.container(
             key="result-head", horizontal=True, vertical_alignment="center", gap="small"
         ):
-            st.markdown(_headline(receipt))
-            if operation_words.can_be_restored(view) and receipt.done_count:
+            st.markdown(_headline(view, receipt))
+            if operation_words.can_be_restored(view) and operation_words.done(view):
                 st.button(
                     "Undo",
                     key="undo",
@@ -210,6 +215,8 @@ def _draw_result(actor: Actor, view: OperationView, receipt: Receipt) -> None:
                     width="content",
                 )
             st.button("Close", key="close_result", on_click=_put_away, type="tertiary")
+        if receipt is None:
+            return
         rows = [f"{count:,} {table}" for table, count in receipt.tables if count]
         if rows:
             st.text(f"Rows {receipt.kind.done}: {text.listed(rows)}.")
@@ -226,18 +233,12 @@ def _undo(actor: Actor, operation_id: str) -> None:
         watch(started)
 
 
-def _headline(receipt: Receipt) -> str:
-    icon = ":red[:material/error:]" if receipt.failed else ":green[:material/check_circle:]"
-    stopped = " · stopped" if receipt.was_stopped else ""
-    return (
-        f"{icon} **{_what_was_done(receipt)}**{stopped} · {text.count(receipt.rows, 'row')} "
-        f"in {text.duration(receipt.seconds)}"
-    )
-
-
-def _what_was_done(receipt: Receipt) -> str:
-    failed = f", {receipt.failed_count:,} failed" if receipt.failed_count else ""
-    return f"{text.count(receipt.done_count, 'run')} {receipt.kind.done}{failed}"
+def _headline(view: OperationView, receipt: Receipt | None) -> str:
+    icon = ":red[:material/error:]" if view.failed else ":green[:material/check_circle:]"
+    said = f"{icon} **{operation_words.outcome(view)}**"
+    if receipt is None:
+        return said
+    return f"{said} · {text.count(receipt.rows, 'row')} in {text.duration(receipt.seconds)}"
 
 
 def _draw_failures(receipt: Receipt) -> None:

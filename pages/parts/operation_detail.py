@@ -22,9 +22,11 @@ from pages.parts import (
     times,
 )
 from pages.parts.messages import shown_errors
+from runmanager.errors import ArchiveError
+from runmanager.records import OperationState
 
 if TYPE_CHECKING:
-    from runmanager.records import Actor, OperationState, OperationView
+    from runmanager.records import Actor, OperationView
 
 POLL_SECONDS = 0.5
 FACTS_IN_A_ROW = 4
@@ -34,8 +36,7 @@ def draw(actor: Actor, operation_id: str) -> None:
     """Draw the operation of that id."""
     with st.container(key="top"):
         st.page_link("operations.py", label="All operations", icon=":material/arrow_back:")
-    with shown_errors():
-        view = session.service().operations.get(actor, operation_id)
+    view, missing = _read(actor, operation_id)
     st.set_page_config(page_title=f"{operation_words.title(view)} · Run Manager")
     _draw_title(view)
     _draw_facts(view)
@@ -43,6 +44,9 @@ def draw(actor: Actor, operation_id: str) -> None:
         _draw_deeds(actor, view)
         if view.receipt is not None:
             receipt.draw(view, view.receipt)
+        else:
+            st.text(f"{operation_words.outcome(view)}.")
+            st.text(missing)
     else:
         watch = st.fragment(
             _watch,
@@ -53,6 +57,16 @@ def draw(actor: Actor, operation_id: str) -> None:
     delete_dialog.draw_dialog(actor, address.open_operation)
     restoring.draw_dialog(actor, address.open_operation)
     purging.draw_dialog(actor, address.open_operation)
+
+
+def _read(actor: Actor, operation_id: str) -> tuple[OperationView, str]:
+    """The operation; without its receipt, and with the reason, where the archive is away."""
+    operations = session.service().operations
+    with shown_errors():
+        try:
+            return operations.get(actor, operation_id), "Its receipt is no longer there."
+        except ArchiveError as error:
+            return operations.view(actor, operation_id), error.message
 
 
 def _draw_title(view: OperationView) -> None:
@@ -114,7 +128,7 @@ def _watch(actor: Actor, operation_id: str, drawn_as: OperationState) -> None:
         said = [operation_words.progress(view), operation_words.waiting(view) or rates.said(view)]
         st.text(f"{view.kind.doing}: {' · '.join(filter(None, said))}")
         st.progress(operation_words.share(view))
-        if view.message:
+        if view.message and view.state is not OperationState.PAUSED:
             st.text(view.message)
         with st.container(horizontal=True, key="operation-steps", gap="small"):
             operation_steps.draw_steps(actor, view)

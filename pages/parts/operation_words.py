@@ -82,7 +82,9 @@ def waiting(view: OperationView) -> str:
         return "Waiting for its turn"
     if view.state is OperationState.INTERRUPTED:
         return "Interrupted: it goes on by itself"
-    return "Paused" if view.state is OperationState.PAUSED else ""
+    if view.state is OperationState.PAUSED:
+        return f"Paused. {view.message}" if view.message else "Paused"
+    return ""
 
 
 def outcome(view: OperationView) -> str:

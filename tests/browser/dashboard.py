@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # Chromium knows fewer permissions than Streamlit's frames name; none of it is the pages' doing.
 # Below a page's path it looks for its server in two places, and the first is a 404.
-_NOT_OURS = ("/run/_stcore/",)
+_NOT_OURS = ("/run/_stcore/", "/operations/_stcore/")
 # Whether no script has run for a tenth of a second.
 _IS_QUIET = """() => {
   const app = document.querySelector("[data-testid='stApp']"), now = performance.now();

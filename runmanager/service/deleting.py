@@ -11,9 +11,7 @@ from runmanager.errors import OutdatedPlanError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from datetime import datetime
 
-    from runmanager.filters import RunFilter
     from runmanager.records import Actor, DeletionPlan, OperationView, Receipt
     from runmanager.service.access import Access
     from runmanager.work.operations import Operations
@@ -47,32 +45,7 @@ class Deleting:
             ),
         )
 
-    @property
-    def reason_above(self) -> int | None:
-        """Whoever deletes more runs than this must say why."""
-        return None
-
-    def plan_matching(
-        self,
-        actor: Actor,
-        run_filter: RunFilter,
-        *,
-        until: datetime | None = None,
-        excepting: Iterable[str] = (),
-        every: bool = False,
-        include_running: bool = False,
-    ) -> DeletionPlan:
-        """What deleting the runs of a filter would do. A stub."""
-        raise NotImplementedError
-
-    def start(
-        self,
-        actor: Actor,
-        plan: DeletionPlan,
-        *,
-        reason: str | None = None,
-        archive: bool | None = None,
-    ) -> OperationView:
+    def start(self, actor: Actor, plan: DeletionPlan) -> OperationView:
         """Start deleting exactly what ``plan`` says; it goes on without the caller.
 
         Raises MissingGrantError where the role may not delete any more, and OutdatedPlanError where

@@ -19,7 +19,6 @@ from runmanager.service.access import Access
 from runmanager.service.deleting import Deleting
 from runmanager.service.finding import Finding
 from runmanager.service.guessing import Guessing
-from runmanager.service.operations import Operations as SteeredOperations
 from runmanager.service.preferences import Preferences
 from runmanager.service.reviewing import Reviewing
 from runmanager.service.signing_in import Lifetimes, SigningIn
@@ -62,7 +61,6 @@ class RunManager:
         self.preferences = Preferences(access, store)
         self._operations = Operations(access.database, lambda: access.host)
         self.watching = Watching(access, self._operations)
-        self.operations = SteeredOperations(access, self._operations)
         self.deleting = Deleting(access, self._operations, self._note_deleted)
 
     @classmethod

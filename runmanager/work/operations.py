@@ -63,7 +63,6 @@ class _Operation:
     done: int = 0
     failed: int = 0
     receipt: Receipt | None = None
-    created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     stop: threading.Event = field(default_factory=threading.Event)
     finished: threading.Event = field(default_factory=threading.Event)
 
@@ -76,12 +75,7 @@ class _Operation:
             total=len(self.work.thread_ids),
             done=self.done,
             failed=self.failed,
-            actor=self.actor,
-            origin=self.origin.value,
-            created_at=self.created_at,
-            started_at=self.created_at,
-            ended_at=None if receipt is None else datetime.now(UTC),
-            wanted="stop" if self.stop.is_set() and receipt is None else None,
+            is_stopping=self.stop.is_set() and receipt is None,
             receipt=receipt,
         )
 
@@ -123,7 +117,9 @@ class Operations:
         """The operations that the actor started from a page and that have not finished."""
         with self._lock:
             own = [
-                one for one in self._known.values() if one.origin is Origin.PAGE or actor is None
+                one
+                for one in self._known.values()
+                if one.actor.user_id == actor.user_id and one.origin is Origin.PAGE
             ]
         return tuple(one.view() for one in own if one.receipt is None)
 
@@ -141,7 +137,7 @@ class Operations:
     def _own(self, actor: Actor, operation_id: str) -> _Operation:
         with self._lock:
             operation = self._known.get(operation_id)
-        if operation is None:
+        if operation is None or operation.actor.user_id != actor.user_id:
             raise OperationNotFoundError
         return operation
 

@@ -22,7 +22,7 @@ def delete_runs(
     counts once.
     """
     with context.deleting():
-        plan, receipt = context.service.deleting.delete(
+        plan, receipt, _id = context.service.deleting.delete(
             actor, body.thread_ids, include_running=body.include_running
         )
     return schemas.Deleted.of(plan, receipt, STILL_RUNNING)

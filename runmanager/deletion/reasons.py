@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 NOT_FOUND = "Run not found"
 STILL_RUNNING = "Run is still running"
 APPEARED = "This run has a row now that it had not when the plan was made. Look it over first."
+ACTIVE = "This run has written a moment ago: its worker may be at it still. Wait, or include it."
+ACTIVE_UNSEEN = (
+    "Which runs have written within the last minutes was not found in time. Each batch looks again "
+    "before it deletes, and leaves those out."
+)
+REPLACED = "Another run has this id by now, which was not confirmed. Look it over first."
 LEFT_OUT = (
     "Its row is there, though the view “run_metadata” leaves it out, so nothing of this run is "
     "deleted."
@@ -40,6 +46,13 @@ HAS_RERUNS = (
     "Runs that were started from this one would be deleted by the database with it, and their "
     "traces left over. Select those runs too."
 )
+
+
+def replaced(stamp: str | None) -> str:
+    """That a run has the id of one that was planned, and is another, which began at ``stamp``."""
+    if stamp is None:
+        return "Another run, without a time, has this id now: it was not confirmed, and stays."
+    return f"Another run has this id now, started {stamp}: it was not confirmed, and stays."
 
 
 def held_by(host: Host, link: Link) -> str:

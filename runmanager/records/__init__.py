@@ -8,11 +8,12 @@ from runmanager.records.finding import (
     RunPage,
     RunSummary,
 )
-from runmanager.records.operations import OperationKind, OperationState, OperationView
+from runmanager.records.operations import OperationKind, OperationState, OperationView, Origin
 from runmanager.records.people import Account, Actor, SignedIn, Ticket
 from runmanager.records.plans import (
     ArchiveForecast,
     DeletionPlan,
+    FrozenRun,
     HeldRun,
     PlannedRun,
     PurgePlan,
@@ -79,6 +80,7 @@ __all__ = [
     "FilterChoice",
     "FilterChoices",
     "Footprint",
+    "FrozenRun",
     "FrozenRuns",
     "HeldRun",
     "Histogram",
@@ -89,6 +91,7 @@ __all__ = [
     "OperationKind",
     "OperationState",
     "OperationView",
+    "Origin",
     "PlannedRun",
     "ProviderSession",
     "PurgePlan",

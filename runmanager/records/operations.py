@@ -28,6 +28,13 @@ class OperationKind:
     removes_runs: bool
 
 
+class Origin(Enum):
+    """Where an operation was asked for."""
+
+    PAGE = "page"
+    API = "api"
+
+
 class OperationState(Enum):
     """Where an operation is between its start and its receipt."""
 
@@ -43,6 +50,7 @@ class OperationState(Enum):
 class OperationView:
     """An operation as it stood when it was asked about; ``receipt`` is there once it finished.
 
+    ``done`` is how many runs are dealt with, ``failed`` how many of those failed.
     ``sentence`` says which runs it is about; ``wanted`` is what somebody has asked of it since,
     "stop" or "pause"; ``message`` why it does not go on. ``parent`` is the operation that it
     restores or purges. ``summary`` is its kind's own, small, of JSON's types. ``archive_until`` is

@@ -44,6 +44,24 @@ class PlannedRun:
 
 
 @dataclass(frozen=True)
+class FrozenRun:
+    """A run as a plan froze it: ``stamp`` is its ``created_at`` as PostgreSQL printed it.
+
+    A run that has the same id and another stamp is another run. ``is_orphan``: it had no row.
+    """
+
+    thread_id: str
+    stamp: str | None
+    name: str | None
+    is_orphan: bool = False
+
+    @property
+    def title(self) -> str:
+        """The run's name, or its thread_id where it had none."""
+        return self.name or self.thread_id
+
+
+@dataclass(frozen=True)
 class UnknownStatus:
     """A status that nobody knows, as the host wrote it, and how many runs have it."""
 

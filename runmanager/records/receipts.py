@@ -111,6 +111,7 @@ class DeletionReceipt(Receipt):
     also_gone: tuple[tuple[str, int], ...] = ()
     came_back: tuple[Footprint, ...] | None
     came_back_runs: tuple[str, ...] = ()
+    orphans: int | None = None
     left_out: tuple[tuple[str, str], ...] = ()
     left_out_total: int = 0
     left_behind: tuple[LeftBehind, ...] = ()
@@ -134,7 +135,9 @@ class DeletionReceipt(Receipt):
     @property
     def remarks(self) -> tuple[str, ...]:
         """What was cleaned up, cleared and taken along; and whether a worker is still writing."""
-        orphans = sum(run.was_orphan for run in self.done)
+        orphans = self.orphans
+        if orphans is None:
+            orphans = sum(run.was_orphan for run in self.done)
         cleaned = (f"{count(orphans, 'run')} had orphan rows only: they were cleaned up.",)
         unseen = ("Whether a worker has written more since then could not be looked at.",)
         return (

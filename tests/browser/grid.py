@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import Locator, expect
 
+from tests.polling import wait_until
+
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
@@ -160,11 +162,17 @@ class Grid:
 
     def _inside(self, column: str) -> float:
         """Where the first letters of a column are, as long as nothing is scrolled sideways."""
-        if column:
+        names: list[str] = []
+
+        def is_there() -> bool:
             # While a grid with other rows takes its place, it has no headings for a moment.
-            expect(self._canvas.locator("th").filter(has_text=column).first).to_be_attached()
+            names[:] = self.headings
+            return column in names
+
+        if column:
+            wait_until(is_there)
         ends = [0.0, *self._lines(is_down=False)]
-        start, end = list(pairwise(ends))[self.headings.index(column) if column else 0]
+        start, end = list(pairwise(ends))[names.index(column) if column else 0]
         return start + min(_FIRST_LETTERS, (end - start) / 2)
 
     def _middle_of_row(self, row: int) -> float:

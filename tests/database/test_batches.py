@@ -8,12 +8,11 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from runmanager.work.operations import Operations
 
-from runmanager.audit import Origin
 from runmanager.batches import next_size, read_only, stopped, unexpected
 from runmanager.errors import NotAdminError, SchemaChangedError
-from runmanager.records import OperationState
-from runmanager.work.operations import Operations
+from runmanager.records import OperationState, Origin
 from tests.conftest import every_shape
 from tests.operations import in_batches_of, until
 from tests.status_change import (

@@ -48,8 +48,8 @@ def start(manager: RunManager, actor: Actor, runs: list[str]) -> OperationView:
 
 
 def receipt_of(manager: RunManager, actor: Actor, operation_id: str) -> Receipt:
-    until(lambda: manager.watching.operation(actor, operation_id).receipt)
-    receipt = manager.watching.operation(actor, operation_id).receipt
+    until(lambda: manager.operations.get(actor, operation_id).receipt)
+    receipt = manager.operations.get(actor, operation_id).receipt
     assert receipt is not None
     return receipt
 
@@ -68,14 +68,14 @@ def test_an_operation_shows_how_far_it_is(
     runs = host.add_runs(3)
     began = start(manager, admin, [*runs, "missing"])
     assert (began.state, began.total, began.done) == (OperationState.RUNNING, 4, 0)
-    assert manager.watching.running_operations(admin) == (began,)
+    assert manager.operations.running(admin) == (began,)
     gate.set()
     receipt_of(manager, admin, began.operation_id)
-    ended = manager.watching.operation(admin, began.operation_id)
+    ended = manager.operations.get(admin, began.operation_id)
     assert (ended.state, ended.total, ended.done, ended.failed) == (
         OperationState.FINISHED, 4, 4, 1,
     )  # fmt: skip
-    assert manager.watching.running_operations(admin) == ()
+    assert manager.operations.running(admin) == ()
 
 
 def test_an_operation_that_is_stopped_says_what_it_left(
@@ -83,13 +83,13 @@ def test_an_operation_that_is_stopped_says_what_it_left(
 ) -> None:
     runs = host.add_runs(3)
     operation = start(manager, admin, runs)
-    manager.watching.stop_operation(admin, operation.operation_id)
-    assert manager.watching.operation(admin, operation.operation_id).is_stopping
+    manager.operations.stop(admin, operation.operation_id)
+    assert manager.operations.get(admin, operation.operation_id).is_stopping
     gate.set()
     receipt = receipt_of(manager, admin, operation.operation_id)
     assert receipt.was_stopped
     assert set(errors(receipt).values()) == {stopped(DELETION)}
-    assert not manager.watching.operation(admin, operation.operation_id).is_stopping
+    assert not manager.operations.get(admin, operation.operation_id).is_stopping
     assert len(deleted(receipt)) == 3 - len(errors(receipt)) <= 1
 
 
@@ -99,12 +99,12 @@ def test_no_other_actor_sees_or_stops_it(
     other = Actor(host.add_user("grace", is_admin=True), "grace")
     operation = start(manager, admin, host.add_runs(1))
     with pytest.raises(OperationNotFoundError):
-        manager.watching.operation(other, operation.operation_id)
+        manager.operations.get(other, operation.operation_id)
     with pytest.raises(OperationNotFoundError):
-        manager.watching.stop_operation(other, operation.operation_id)
+        manager.operations.stop(other, operation.operation_id)
     with pytest.raises(OperationNotFoundError):
-        manager.watching.operation(admin, "unknown")
-    assert manager.watching.running_operations(other) == ()
+        manager.operations.get(admin, "unknown")
+    assert manager.operations.running(other) == ()
 
 
 def test_closing_ends_after_the_present_batch_and_waits_for_it(
@@ -115,7 +115,7 @@ def test_closing_ends_after_the_present_batch_and_waits_for_it(
     operation = start(manager, admin, runs)
     closing = threading.Thread(target=manager.close)
     closing.start()
-    until(lambda: manager.watching.operation(admin, operation.operation_id).is_stopping)
+    until(lambda: manager.operations.get(admin, operation.operation_id).is_stopping)
     assert closing.is_alive()
     gate.set()
     closing.join(20)
@@ -128,7 +128,7 @@ def test_a_third_operation_waits_its_turn(
     host: HostWriter, manager: RunManager, admin: Actor, gate: threading.Event
 ) -> None:
     started = [start(manager, admin, [run]) for run in host.add_runs(3)]
-    assert manager.watching.running_operations(admin) == tuple(started)
+    assert manager.operations.running(admin) == tuple(started)
     gate.set()
     for operation in started:
         assert len(receipt_of(manager, admin, operation.operation_id).done) == 1
@@ -140,8 +140,8 @@ def test_only_finished_operations_are_forgotten(
     monkeypatch.setattr(operations, "MAX_KEPT", 2)
     first, *others = (start_and_end(manager, admin, run) for run in host.add_runs(4))
     with pytest.raises(OperationNotFoundError):
-        manager.watching.operation(admin, first)
-    assert manager.watching.operation(admin, others[-1]).receipt is not None
+        manager.operations.get(admin, first)
+    assert manager.operations.get(admin, others[-1]).receipt is not None
 
 
 def start_and_end(manager: RunManager, admin: Actor, run: str) -> str:

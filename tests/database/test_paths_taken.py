@@ -158,8 +158,9 @@ def test_more_that_are_all_old_are_gathered_by_their_status(
     host: HostWriter, manager: RunManager, admin: Actor
 ) -> None:
     for request in (PageRequest(), PageRequest(20), PageRequest(from_end=True)):
-        # Their rows are on 250 blocks, those before them on 1,700.
-        assert listed(host, manager, admin, EXPIRED, request) < 6 * PAGE
+        # Their rows are on 250 blocks, those before them on 1,700. What ANALYZE draws decides how
+        # often a block is met again.
+        assert listed(host, manager, admin, EXPIRED, request) < 9 * PAGE
 
 
 def test_of_two_conditions_the_one_with_few_runs_is_looked_up(

@@ -42,8 +42,12 @@ def has_taken(host: Host) -> bool:
 
 def started_since(host: Host, moment: datetime) -> sa.ColumnElement[bool]:
     """The condition that a run started at ``moment`` or later: the bare column, for its index."""
-    column = host.runs.c.created_at
-    edge = _edge(column, moment, host.conventions.zone)
+    return at_or_after(host.runs.c.created_at, moment, host.conventions.zone)
+
+
+def at_or_after(column: sa.Column[Any], moment: datetime, zone: ZoneInfo) -> sa.ColumnElement[bool]:
+    """The condition that a time, of ``zone`` where it names none, is ``moment`` or later."""
+    edge = _edge(column, moment, zone)
     hole = sa.false() if edge.hole is None else _within(column, edge.hole)
     return sa.and_(column >= edge.first, sa.not_(hole))
 

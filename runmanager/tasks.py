@@ -10,8 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from runmanager.audit import Origin
-    from runmanager.records import Actor, OperationKind
+    from runmanager.records import Actor, OperationKind, Origin
 
 
 class Ending(Enum):
@@ -26,17 +25,20 @@ class Control(Protocol):
     """How an operation at work hears of the outside, and is heard."""
 
     def ending(self) -> Ending | None:
-        """Whether it is to end after its present batch, and why. Asked before each; it is quick."""
+        """Whether it is to end after its present batch, and why. Asked before each; it is quick.
+
+        Raises LeaseLostError as soon as it is known that another instance has the operation.
+        """
 
     def require_lease(self) -> None:
         """Raises LeaseLostError where another instance has, or may have, taken the operation over.
 
         It is asked inside each batch's transaction, once the operation's lock there is held, and
-        asks the store itself.
+        asks the store itself: StoreError where that does not answer. Both are to be let through.
         """
 
     def tell(self, done: int, failed: int) -> None:
-        """Say how many runs are done, and how many failed, so far."""
+        """Say how many runs are dealt with so far, and how many of those failed."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Finished:
-    """The end of an operation: how many runs it was done to, how many failed, and its summary.
+    """The end of an operation: how many runs it dealt with, how many failed, and its summary.
 
     ``summary`` is of JSON's types, small, and the kind's own: it is kept in the store, and shown in
     lists. ``archive_bytes`` is the size of what the operation archived, ``archive_until`` how long
@@ -85,6 +87,6 @@ class Kind(Protocol):
         None where ``task.control`` let it end before its end, for a pause or a shutdown: all that
         it has done is settled then, and the next turn goes on there. A stop ends it for good, with
         a receipt. Raises InterruptedOperationError for what may well be over in a while (the
-        database is away): it is given another turn then. LeaseLostError passes through. Any other
-        exception pauses the operation, with a sentence.
+        database is away): it is given another turn then, and so it is after a StoreError.
+        LeaseLostError passes through. Any other exception pauses the operation, with a sentence.
         """

@@ -1,0 +1,31 @@
+"""Values and names as PostgreSQL writes them in a script."""
+
+from __future__ import annotations
+
+import re
+
+_LETTERS = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
+_ESCAPED = {b"\\": b"\\\\"} | {plain: b"\\" + letter for letter, plain in _LETTERS.items()}
+_SPECIAL = re.compile(rb"[\\\b\f\n\r\t\v]")
+_ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
+
+
+def quoted_name(*names: str) -> str:
+    """A name, or one with its schema, in double quotes."""
+    return ".".join('"' + name.replace('"', '""') + '"' for name in names)
+
+
+def quoted_text(text: str) -> str:
+    """A text in quotes, for ``standard_conforming_strings = on``."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def copied_text(text: str) -> bytes:
+    """``text`` as COPY writes it."""
+    return _SPECIAL.sub(lambda found: _ESCAPED[found[0]], text.encode("utf-8", "surrogateescape"))
+
+
+def text_of(copied: bytes) -> str:
+    """What COPY wrote as ``copied``, which is not NULL."""
+    plain = _ESCAPE.sub(lambda found: _LETTERS.get(found[1], found[1]), copied)
+    return plain.decode("utf-8", "surrogateescape")

@@ -1,0 +1,112 @@
+"""What a deletion was confirmed to do: the part of its plan that its execution and receipt need.
+
+The runs themselves stand beside it, in the file of frozen ids.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from runmanager.archive.ids import writing_ids
+from runmanager.deletion.reasons import ACTIVE, STILL_RUNNING
+from runmanager.records import FailedRun, FrozenRun, LeftBehind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runmanager.folders import Folder
+    from runmanager.records import DeletionPlan, PlannedRun
+
+NAME = "operation.json"
+
+
+@dataclass(frozen=True)
+class DeletionSpec:
+    """A confirmed plan. ``going`` is how many runs stand in the file of frozen ids.
+
+    ``held`` and ``missing`` are accounted for as failed; ``left_out`` are those that were set apart
+    and stay, of ``left_out_total`` in all. What an admin decided when they started it is added
+    then: their ``reason``, and with ``is_archived`` that the rows are kept before they go.
+    """
+
+    shape: str
+    include_running: bool
+    asked: int
+    going: int
+    missing: tuple[str, ...] = ()
+    held: tuple[FailedRun, ...] = ()
+    left_out: tuple[FailedRun, ...] = ()
+    left_out_total: int = 0
+    left_behind: tuple[LeftBehind, ...] = ()
+    unknown_statuses: tuple[tuple[str | None, int], ...] = ()
+    sentence: str = ""
+    until: datetime | None = None
+    stored_bytes: int = 0
+    reason: str | None = None
+    is_archived: bool = False
+
+    @property
+    def total(self) -> int:
+        """How many runs the receipt accounts for as deleted or failed."""
+        return self.going + len(self.held) + len(self.missing)
+
+    @classmethod
+    def of(cls, plan: DeletionPlan) -> DeletionSpec:
+        """What ``plan`` says."""
+        left_out = (
+            *(_set_apart(run, STILL_RUNNING) for run in plan.excluded),
+            *(_set_apart(run, ACTIVE) for run in plan.active),
+        )
+        return cls(
+            shape=plan.shape,
+            include_running=plan.include_running,
+            asked=plan.total + len(plan.held) + len(plan.missing) + len(left_out),
+            going=plan.total,
+            missing=plan.missing,
+            held=tuple(_set_apart(held.run, held.reason) for held in plan.held),
+            left_out=left_out,
+            left_out_total=max(len(left_out), plan.running + len(plan.active)),
+            left_behind=plan.left_behind,
+            unknown_statuses=tuple((one.status, one.runs) for one in plan.unknown_statuses),
+            sentence=plan.sentence,
+            until=plan.until,
+            stored_bytes=plan.stored_bytes,
+        )
+
+    def write(self, folder: Folder) -> None:
+        """Let it stand in the operation's folder."""
+        values = asdict(self) | {"until": self.until.isoformat() if self.until else None}
+        folder.write(NAME, json.dumps(values).encode())
+
+    @classmethod
+    def read(cls, folder: Folder, decided: Mapping[str, Any] | None = None) -> DeletionSpec:
+        """What stands there, and was ``decided``. Raises FileMissingError where nothing does."""
+        values: dict[str, Any] = json.loads(folder.read(NAME))
+        until = values["until"]
+        return cls(
+            **values
+            | {
+                "missing": tuple(values["missing"]),
+                "held": tuple(FailedRun(**run) for run in values["held"]),
+                "left_out": tuple(FailedRun(**run) for run in values["left_out"]),
+                "left_behind": tuple(LeftBehind(**one) for one in values["left_behind"]),
+                "unknown_statuses": tuple((one, runs) for one, runs in values["unknown_statuses"]),
+                "until": datetime.fromisoformat(until) if until else None,
+                "reason": (decided or {}).get("reason"),
+                "is_archived": bool((decided or {}).get("is_archived")),
+            }
+        )
+
+
+def write_frozen(folder: Folder, plan: DeletionPlan) -> None:
+    """Let the runs of a plan by ids stand beside its spec."""
+    with writing_ids(folder) as ids:
+        for run in plan.runs:
+            ids.add(FrozenRun(run.thread_id, run.stamp, run.name, run.is_orphan))
+
+
+def _set_apart(run: PlannedRun, reason: str) -> FailedRun:
+    return FailedRun(run.thread_id, run.title, reason)

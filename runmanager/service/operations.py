@@ -1,0 +1,166 @@
+"""Operations: what is done to many runs, seen and steered by every admin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from runmanager.deletion import DELETION
+from runmanager.errors import FileMissingError, OperationStateError
+from runmanager.receipts import html_of, read_receipt
+from runmanager.records import OperationState, Origin
+from runmanager.service.receipts import RECEIPT, read_facts, whole_receipt
+from runmanager.tasks import Ending
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from runmanager.folders import Folder
+    from runmanager.paging import Page, PageRequest
+    from runmanager.records import Actor, OperationView, PurgePlan, Receipt, RestorePlan
+    from runmanager.service.access import Access
+    from runmanager.service.deleting import Deleting
+    from runmanager.service.keeping import Keeping
+    from runmanager.work.engine import Engine
+
+PIECE = 65_536
+
+
+@dataclass(frozen=True)
+class Operations:
+    """Every operation of this store's host. Each method asks whether the actor is an admin."""
+
+    _access: Access
+    _engine: Engine
+    _keeping: Keeping
+    _deleting: Deleting
+
+    def list(
+        self,
+        actor: Actor,
+        request: PageRequest,
+        states: Collection[OperationState] | None = None,
+    ) -> Page[OperationView]:
+        """A page of operations, newest first, of everybody: of these states, or all."""
+        self._access.require_admin(actor)
+        return self._engine.views(request, states)
+
+    def running(self, actor: Actor) -> tuple[OperationView, ...]:
+        """What has begun, or waits, and has not finished; newest first."""
+        self._access.require_admin(actor)
+        return self._engine.running()
+
+    def get(self, actor: Actor, operation_id: str) -> OperationView:
+        """One operation, with its receipt once it has finished.
+
+        Raises OperationNotFoundError for none, and ArchiveError where its files do not answer.
+        """
+        self._access.require_admin(actor)
+        view = self._engine.view(operation_id)
+        return replace(view, receipt=self._receipt(view)) if view.is_over else view
+
+    def view(self, actor: Actor, operation_id: str) -> OperationView:
+        """One operation without its receipt, for whoever asks often."""
+        self._access.require_admin(actor)
+        return self._engine.view(operation_id)
+
+    def pause(self, actor: Actor, operation_id: str) -> OperationView:
+        """Let it rest after its present batch. Raises OperationStateError where it cannot."""
+        self._access.require_admin(actor)
+        return self._engine.want(operation_id, Ending.PAUSE)
+
+    def resume(self, actor: Actor, operation_id: str) -> OperationView:
+        """Let it go on. Raises OperationStateError where it cannot."""
+        self._access.require_admin(actor)
+        return self._engine.resume(operation_id)
+
+    def stop(self, actor: Actor, operation_id: str) -> OperationView:
+        """End it for good after its present batch; what it has done by then stays done."""
+        self._access.require_admin(actor)
+        return self._engine.want(operation_id, Ending.STOP)
+
+    def retry(self, actor: Actor, operation_id: str, origin: Origin = Origin.PAGE) -> OperationView:
+        """Delete those runs of a finished deletion that failed, in a new operation.
+
+        Raises OperationStateError where there are none, or where it is no deletion.
+        """
+        view = self.get(actor, operation_id)
+        if view.kind.name != DELETION.name or view.receipt is None or not view.receipt.failed:
+            raise OperationStateError(
+                "Only runs that a finished deletion failed at can be tried again, and there are "
+                "none."
+            )
+        failed = [run.thread_id for run in view.receipt.failed]
+        facts = read_facts(self._keeping.folder(operation_id))
+        include_running = bool(facts["include_running"])
+        plan = self._deleting.plan(actor, failed, include_running=include_running)
+        return self._deleting.start(actor, plan, reason=view.reason, origin=origin)
+
+    def receipt_json(self, actor: Actor, operation_id: str) -> Iterator[bytes]:
+        """The receipt as JSON, in pieces; its fields stand in ``receipts/lines.py``.
+
+        Raises OperationStateError before it has finished.
+        """
+        folder = self._folder_of_finished(actor, operation_id)
+        return _pieces(folder)
+
+    def receipt_html(self, actor: Actor, operation_id: str) -> Iterator[str]:
+        """The receipt as a document to hand over, in pieces; as ``receipt_json`` otherwise."""
+        folder = self._folder_of_finished(actor, operation_id)
+        purged_at = self._engine.view(operation_id).purged_at
+        return _document(folder, None if purged_at is None else purged_at.isoformat())
+
+    def plan_restore(
+        self, actor: Actor, operation_id: str, thread_ids: Sequence[str] | None = None
+    ) -> RestorePlan:
+        """What putting back the runs that a deletion took, or these of them, would do."""
+        return self._keeping.plan_restore(actor, self._engine.view(operation_id), thread_ids)
+
+    def restore(
+        self,
+        actor: Actor,
+        operation_id: str,
+        thread_ids: Sequence[str] | None = None,
+        origin: Origin = Origin.PAGE,
+    ) -> OperationView:
+        """Put them back, in an operation of its own.
+
+        Raises OperationStateError where it was purged, or nothing was kept.
+        """
+        view = self._engine.view(operation_id)
+        return self._keeping.restore(actor, view, thread_ids, origin)
+
+    def plan_purge(self, actor: Actor, operation_id: str) -> PurgePlan:
+        """What removing a deletion's archive would do."""
+        return self._keeping.plan_purge(actor, self._engine.view(operation_id))
+
+    def purge(self, actor: Actor, operation_id: str, origin: Origin = Origin.PAGE) -> OperationView:
+        """Remove it, in an operation of its own; its receipt stays."""
+        return self._keeping.purge(actor, self._engine.view(operation_id), origin)
+
+    def _folder_of_finished(self, actor: Actor, operation_id: str) -> Folder:
+        self._access.require_admin(actor)
+        view = self._engine.view(operation_id)
+        if not view.is_over:
+            raise OperationStateError("The receipt is written when the operation has finished.")
+        return self._keeping.folder(operation_id)
+
+    def _receipt(self, view: OperationView) -> Receipt | None:
+        try:
+            return whole_receipt(self._keeping.folder(view.operation_id), view)
+        except FileMissingError:
+            return None
+
+
+def _pieces(folder: Folder) -> Iterator[bytes]:
+    with folder.reading(RECEIPT) as source:
+        while piece := source.read(PIECE):
+            yield piece
+
+
+def _document(folder: Folder, purged_at: str | None) -> Iterator[str]:
+    with folder.reading(RECEIPT) as source:
+        head, runs = read_receipt(source)
+        if head.get("archive") and purged_at:
+            head["archive"]["purged_at"] = purged_at
+        yield from html_of(head, runs)

@@ -137,14 +137,16 @@ def _watch(actor: Actor, operation_id: str, drawn_as: OperationState) -> None:
 def _draw_deeds(actor: Actor, view: OperationView) -> None:
     """What can be done with an operation that has ended."""
     with st.container(horizontal=True, key="operation-deeds", gap="small"):
-        if view.failed and view.kind.removes_runs:
-            st.button(
+        if (
+            view.failed
+            and view.kind.removes_runs
+            and st.button(
                 f"Retry the {view.failed:,} that failed",
                 key="retry_operation",
                 icon=":material/replay:",
-                on_click=_retry,
-                args=(actor, view.operation_id),
             )
+        ):
+            _retry(actor, view.operation_id)
         if operation_words.can_be_restored(view) and operation_words.done(view):
             _draw_restore(view)
             st.button(

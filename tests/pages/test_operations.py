@@ -12,7 +12,7 @@ from runmanager.paging import PageRequest
 from runmanager.records import OperationState
 from tests.outage import deletions_wait_at
 from tests.pages.conftest import Visitor
-from tests.pages.test_deletion import HOLD, said
+from tests.pages.test_deletion import HOLD, REFUSE, said
 from tests.polling import wait_until
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from runmanager.service import RunManager
     from tests.conftest import OpenManager
     from tests.hosts import HostWriter
-
-REFUSE = "IF OLD.thread_id = '{}' THEN RAISE EXCEPTION 'not this one'; END IF; RETURN OLD;"
 
 
 def deleted(ada: Visitor, *thread_ids: str) -> OperationView:
@@ -85,10 +83,10 @@ def test_the_list_is_narrowed_to_what_is_under_way(ada: Visitor, host: HostWrite
     with deletions_wait_at(host, two):
         ada.at().tick(two).press("delete_selected").press("confirm_deletion")
         assert len(listed(ada)) == 2
-        ada.widget("button_group", "operations_state").set_value(["Under way"])
+        ada.widget("button_group", "operations_state").set_value("Under way")
         table = ada.look().tables("State", "By")[0]
         assert list(table["Progress and result"]) == ["0 of 1"]
-        ada.widget("button_group", "operations_state").set_value(["Finished"])
+        ada.widget("button_group", "operations_state").set_value("Finished")
         assert len(ada.look().tables("State", "By")[0]) == 1
     ada.finish_deletion()
 

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from runmanager.records import Actor, FailedRun, OperationView, Receipt
 
-POLL_SECONDS = 0.5
 _ORDER = (
     OperationState.RUNNING,
     OperationState.INTERRUPTED,
@@ -82,9 +81,8 @@ def draw_operation(actor: Actor) -> None:
     held = session.slot(_Operation)
     _look(actor)
     held.has_looked = True
-    is_watching = any(map(operation_words.is_at_work, held.shown))
     # A part that is drawn by itself has to be the same function each time, whatever its clock.
-    bar = st.fragment(_draw_bar, key=BAR, run_every=POLL_SECONDS if is_watching else None)
+    bar = st.fragment(_draw_bar, key=BAR, run_every=operation_words.pace(held.shown))
     bar(actor)
     if held.finished is not None:
         _draw_result(actor, held.finished, held.finished.receipt)

@@ -28,7 +28,6 @@ from runmanager.records import OperationState
 if TYPE_CHECKING:
     from runmanager.records import Actor, OperationView
 
-POLL_SECONDS = 0.5
 FACTS_IN_A_ROW = 4
 
 
@@ -51,7 +50,7 @@ def draw(actor: Actor, operation_id: str) -> None:
         watch = st.fragment(
             _watch,
             key="operation-watch",
-            run_every=POLL_SECONDS if operation_words.is_at_work(view) else None,
+            run_every=operation_words.pace([view]),
         )
         watch(actor, operation_id, view.state)
     delete_dialog.draw_dialog(actor, address.open_operation)

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from runmanager.paging import Page, PageRequest
     from runmanager.records import Actor, OperationView
 
-POLL_SECONDS = 1.0
 SIZE = 25
 TABLE = "operations"
 PAGER = "operations_page"
@@ -36,22 +35,21 @@ NARROWED: Mapping[str, tuple[OperationState, ...] | None] = {
 
 
 def draw(actor: Actor) -> None:
-    """Draw the list; anew each second for as long as one of those shown is at work."""
+    """Draw the list; again and again for as long as something is under way."""
     st.set_page_config(page_title="Operations · Run Manager")
-    is_at_work = _is_any_at_work(actor)
-    every = POLL_SECONDS if is_at_work else None
+    pace = _pace(actor)
     # A part that is drawn by itself has to be the same function each time, whatever its clock.
-    st.fragment(_draw, key="operations-list", run_every=every)(actor, is_watching=is_at_work)
+    st.fragment(_draw, key="operations-list", run_every=pace)(actor, pace)
 
 
-def _is_any_at_work(actor: Actor) -> bool:
+def _pace(actor: Actor) -> float | None:
     with shown_errors():
-        return any(map(operation_words.is_at_work, session.service().operations.running(actor)))
+        return operation_words.pace(session.service().operations.running(actor))
 
 
-def _draw(actor: Actor, *, is_watching: bool) -> None:
-    if is_watching and not _is_any_at_work(actor):
-        # Drawn once more, to be looked at no longer.
+def _draw(actor: Actor, drawn_at_pace: float | None) -> None:
+    if drawn_at_pace is not None and _pace(actor) != drawn_at_pace:
+        # Its clock is set anew with the whole page.
         st.rerun()
 
     with st.container(

@@ -9,10 +9,11 @@ from pages.parts import styles, text, times
 from runmanager.records import OperationState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from runmanager.records import OperationView
 
+WATCHING_SECONDS, RESTING_SECONDS = 0.5, 3.0
 DOORS = {"page": "the page", "api": "the API"}
 # What nobody needs to do anything about: it goes on, or begins, by itself.
 _AT_WORK = {OperationState.QUEUED, OperationState.RUNNING, OperationState.INTERRUPTED}
@@ -29,6 +30,13 @@ _LOOKS = {
 def is_at_work(view: OperationView) -> bool:
     """Whether it will look otherwise in a moment, with nobody doing anything."""
     return view.state in _AT_WORK
+
+
+def pace(views: Collection[OperationView]) -> float | None:
+    """After how many seconds to look at them again: seldom where somebody has to resume them."""
+    if any(map(is_at_work, views)):
+        return WATCHING_SECONDS
+    return None if all(one.is_over for one in views) else RESTING_SECONDS
 
 
 def runs(view: OperationView) -> str:

@@ -44,7 +44,7 @@ def add_many(host: HostWriter) -> list[str]:
         "INSERT INTO checkpoint_blobs (thread_id, channel, version, type, blob)"
         " SELECT thread_id, 'state', '1', 'msgpack', 'abc' FROM run_metadata;"
         "INSERT INTO logs (thread_id, level, message, created_at)"
-        " SELECT thread_id, 'INFO', 'line', now() FROM run_metadata"
+        " SELECT thread_id, 'INFO', 'line', now() - interval '1 hour' FROM run_metadata"
     )
     return [thread_id for (thread_id,) in host.execute("SELECT thread_id FROM run_metadata")]
 
@@ -66,7 +66,7 @@ def delete_many(ada: Dashboard) -> None:
     ada.ask_to_delete_selected(MANY)
     confirm = ada.dialog.get_by_role("button", name=f"Delete {MANY} runs")
     expect(confirm).to_be_disabled()
-    ada.dialog.get_by_role("textbox").fill(str(MANY))
+    ada.dialog.get_by_label(f"Type {MANY}").fill(str(MANY))
     expect(confirm).to_be_enabled()
     confirm.click()
 

@@ -174,12 +174,17 @@ class Batches(Generic[O_inv]):
     def run(self, thread_ids: list[str]) -> None:
         """Do the step to all of ``thread_ids``, which are sorted; account for each."""
         start, size = 0, min(FIRST_BATCH_SIZE, BATCH_SIZE)
+        other: tuple[int, float] | None = None
         try:
             while start < len(thread_ids):
                 self._stop_if_asked()
                 began = time.monotonic()
                 self._batch_or_halves(thread_ids[start : start + size])
-                start, size = start + size, next_size(size, time.monotonic() - began)
+                seconds = time.monotonic() - began
+                following = next_size(size, seconds, other)
+                if following != size:
+                    other = size, seconds
+                start, size = start + size, following
                 self._tell_progress()
         except AbortedError as aborted:
             self.aborted = str(aborted)
@@ -324,7 +329,16 @@ def read_only(kind: OperationKind) -> str:
     return f"{kind.not_done}: the database accepts no changes (a standby, or in read-only mode)."
 
 
-def next_size(size: int, seconds: float) -> int:
-    """How many runs the next batch has, where one of ``size`` took so long."""
-    fitting = int(size * LOCKED_SECONDS / max(seconds, 1e-9))
+def next_size(size: int, seconds: float, other: tuple[int, float] | None = None) -> int:
+    """How many runs the next batch has, where one of ``size`` took so long.
+
+    ``other`` is a batch of another size, and how long that took: what a batch takes whatever its
+    size is told from what a run takes by both.
+    """
+    a_run = max(seconds, 1e-9) / size
+    if other is not None and other[0] != size:
+        a_run = min(a_run, max((seconds - other[1]) / (size - other[0]), a_run / 4))
+    whatever = seconds - a_run * size
+    # Where a batch of any size takes long, smaller ones would only take longer in all.
+    fitting = int(max(LOCKED_SECONDS - whatever, LOCKED_SECONDS / 2) / a_run + 1e-6)
     return max(1, min(fitting, 2 * size, BATCH_SIZE))

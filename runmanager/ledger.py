@@ -226,6 +226,11 @@ def read_records(folder: Folder) -> Iterator[dict[str, Any]]:
         yield {**json.loads(folder.read(_name(number, _RECORD))), "number": number}
 
 
+def read_record(folder: Folder, number: int) -> dict[str, Any]:
+    """One record in a folder."""
+    return {**json.loads(folder.read(_name(number, _RECORD))), "number": number}
+
+
 def rows_name(number: int) -> str:
     """What the file of rows beside the record with this number is called."""
     return _name(number, _ROWS)
@@ -243,6 +248,11 @@ PUT_BACK = (
 _STILL_OPEN = (
     "What was sent to the database last is not over there yet, so nobody can say what became of it."
 )
+
+
+def lock_operation(connection: sa.Connection, operation_id: str) -> None:
+    """Wait until no transaction of an operation is under way; none begins before this one ends."""
+    connection.execute(_lock_of(operation_id))
 
 
 def _without(record: Mapping[str, Any], undone: Collection[str]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The archive as a folder on a disk: what is written is there after a power cut, whole or not.
 
-By ``os`` itself: fsspec's local filesystem has no fsync.
+By ``os`` itself, step by step: fsspec's local filesystem has no fsync.
 """
 
 from __future__ import annotations
@@ -38,15 +38,18 @@ class LocalPlace:
         path = self._path / require_operation_id(operation_id)
         require_place(self._path)
         with explained(_NAME), suppress(FileNotFoundError):
-            for name in os.listdir(path):  # noqa: PTH208  as all of it is by os
-                path.joinpath(name).unlink(missing_ok=True)
-            path.rmdir()
+            for name in os.listdir(path):
+                with suppress(FileNotFoundError):
+                    os.unlink(path / name)
+            os.rmdir(path)
             _sync_folder(self._path)
 
     def size(self, operation_id: str) -> int:
         """How many bytes the files of an operation have."""
         path = self._path / require_operation_id(operation_id)
-        return sum(path.joinpath(name).stat().st_size for name in self.folder(operation_id).names())
+        names = self.folder(operation_id).names()
+        with explained(_NAME):
+            return sum(os.stat(path / name).st_size for name in names)
 
     def free(self) -> int | None:
         """How many bytes there is room for."""
@@ -56,17 +59,19 @@ class LocalPlace:
 
     def read_marker(self) -> str | None:
         """What the place says whose it is; None where it says nothing."""
-        with explained(_NAME), suppress(FileNotFoundError):
-            return (self._path / MARKER).read_text(encoding="utf-8").strip()
-        return None
+        with explained(_NAME):
+            try:
+                return (self._path / MARKER).read_text(encoding="utf-8").strip()
+            except FileNotFoundError:
+                return None
 
     def write_marker(self, text: str) -> None:
         """Let the place say whose it is; made with it where it is not there."""
         with explained(_NAME):
-            if not self._path.is_dir():
-                self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not os.path.isdir(self._path):
+                os.makedirs(self._path, 0o700, exist_ok=True)
                 _sync_folder(self._path.parent)
-        with _written(self._path, MARKER) as file, explained(_NAME):
+        with _written(self._path, MARKER) as file:
             file.write(f"{text}\n".encode())
 
 
@@ -86,14 +91,14 @@ class LocalFolder:
     def names(self) -> tuple[str, ...]:
         """The names of its files, sorted, without those half written."""
         with explained(_NAME), suppress(FileNotFoundError):
-            found = os.listdir(self._path)  # noqa: PTH208  as all of it is by os
+            found = os.listdir(self._path)
             return tuple(sorted(name for name in found if not name.startswith(".")))
         require_place(self._place)
         return ()
 
     def write(self, name: str, data: bytes) -> None:
         """Let the file ``name`` hold ``data``."""
-        with self.writing(name) as file, explained(_NAME):
+        with self.writing(name) as file:
             file.write(data)
 
     @contextmanager
@@ -101,7 +106,7 @@ class LocalFolder:
         """The file ``name``, written beside what was there and put in its place at the end."""
         self._make()
         with _written(self._path, name) as file:
-            yield LocalSink(file)
+            yield file
 
     @contextmanager
     def reading(self, name: str) -> Iterator[LocalSource]:
@@ -125,7 +130,8 @@ class LocalFolder:
         require_place(self._place)
         with explained(_NAME), suppress(FileNotFoundError):
             for name in names:
-                (self._path / name).unlink(missing_ok=True)
+                with suppress(FileNotFoundError):
+                    os.unlink(self._path / name)
             _sync_folder(self._path)
 
     def _make(self) -> None:
@@ -133,20 +139,24 @@ class LocalFolder:
             if self._path.is_dir():
                 return
             require_place(self._place)
-            self._path.mkdir(mode=0o700, exist_ok=True)
+            with suppress(FileExistsError):
+                os.mkdir(self._path, 0o700)
             _sync_folder(self._place)
 
 
 class LocalSink:
     """A file that is being written; what the disk refuses is said."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
 
     def write(self, data: bytes) -> int:
         """Add ``data`` at its end."""
+        left = memoryview(data)
         with explained(_NAME):
-            return self._file.write(data)
+            while left:
+                left = left[os.write(self._descriptor, left) :]
+        return len(data)
 
 
 class LocalSource:
@@ -177,37 +187,26 @@ def require_place(path: Path) -> None:
 
 
 @contextmanager
-def _written(folder: Path, name: str) -> Iterator[BinaryIO]:
+def _written(folder: Path, name: str) -> Iterator[LocalSink]:
+    """A file beside ``name``, which takes its place at the end of the block, durably."""
     half = folder / f".{name}.{secrets.token_hex(4)}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    with explained(_NAME):
+        descriptor = os.open(half, flags, 0o600)
     try:
-        with explained(_NAME):
-            descriptor = os.open(half, flags, 0o600)
-        with _closed(os.fdopen(descriptor, "wb")) as file:
-            yield file
+        try:
+            yield LocalSink(descriptor)
             with explained(_NAME):
-                file.flush()
-                os.fsync(file.fileno())
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
         with explained(_NAME):
-            os.replace(half, folder / name)  # noqa: PTH105  as all of it is by os
+            os.replace(half, folder / name)
             _sync_folder(folder)
     except BaseException:
         with suppress(OSError):
-            half.unlink()
+            os.unlink(half)
         raise
-
-
-@contextmanager
-def _closed(file: BinaryIO) -> Iterator[BinaryIO]:
-    """Close the file whatever happens; what could not be written is in the way of closing it."""
-    try:
-        yield file
-    except BaseException:
-        with suppress(OSError):
-            file.close()
-        raise
-    with explained(_NAME):
-        file.close()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -14,7 +14,7 @@ from runmanager.archive.rows_format import RowsHeader
 from runmanager.batches import KeptRowsError, Outcome, RefusedError
 from runmanager.commits import transaction_number
 from runmanager.deletion.counters import names_of, rows_deleted
-from runmanager.deletion.forms import archive_settings
+from runmanager.deletion.forms import archive_settings, read_forms
 from runmanager.deletion.keeping import count_cleared, find_held, find_left_out
 from runmanager.deletion.kind import DELETION
 from runmanager.deletion.reasons import (
@@ -29,7 +29,7 @@ from runmanager.deletion.reasons import (
     may_pass,
     reason_for,
 )
-from runmanager.deletion.references import write_references
+from runmanager.deletion.references import archive_references
 from runmanager.deletion.rows import delete_rows
 from runmanager.errors import HostError, OutdatedPlanError
 from runmanager.host.catalog import read_host
@@ -42,6 +42,7 @@ from runmanager.store.identity import read_identity
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from runmanager.deletion.forms import Form
     from runmanager.deletion.spec import DeletionSpec
     from runmanager.folders import Folder
     from runmanager.host.values import Host
@@ -134,6 +135,7 @@ class DeletionStep:
     operation_id: str = ""
     is_patient: bool = False
     _versions: set[str] = field(default_factory=set)
+    _forms: dict[str, Form] = field(default_factory=dict)
 
     @property
     def kind(self) -> OperationKind:
@@ -170,7 +172,10 @@ class DeletionStep:
             return outcome
         with RowsFile(self.folder, number) as rows_file:
             path = archive_settings(connection)
-            write_references(connection, self.host, going + without_row, rows_file)
+            if not self._forms:
+                # The schema they are of is made sure of at the end of each batch.
+                self._forms.update(read_forms(connection, self.host))
+            archive_references(connection, self.host, going + without_row, rows_file)
             self._go(connection, outcome, before, locked, (going, without_row), rows_file)
             if outcome.done:
                 header = RowsHeader(
@@ -286,7 +291,7 @@ class DeletionStep:
         thread_ids = going + without_row
         for unit in self.host.units if thread_ids else ():
             for table, thread_id, count in delete_rows(
-                connection, self.host, unit, thread_ids, into
+                connection, self.host, unit, thread_ids, into, self._forms
             ):
                 rows.setdefault(thread_id, Counter())[table] += count
         own = self.host.own.name

@@ -59,6 +59,20 @@ def plan_deletion(
         raise InvalidRequestError(
             f"{len(asked):,} runs are too many for one deletion: select {MAX_RUNS:,} at the most."
         )
+    return plan_runs(
+        connection, host, asked, include_running=include_running, active_minutes=active_minutes
+    )
+
+
+def plan_runs(
+    connection: sa.Connection,
+    host: Host,
+    asked: tuple[str, ...],
+    *,
+    include_running: bool,
+    active_minutes: float,
+) -> DeletionPlan:
+    """``plan_deletion`` of ids that are as they should be: each once, and not too many."""
     found = find_runs(connection, host, asked)
     without_row = [thread_id for thread_id in asked if thread_id not in found]
     orphans = ids_with_traces(connection, host, without_row)

@@ -178,6 +178,13 @@ class DeletionPlan:
 
         They go as if they had ended, which must be said.
         """
+        if self.tally is not None:
+            of_all = self.tally.statuses
+            return tuple(
+                UnknownStatus(status, runs)
+                for status, kind, runs in of_all
+                if kind is StatusKind.UNKNOWN
+            )
         found = Counter(
             run.status for run in self.runs if run.kind is StatusKind.UNKNOWN and not run.is_orphan
         )

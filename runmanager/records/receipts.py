@@ -112,7 +112,7 @@ class DeletionReceipt(Receipt):
     came_back: tuple[Footprint, ...] | None
     came_back_runs: tuple[str, ...] = ()
     orphans: int | None = None
-    left_out: tuple[tuple[str, str], ...] = ()
+    left_out: tuple[FailedRun, ...] = ()
     left_out_total: int = 0
     left_behind: tuple[LeftBehind, ...] = ()
     archive_place: str | None = None

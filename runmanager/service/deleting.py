@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from runmanager.archive.forecast import forecast
 from runmanager.deletion import DELETION, plan_deletion
+from runmanager.deletion.matching import plan_matching
 from runmanager.deletion.plan import require_reason
 from runmanager.deletion.spec import DeletionSpec, write_frozen
 from runmanager.errors import (
@@ -20,6 +22,7 @@ from runmanager.errors import (
     PlanUsedError,
 )
 from runmanager.records import OperationState, Origin
+from runmanager.restoring.lacks import undo_lacks
 from runmanager.service.receipts import whole_receipt
 
 if TYPE_CHECKING:
@@ -236,7 +239,11 @@ class Deleting:
         """The plan, with what would be kept, and what Undo would lack."""
         if not self.archives:
             return plan
-        return plan
+        return replace(
+            plan,
+            archive=forecast(self._place, plan.stored_bytes, self._settings.archive_days),
+            undo_lacks=undo_lacks(reading.connection, reading.host),
+        )
 
     def _receipt(self, view: OperationView) -> Receipt | None:
         if not view.is_over:

@@ -10,15 +10,22 @@ from runmanager.deletion import DELETION
 from runmanager.deletion.receipts import NAME as RECEIPT
 from runmanager.deletion.receipts import receipt_of
 from runmanager.receipts import read_receipt
-from runmanager.records import DoneRun, FailedRun
+from runmanager.records import DoneRun, FailedRun, Receipt
+from runmanager.restoring.kind import PURGE, RESTORE
+from runmanager.restoring.purging import purge_receipt_of
+from runmanager.restoring.receipts import receipt_of as restore_receipt_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from runmanager.folders import Folder
-    from runmanager.records import OperationView, Receipt
+    from runmanager.records import OperationView
 
 MAX_LISTED = 10_000
+_OTHERS: Mapping[str, Callable[..., Receipt]] = {
+    RESTORE.name: restore_receipt_of,
+    PURGE.name: purge_receipt_of,
+}
 
 __all__ = ["MAX_LISTED", "RECEIPT", "read_facts", "whole_receipt"]
 
@@ -31,10 +38,10 @@ def whole_receipt(folder: Folder, view: OperationView) -> Receipt | None:
     with folder.reading(RECEIPT) as source:
         head, runs = read_receipt(source)
         done, failed = _sorted_out(head, runs)
-    if view.kind.name != DELETION.name:
-        return None
-    receipt = receipt_of(head, done, failed)
-    return replace(receipt, purged_at=view.purged_at)
+    if view.kind.name == DELETION.name:
+        return replace(receipt_of(head, done, failed), purged_at=view.purged_at)
+    reader = _OTHERS.get(view.kind.name)
+    return None if reader is None else reader(head, done, failed)
 
 
 def read_facts(folder: Folder) -> dict[str, Any]:

@@ -18,11 +18,12 @@ from runmanager.host.catalog import read_host
 from runmanager.queries.listing.limits import Limits
 from runmanager.queries.triage.limits import TriageLimits
 from runmanager.replica import Replica
+from runmanager.restoring import PurgeWork, RestoreWork
 from runmanager.service.access import Access
 from runmanager.service.deleting import Deleting
 from runmanager.service.finding import Finding
 from runmanager.service.guessing import Guessing
-from runmanager.service.keeping import Keeping
+from runmanager.service.keeping import Keeping, Schedule
 from runmanager.service.operations import Operations
 from runmanager.service.preferences import Preferences
 from runmanager.service.reviewing import Reviewing
@@ -77,13 +78,20 @@ class RunManager:
         )
         self._engine = Engine(
             store,
-            (deletion,),
+            (
+                deletion,
+                RestoreWork(
+                    access.database, lambda: access.host, place.folder, self._note_restored
+                ),
+                PurgeWork(access.database, lambda: access.host, store, place),
+            ),
             socket.gethostname(),
             access.database.max_operations,
             pace,
         )
         self.deleting = Deleting(access, self._engine, place, settings)
-        self._keeping = Keeping(access, store, self._engine, place, settings)
+        self._keeping = Keeping(access, self._engine, place)
+        self._schedule = Schedule(store, place)
         self.operations = Operations(access, self._engine, self._keeping, self.deleting)
 
     @classmethod
@@ -115,7 +123,7 @@ class RunManager:
                     identity = read_identity(connection)
             store = Store.open(folder=settings.state_folder, url=settings.state_url, host=identity)
             opened.callback(store.close)
-            place = open_place(settings, store)
+            place = open_place(settings, store, settings.state_folder)
             signing_in = _signing_in(access, store, settings, check_password)
             opened.pop_all()
         for sentence in access.host.privileges.sentences:
@@ -130,6 +138,7 @@ class RunManager:
             access, store, place, settings, signing_in, limits or Limits(), replica, triage_limits
         )
         opened_manager._engine.start()
+        opened_manager._schedule.start()
         return opened_manager
 
     def begin_closing(self) -> None:
@@ -139,7 +148,7 @@ class RunManager:
     def close(self) -> None:
         """Let running operations end after their batch, then close every connection."""
         self.finding.close()
-        self._keeping.close()
+        self._schedule.close()
         self._engine.close()
         self._access.database.close()
         if self._replica is not None:
@@ -150,6 +159,12 @@ class RunManager:
         """Let nobody be shown what is gone: by the replica, or as a total from before."""
         if self._replica is not None:
             self._replica.remember(thread_ids)
+        self.finding.forget_totals()
+
+    def _note_restored(self, thread_ids: Iterable[str]) -> None:
+        """Let nobody be told that what is back is gone."""
+        if self._replica is not None:
+            self._replica.forget(thread_ids)
         self.finding.forget_totals()
 
     def is_database_reachable(self) -> bool:

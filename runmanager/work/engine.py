@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from runmanager.store.operations import StoredOperation
     from runmanager.tasks import Kind
 
+__all__ = ["Engine", "Pace"]
+
 MAX_RUNNING_SHOWN = 100
 
 

@@ -108,9 +108,9 @@ class Workers:
     def close(self) -> None:
         """Wait until what is at work has ended after its batch."""
         self.begin_closing()
-        if self._dispatcher.ident is not None:
-            self._dispatcher.join()
         deadline = time.monotonic() + self._pace.closing
+        if self._dispatcher.ident is not None:
+            self._dispatcher.join(self._pace.closing)
         with self._changed:
             threads = tuple(self._threads)
         for thread in threads:

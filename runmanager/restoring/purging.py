@@ -1,0 +1,107 @@
+"""Purging as a kind of operation: from then on nothing of a deletion can be restored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from runmanager.accounts import require_admin
+from runmanager.archive import purging
+from runmanager.audit import log_end, log_start
+from runmanager.errors import InterruptedOperationError
+from runmanager.receipts import json_of
+from runmanager.records import Actor, Receipt
+from runmanager.restoring.kind import PURGE
+from runmanager.restoring.receipts import NAME, head_of
+from runmanager.tasks import Ending, Finished
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from runmanager.archive.purging import Files
+    from runmanager.database import Database
+    from runmanager.host.values import Host
+    from runmanager.records import DoneRun, FailedRun, OperationKind
+    from runmanager.store import Store
+    from runmanager.tasks import Task
+
+_WAITS = "Runs are being restored from this archive: it is purged afterwards."
+
+
+@dataclass(frozen=True)
+class PurgeWork:
+    """Purging, as the engine carries it out. The task's total is how many runs were kept."""
+
+    database: Database
+    current_host: Callable[[], Host]
+    store: Store
+    place: Files
+
+    @property
+    def words(self) -> OperationKind:
+        """That it purges."""
+        return PURGE
+
+    def carry_out(self, task: Task) -> Finished | None:
+        """Remove the rows that the parent archived; done again it ends the same."""
+        ending = task.control.ending()
+        if ending in {Ending.PAUSE, Ending.SHUTDOWN}:
+            return None
+        parent = str(task.parent)
+        log_start(
+            task.operation_id,
+            PURGE,
+            task.actor,
+            task.origin,
+            total=task.total,
+            reason=task.spec.get("reason"),
+            parent=parent,
+        )
+        is_stopped = ending is Ending.STOP
+        if not is_stopped:
+            with self.database.read() as connection:
+                require_admin(connection, self.current_host(), task.actor)
+            if purging.is_being_restored(self.store, parent):
+                raise InterruptedOperationError(_WAITS)
+            task.control.require_lease()
+            purging.purge(self.store, self.place, parent)
+        return self._finish(task, is_stopped=is_stopped)
+
+    def _finish(self, task: Task, *, is_stopped: bool) -> Finished:
+        done = 0 if is_stopped else task.total
+        head = head_of(task, PURGE, datetime.now(UTC)) | {
+            "stopped": is_stopped,
+            "purged": done,
+            "failed": 0,
+            "rows": {},
+        }
+        with self.place.folder(task.operation_id).writing(NAME) as sink:
+            for piece in json_of(head, ()):
+                sink.write(piece)
+        log_end(purge_receipt_of(head), details={"of": task.parent})
+        return Finished(done, 0, summary={"purged": done, "was_stopped": is_stopped})
+
+
+def purge_receipt_of(
+    head: Mapping[str, Any], done: tuple[DoneRun, ...] = (), failed: tuple[FailedRun, ...] = ()
+) -> Receipt:
+    """The receipt of a document's facts: it names no run."""
+    return Receipt(
+        kind=PURGE,
+        actor=Actor(head["actor_id"], head["actor"]),
+        started_at=datetime.fromisoformat(head["started_at"]),
+        ended_at=datetime.fromisoformat(head["ended_at"]),
+        seconds=head["seconds"],
+        done=done,
+        failed=failed,
+        done_total=head["purged"],
+        failed_total=head["failed"],
+        tables=tuple(head["rows"].items()),
+        was_stopped=head["stopped"],
+        operation_id=head["operation_id"],
+        origin=head["how"],
+        reason=head["reason"],
+        interruptions=head["interruptions"],
+    )

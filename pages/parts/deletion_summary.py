@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,10 @@ MAX_STATUS = 100
 
 def draw_summary(plan: DeletionPlan) -> None:
     """Draw what goes, and who and what it belongs to."""
-    about, within = ("about ", " (± 4 %)") if plan.is_about else ("", "")
+    about = "about " if plan.is_about else ""
+    # How exact an estimate is stands in one of the plan's own sentences.
+    exact = re.search(r"± \S+ %", " ".join(plan.unseen)) if plan.is_about else None
+    within = f" ({exact[0]})" if exact else ""
     st.markdown(
         f"**{text.count(plan.total, 'run')}** and every trace of "
         f"{'it' if plan.total == 1 else 'them'} will be deleted: "

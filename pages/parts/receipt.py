@@ -143,8 +143,8 @@ def _lines(receipt: Receipt) -> Iterable[Line]:
     for failed in receipt.failed:
         yield Line(failed.thread_id, failed.title, FAILED, failed.error)
     if isinstance(receipt, DeletionReceipt):
-        for thread_id, reason in receipt.left_out:
-            yield Line(thread_id, thread_id, LEFT_OUT, reason)
+        for run in receipt.left_out:
+            yield Line(run.thread_id, run.title, LEFT_OUT, run.error)
     became = f"✓ {receipt.kind.done}"
     for done in receipt.done:
         rows = text.listed(f"{number:,} {name}" for name, number in done.rows if number)
@@ -212,7 +212,9 @@ def _stays(receipt: Receipt) -> tuple[str, ...]:
     """What was kept, taken along, or left behind, each a sentence."""
     if not isinstance(receipt, DeletionReceipt):
         return receipt.remarks
-    orphans = sum(run.was_orphan for run in receipt.done)
+    orphans = receipt.orphans
+    if orphans is None:
+        orphans = sum(run.was_orphan for run in receipt.done)
     return (
         *(
             (f"{text.count(orphans, 'run')} had orphan rows only: they were cleaned up.",)

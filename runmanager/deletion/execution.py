@@ -20,6 +20,7 @@ from runmanager.deletion.kind import DELETION
 from runmanager.deletion.looking_again import CameBack, look_again
 from runmanager.deletion.receipts import receipt_of, write_receipt
 from runmanager.deletion.spec import DeletionSpec
+from runmanager.errors import InterruptedOperationError
 from runmanager.host.ids import has_id
 from runmanager.ledger import Ledger
 from runmanager.records import FailedRun
@@ -43,7 +44,7 @@ MAX_AGAIN = 10_000
 _NAP_SECONDS = 0.1
 
 
-class EndedEarlyError(Exception):
+class EndedEarlyError(InterruptedOperationError):
     """The operation is to be gone on with in another turn."""
 
 
@@ -147,7 +148,9 @@ class _Turn:
             outcome.add(batches.outcome)
             outcome.locked = batches.outcome.locked & outcome.failed.keys()
             outcome.held = batches.outcome.held & outcome.failed.keys()
-            if batches.aborted is not None or not outcome.locked | outcome.held:
+            # What holds them is of the plan too: where none of it went, none will.
+            is_in_vain = not outcome.locked and not batches.outcome.done
+            if batches.aborted is not None or is_in_vain:
                 break
         outcome.locked, outcome.held = set(), set()
         self._note(self.account.closing(AGAIN, frozen, outcome))

@@ -21,6 +21,7 @@ from runmanager.deletion.looking_again import CameBack, look_again
 from runmanager.deletion.reasons import NOT_FOUND
 from runmanager.deletion.receipts import receipt_of, write_receipt
 from runmanager.deletion.spec import DeletionSpec
+from runmanager.errors import InterruptedOperationError
 from runmanager.host.ids import has_id
 from runmanager.ledger import PUT_BACK, Ledger
 from runmanager.queries.run.footprint import ids_with_traces
@@ -45,7 +46,7 @@ MAX_AGAIN = 10_000
 _NAP_SECONDS = 0.1
 
 
-class EndedEarlyError(Exception):
+class EndedEarlyError(InterruptedOperationError):
     """The operation is to be gone on with in another turn."""
 
 
@@ -152,7 +153,9 @@ class _Turn:
             outcome.add(batches.outcome)
             outcome.locked = batches.outcome.locked & outcome.failed.keys()
             outcome.held = batches.outcome.held & outcome.failed.keys()
-            if batches.aborted is not None or not outcome.locked | outcome.held:
+            # What holds them is of the plan too: where none of it went, none will.
+            is_in_vain = not outcome.locked and not batches.outcome.done
+            if batches.aborted is not None or is_in_vain:
                 break
         outcome.locked, outcome.held = set(), set()
         self._note(self.account.closing(AGAIN, frozen, outcome))

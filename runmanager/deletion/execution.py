@@ -18,6 +18,7 @@ from runmanager.deletion.batch import DeletedRows, DeletionStep
 from runmanager.deletion.keeping import kept_rows
 from runmanager.deletion.kind import DELETION
 from runmanager.deletion.looking_again import CameBack, look_again
+from runmanager.deletion.reasons import NOT_FOUND
 from runmanager.deletion.receipts import receipt_of, write_receipt
 from runmanager.deletion.spec import DeletionSpec
 from runmanager.host.ids import has_id
@@ -200,7 +201,7 @@ class _Turn:
 
     def _tell(self, failed: int = 0) -> None:
         failed += len(self.account.failed) + len(self.spec.held) + len(self.spec.missing)
-        self.task.control.tell(self.account.done + failed, failed)
+        self.task.control.tell(self.account.done, failed)
 
     def _should_stop(self) -> bool:
         ending = self.task.control.ending()
@@ -290,11 +291,10 @@ class _Turn:
             place=self.work.place if until else None,
             kept_until=until,
         )
-        first = islice(self.account.failed.values(), MAX_FAILED)
-        failed = (FailedRun(one.run.thread_id, one.run.title, one.reason) for one in first)
-        log_end(receipt_of(head, (), tuple(failed)), details=self._details())
+        failed = tuple(islice(self._failed(), MAX_FAILED))
+        log_end(receipt_of(head, (), failed), details=self._details())
         return Finished(
-            done=self.spec.total,
+            done=self.account.done,
             failed=head["failed"],
             summary={
                 "deleted": self.account.done,
@@ -307,6 +307,14 @@ class _Turn:
             archive_bytes=self.account.archived,
             archive_until=until,
         )
+
+    def _failed(self) -> Iterator[FailedRun]:
+        """What failed, each with its reason; of what a stop left over, none."""
+        for one in self.account.failed.values():
+            yield FailedRun(one.run.thread_id, one.run.title, one.reason)
+        yield from self.spec.held
+        for thread_id in self.spec.missing:
+            yield FailedRun(thread_id, thread_id, NOT_FOUND)
 
 
 def _chunks(folder: Folder) -> Iterator[tuple[int, list[FrozenRun]]]:

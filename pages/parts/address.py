@@ -14,6 +14,7 @@ from runmanager.paging import PageRequest
 from runmanager.sorting import NEWEST_FIRST, Sort
 
 RUN_ID = "id"
+OPERATION_ID = "operation"
 COLUMNS_KEY = "columns"
 
 
@@ -39,7 +40,7 @@ class View:
 
 @dataclass
 class _Left:
-    """The query of the list when a run was opened from it."""
+    """The query of the list as it was last drawn."""
 
     list_query: dict[str, str | list[str]] = field(default_factory=dict)
 
@@ -52,10 +53,12 @@ def list_query() -> dict[str, str | list[str]]:
 def read_view() -> View:
     """The nearest valid view to what the address asks for."""
     query = _present()
-    if RUN_ID in query:
-        # The browser's Back from a run keeps that run's query: the list's own was kept aside.
+    if RUN_ID in query or OPERATION_ID in query:
+        # The browser's Back from another page keeps its query: the list's own was kept aside.
         query = list_query()
         st.query_params.from_dict(query)
+    else:
+        session.slot(_Left).list_query = query
     request, notices = PageRequest.from_query(query)
     sort, more = Sort.from_query(query)
     problems = [f"“{one.key}” in the address: {one.sentence}" for one in query_problems(query)]
@@ -67,20 +70,29 @@ def read_view() -> View:
 def write_view(view: View) -> None:
     """Make the address ask for exactly ``view``."""
     query = view.to_query()
+    session.slot(_Left).list_query = query
     if _present() != query:
         st.query_params.from_dict(query)
 
 
 def open_run(thread_id: str) -> NoReturn:
     """Go to the page of a run, in this tab; the way back leads to the view that was left."""
-    if RUN_ID not in st.query_params:
-        session.slot(_Left).list_query = _present()
     st.switch_page("run.py", query_params={RUN_ID: thread_id})
 
 
 def opened_run() -> str:
     """The thread_id that the run page's address names, "" where it names none."""
     return st.query_params.get(RUN_ID, "")
+
+
+def open_operation(operation_id: str) -> NoReturn:
+    """Go to the page of an operation, in this tab."""
+    st.switch_page("operations.py", query_params={OPERATION_ID: operation_id})
+
+
+def opened_operation() -> str:
+    """The operation that the address names, "" where it names none."""
+    return st.query_params.get(OPERATION_ID, "")
 
 
 def _present() -> dict[str, str | list[str]]:

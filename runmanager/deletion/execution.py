@@ -22,7 +22,8 @@ from runmanager.deletion.reasons import NOT_FOUND
 from runmanager.deletion.receipts import receipt_of, write_receipt
 from runmanager.deletion.spec import DeletionSpec
 from runmanager.host.ids import has_id
-from runmanager.ledger import Ledger
+from runmanager.ledger import PUT_BACK, Ledger
+from runmanager.queries.run.footprint import ids_with_traces
 from runmanager.records import FailedRun
 from runmanager.tasks import Ending, Finished
 
@@ -119,10 +120,13 @@ class _Turn:
         before = self.account.open
         batches = self._batches(number, frozen, DeletedRows())
         batches.outcome.add(before)
-        # What was set apart before the break is looked at once more.
-        for found in (batches.outcome.failed, batches.outcome.held, batches.outcome.locked):
-            found.clear()
-        batches.run(sorted(thread_id for thread_id in frozen if thread_id not in before.done))
+        # What was set apart before the break is looked at once more; what is there again is not.
+        put_back = {one: said for one, said in before.failed.items() if said == PUT_BACK}
+        batches.outcome.failed = dict(put_back)
+        batches.outcome.held.clear()
+        batches.outcome.locked.clear()
+        over = before.done.keys() | put_back.keys()
+        batches.run(sorted(thread_id for thread_id in frozen if thread_id not in over))
         _retry_held_by_each_other(batches, self.host)
         record = self.account.closing(number, frozen, batches.outcome)
         if batches.aborted is not None:
@@ -211,10 +215,17 @@ class _Turn:
             time.sleep(min(seconds, _NAP_SECONDS))
 
     def _undone(self, record: Mapping[str, Any]) -> Collection[str]:
-        """Those of a record's runs whose row is there as it was."""
+        """Those of a record's runs whose row is there as it was.
+
+        Of those that had no row of their own traces can tell; but a worker may have written some
+        since, so they are asked only where nothing else can.
+        """
         stamps: Mapping[str, str | None] = record["stamps"]
         runs = self.host.runs
         asked = [one for one in stamps if one not in record["orphans"]]
+        if not asked and not record["is_committed"]:
+            with self.work.database.read() as connection:
+                return ids_with_traces(connection, self.host, record["orphans"])
         statement = sa.select(
             sa.cast(runs.c.thread_id, sa.Text).label("thread_id"),
             sa.cast(runs.c.created_at, sa.Text).label("stamp"),
@@ -263,6 +274,7 @@ class _Turn:
         }
 
     def _finish(self, came_back: CameBack) -> Finished:
+        self.task.control.require_lease()
         ended_at = datetime.now(UTC)
         until = None
         if self.spec.is_archived and self.account.archived:

@@ -115,6 +115,7 @@ class Operations:
         self, actor: Actor, operation_id: str, thread_ids: Sequence[str] | None = None
     ) -> RestorePlan:
         """What putting back the runs that a deletion took, or these of them, would do."""
+        self._access.require_admin(actor)
         return self._keeping.plan_restore(actor, self._engine.view(operation_id), thread_ids)
 
     def restore(
@@ -128,15 +129,18 @@ class Operations:
 
         Raises OperationStateError where it was purged, or nothing was kept.
         """
+        self._access.require_admin(actor)
         view = self._engine.view(operation_id)
         return self._keeping.restore(actor, view, thread_ids, origin)
 
     def plan_purge(self, actor: Actor, operation_id: str) -> PurgePlan:
         """What removing a deletion's archive would do."""
+        self._access.require_admin(actor)
         return self._keeping.plan_purge(actor, self._engine.view(operation_id))
 
     def purge(self, actor: Actor, operation_id: str, origin: Origin = Origin.PAGE) -> OperationView:
         """Remove it, in an operation of its own; its receipt stays."""
+        self._access.require_admin(actor)
         return self._keeping.purge(actor, self._engine.view(operation_id), origin)
 
     def _folder_of_finished(self, actor: Actor, operation_id: str) -> Folder:

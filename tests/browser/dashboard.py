@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # Chromium knows fewer permissions than Streamlit's frames name; none of it is the pages' doing.
 # Below a page's path it looks for its server in two places, and the first is a 404.
-_NOT_OURS = ("/run/_stcore/",)
+_NOT_OURS = ("/run/_stcore/", "/operations/_stcore/")
 # Whether no script has run for a tenth of a second.
 _IS_QUIET = """() => {
   const app = document.querySelector("[data-testid='stApp']"), now = performance.now();
@@ -111,6 +111,21 @@ class Dashboard:
     def failures(self) -> Grid:
         """The runs that could not be deleted, in the result."""
         return Grid(self.page, self.area("result").get_by_test_id("stDataFrame"))
+
+    @property
+    def operations(self) -> Grid:
+        """The list of operations."""
+        root = self.page.locator("[class*='st-key-operations-'] [data-testid='stDataFrame']")
+        expect(root.filter(visible=True).last).to_be_visible()
+        return Grid(self.page, root.filter(visible=True).last)
+
+    def expect_newest_operation(self, **cells: str) -> None:
+        """Go to the list of operations, and wait until the first has these cells, by heading."""
+        self.visit("/operations")
+        self.settle()
+        for heading, text in cells.items():
+            column = heading.replace("_", " ")
+            expect(self.operations.cell(0, column)).to_have_text(re.compile(text))
 
     @property
     def query(self) -> dict[str, str]:

@@ -17,7 +17,9 @@ from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
 from streamlit.testing.v1 import AppTest, local_script_runner
 
 from pages.parts import filtering, later, run_total, selection, session
+from pages.parts.operation_words import is_at_work
 from runmanager.entrance.identity import Identity
+from runmanager.paging import PageRequest
 from tests.hosts import PASSWORD
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from runmanager.records import Actor, OperationView
     from runmanager.service import RunManager
 
 T = TypeVar("T")
@@ -149,14 +152,23 @@ class Visitor:
         return self.look()
 
     def finish_deletion(self) -> Visitor:
-        """Let the deletion that was started end, then look."""
+        """Let what was started end, then look."""
         deadline = time.monotonic() + 20
-        assert self.identity is not None
-        actor = self.identity.actor
-        while self._service.watching.running_operations(actor):
+        while any(map(is_at_work, self._service.operations.running(self.actor))):
             assert time.monotonic() < deadline
             time.sleep(0.01)
         return self.look()
+
+    @property
+    def actor(self) -> Actor:
+        """Who is signed in."""
+        assert self.identity is not None
+        return self.identity.actor
+
+    @property
+    def operations(self) -> tuple[OperationView, ...]:
+        """Every operation there is, the newest first, as the service says."""
+        return self._service.operations.list(self.actor, PageRequest(1, 200)).items
 
     def held(self, kind: type[T]) -> T:
         """What one part keeps in this visitor's session; empty where it has kept nothing yet."""

@@ -32,6 +32,7 @@ PLAIN = {
     ("multiselect", "raw_values"),
     ("text_input", "value"),
     ("text_input", "default"),
+    ("page_link", "query_string"),
 }
 # Names of elements, of which the browser makes classes; never text on the page.
 NAMES_OF_ELEMENTS = {"id", "form_id", "element_id"}
@@ -64,6 +65,9 @@ def test_no_text_of_the_hosts_is_rendered(host: HostWriter, open_manager: OpenMa
     ada.press("confirm_deletion").finish_deletion()
     assert marks_in_text(ada) >= {one.mark for one in HOSTILE}
     assert len(ada.tables("Failed run", "Reason")[0]) == len(runs)
+    ada.at("operations.py", operation=ada.operations[0].operation_id)
+    assert marks_in_text(ada) >= {one.mark for one in HOSTILE}
+    marks_in_text(ada.at("operations.py"))
 
 
 def test_nothing_of_an_address_is_rendered(ada: Visitor, host: HostWriter) -> None:

@@ -1,0 +1,138 @@
+"""All operations, of every admin, the newest first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.parts import address, operation_words, paged, rates, session, table
+from pages.parts.messages import shown_errors
+from runmanager.records import OperationState
+from runmanager.text import shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runmanager.paging import Page, PageRequest
+    from runmanager.records import Actor, OperationView
+
+SIZE = 25
+TABLE = "operations"
+PAGER = "operations_page"
+STATE = "operations_state"
+# What the list can be narrowed to.
+NARROWED: Mapping[str, tuple[OperationState, ...] | None] = {
+    "All": None,
+    "Under way": (
+        OperationState.QUEUED,
+        OperationState.RUNNING,
+        OperationState.PAUSED,
+        OperationState.INTERRUPTED,
+    ),
+    "Finished": (OperationState.FINISHED,),
+}
+
+
+def draw(actor: Actor) -> None:
+    """Draw the list; again and again for as long as something is under way."""
+    st.set_page_config(page_title="Operations · Run Manager")
+    pace = _pace(actor)
+    # A part that is drawn by itself has to be the same function each time, whatever its clock.
+    st.fragment(_draw, key="operations-list", run_every=pace)(actor, pace)
+
+
+def _pace(actor: Actor) -> float | None:
+    with shown_errors():
+        return operation_words.pace(session.service().operations.running(actor))
+
+
+def _draw(actor: Actor, drawn_at_pace: float | None) -> None:
+    if drawn_at_pace is not None and _pace(actor) != drawn_at_pace:
+        # Its clock is set anew with the whole page.
+        st.rerun()
+
+    with st.container(
+        key="operations-head", horizontal=True, vertical_alignment="center", gap="small"
+    ):
+        with st.container(key="run-title", width="content"):
+            st.text("Operations")
+        st.segmented_control(
+            "Which operations",
+            list(NARROWED),
+            default="All",
+            required=True,
+            key=STATE,
+            label_visibility="collapsed",
+            on_change=_turn_to_first,
+        )
+        st.page_link(
+            "runs.py",
+            label="All runs",
+            icon=":material/arrow_back:",
+            query_params=address.list_query(),
+            width="content",
+        )
+    states = NARROWED[str(session.value(STATE))]
+
+    def read(request: PageRequest) -> Page[OperationView]:
+        return session.service().operations.list(actor, request, states)
+
+    paged.draw(
+        PAGER,
+        SIZE,
+        read,
+        _draw_rows,
+        nothing="There are none: what is done to runs is listed here.",
+    )
+
+
+def _turn_to_first() -> None:
+    session.seed(PAGER, 1)
+
+
+def _draw_rows(page: Page[OperationView]) -> None:
+    # Ticked, it opens as well: a name in a table cannot be pressed from the keyboard.
+    table.draw_choice(
+        page.items,
+        [
+            table.pills("State", operation_words.state, operation_words.state_colors, width=106),
+            table.words("What", lambda one: one.kind.name.capitalize(), width=70),
+            table.opener(
+                TABLE,
+                lambda one: shorten(operation_words.runs(one), 200),
+                lambda one: one.operation_id,
+                address.open_operation,
+                heading="Runs",
+                width=210,
+            ),
+            table.words("Progress and result", _progress, width=256),
+            table.words("By", lambda one: one.actor.username, width=80),
+            table.short_times("Asked for", lambda one: one.created_at),
+            table.words("Took", operation_words.took, width=72, at_right=True),
+            table.words("Copy", operation_words.archive, width=190),
+            table.words("Reason", lambda one: shorten(one.reason or "", 200), only_if_any=True),
+        ],
+        key=TABLE,
+        most=SIZE + 1,
+        row_height=table.SMALL_ROW,
+        id_of=lambda one: one.operation_id,
+        chosen=None,
+        choose=_open,
+    )
+
+
+def _open(operation_id: str | None) -> None:
+    if operation_id is not None:
+        address.open_operation(operation_id)
+
+
+def _progress(view: OperationView) -> str:
+    if view.is_over:
+        return operation_words.outcome(view)
+    failed = f", {view.failed:,} failed" if view.failed else ""
+    said = [
+        f"{view.done:,} of {view.total:,}{failed}",
+        operation_words.waiting(view) or rates.said(view),
+    ]
+    return " · ".join(filter(None, said))

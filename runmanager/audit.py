@@ -87,22 +87,16 @@ def log_end(receipt: Receipt, *, details: Mapping[str, Any] | None = None) -> No
 
 
 def log_refused(
-    what: str,
-    name: str,
-    origin: Origin,
-    why: str,
-    *,
-    operation_id: str | None = None,
-    user_id: str | None = None,
+    asked: str, name: str, origin: Origin, why: str, *, operation_id: str | None = None
 ) -> None:
-    """Write that somebody was not let do ``what``: ``name`` is who they say, and proved, to be."""
+    """Write that somebody was not let do what they ``asked``: ``name`` is who they proved to be."""
     _write(
         {
-            "event": f"{what} refused",
-            "operation": operation_id,
+            "event": "refused",
+            "asked": _cut(asked),
+            "operation": _cut(operation_id),
             "time": _text(datetime.now(UTC)),
             "actor": _cut(name),
-            "actor_id": _cut(user_id),
             "how": origin.value,
             "why": _cut(why),
         }

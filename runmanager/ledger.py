@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -18,7 +17,7 @@ import sqlalchemy as sa
 
 from runmanager.commits import Fate, fate_of, transaction_number
 from runmanager.database import LOCK_NOT_AVAILABLE, is_away, sqlstate, translate
-from runmanager.errors import ArchiveError, DatabaseError, InterruptedOperationError
+from runmanager.errors import DatabaseError, InterruptedOperationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -52,7 +51,11 @@ class LookedAt(Protocol):
     """Says whose rows are there, of the runs that a record says something was done to."""
 
     def __call__(self, record: Mapping[str, Any], /) -> Collection[str]:
-        """The ids of those to which it was not done, as the rows look. Raises DatabaseError."""
+        """The ids of those to which it was not done, as the rows look. Raises DatabaseError.
+
+        ``record["is_committed"]`` is whether the server says of it that it was done; else the
+        server does not know, and only the rows can say so.
+        """
 
 
 @dataclass
@@ -76,17 +79,17 @@ class Ledger:
         Called before anything is written, also where nothing went wrong. Raises
         InterruptedOperationError where it cannot be known yet.
         """
+        # First of all: whoever is at work yet may write one more.
+        self._patiently(lambda: None, is_leased=False)
         numbers = _numbers(self.folder)
         self.number = numbers[-1] if numbers else 0
-        self._wait_for_predecessor()
         if self.number:
             record = self.read(self.number)
             if record.get("xid") is not None:
                 self._settle(self.number, record)
         stray = [name for name in self.folder.names() if _number_of(name, _ROWS) > self.number]
         if stray:
-            with self._guarded():
-                self.folder.remove(stray)
+            self._patiently(lambda: self.folder.remove(stray))
 
     def transact(self, lock_timeout: float | None, do: Callable[[sa.Connection, int], R]) -> R:
         """Do it in a transaction of its own, recorded; what it did, once that is true.
@@ -94,42 +97,43 @@ class Ledger:
         ``do`` is given the number of the record, by which it names a file of its own. Whatever
         ``do`` raises, and what the database says against it, passes through as it is: nothing of
         the transaction is there then. Raises InterruptedOperationError where it was committed,
-        maybe, and nobody can say so yet.
+        maybe, and nobody can say so yet; and where the database was put back since, so that the
+        record says what became of it.
         """
-        number, sent, done = self.number + 1, None, None
+        number, sent, done, is_ours = self.number + 1, None, None, False
         try:
             with self.database.write(lock_timeout=lock_timeout) as connection:
                 self._lock(connection)
                 self.require_lease()
-                try:
-                    xid = transaction_number(connection)
-                    done = do(connection, number)
-                    if done.is_nothing:
-                        return done
-                    sent = {**done.to_json(), "xid": xid}
-                    self.folder.write(_name(number, _RECORD), _bytes(sent))
-                except BaseException:
-                    # While the lock is held: afterwards the files may be a successor's.
-                    with suppress(ArchiveError):
-                        self._remove(number)
-                    raise
-        except sa.exc.SQLAlchemyError as error:
-            if sent is None or done is None:
-                raise
-            if is_away(error):
+                is_ours = True
+                xid = transaction_number(connection)
+                done = do(connection, number)
+                if done.is_nothing:
+                    return done
+                record = {**done.to_json(), "xid": xid}
+                self.folder.write(_name(number, _RECORD), _bytes(record))
+                sent = record
+        except Exception as error:
+            if sent is not None and done is not None and is_away(error):
                 self.number = number
                 if self._settle(number, sent):
                     return done
-            else:
+                if self.number == number:
+                    raise InterruptedOperationError(PUT_BACK) from None
+            elif is_ours and self._has_files(number):
                 self._withdraw(number)
             raise
         self.number = number
         return done
 
     def note(self, record: Mapping[str, Any]) -> None:
-        """Write down what no transaction did: it is true from now on."""
+        """Write down what no transaction did: it is true from now on.
+
+        Raises LeaseLostError, and InterruptedOperationError where the database cannot be reached.
+        """
+        data = _bytes({**record, "xid": None})
+        self._patiently(lambda: self.folder.write(_name(self.number + 1, _RECORD), data))
         self.number += 1
-        self.folder.write(_name(self.number, _RECORD), _bytes({**record, "xid": None}))
 
     def read(self, number: int) -> dict[str, Any]:
         """The record with this number."""
@@ -149,31 +153,41 @@ class Ledger:
                 raise
             raise InterruptedOperationError(_STILL_OPEN) from None
 
-    def _wait_for_predecessor(self) -> None:
-        """Wait until what another instance has sent before is over in the database."""
+    def _patiently(self, change: Callable[[], None], *, is_leased: bool = True) -> None:
+        """Change files while nobody else can be at work on the operation, however long that takes.
+
+        ``change`` may be made twice. Without ``is_leased`` it need not be ours by now.
+        """
         deadline = time.monotonic() + RESOLVE_SECONDS
         while True:
             try:
                 with self.database.write() as connection:
                     self._lock(connection)
-                    return
+                    if is_leased:
+                        self.require_lease()
+                    change()
+                return
             except InterruptedOperationError:
                 if time.monotonic() > deadline:
                     raise
             except sa.exc.SQLAlchemyError as error:
                 if not is_away(error) or time.monotonic() > deadline:
-                    raise
+                    raise InterruptedOperationError(translate(error).message) from None
                 time.sleep(_PAUSE_SECONDS)
 
     def _settle(self, number: int, record: Mapping[str, Any]) -> bool:
-        """Find out whether all of a record came true, and correct or withdraw it otherwise."""
+        """Find out whether all of a record came true, and correct or withdraw it otherwise.
+
+        ``number`` is one less where it was withdrawn.
+        """
         fate = self._resolve(str(record["xid"]))
         if fate is Fate.ABORTED:
             self._withdraw(number)
             self.number = number - 1
             return False
         try:
-            undone = set(self.undone(record))
+            is_committed = fate is Fate.COMMITTED
+            undone = set(self.undone({**record, "is_committed": is_committed}))
         except DatabaseError as error:
             raise InterruptedOperationError(error.message) from None
         if undone and fate is Fate.UNKNOWN and undone >= set(record["done"]):
@@ -181,8 +195,8 @@ class Ledger:
             self.number = number - 1
             return False
         if undone:
-            with self._guarded():
-                self.folder.write(_name(number, _RECORD), _bytes(_without(record, undone)))
+            corrected = _bytes(_without(record, undone))
+            self._patiently(lambda: self.folder.write(_name(number, _RECORD), corrected))
             return False
         return True
 
@@ -199,25 +213,17 @@ class Ledger:
                 raise InterruptedOperationError(_STILL_OPEN if fate else None)
             time.sleep(_PAUSE_SECONDS)
 
+    def _has_files(self, number: int) -> bool:
+        return not {_name(number, _RECORD), _name(number, _ROWS)}.isdisjoint(self.folder.names())
+
     def _withdraw(self, number: int) -> None:
-        with self._guarded():
-            self._remove(number)
+        def remove() -> None:
+            # The record first: rows without one are nobody's.
+            self.folder.remove([_name(number, _RECORD)])
+            self.folder.remove([_name(number, _ROWS)])
 
-    def _remove(self, number: int) -> None:
-        # The record first: rows without one are nobody's.
-        self.folder.remove([_name(number, _RECORD)])
-        self.folder.remove([_name(number, _ROWS)])
-
-    @contextmanager
-    def _guarded(self) -> Iterator[None]:
-        """Change files that may be in use elsewhere: while no other instance can be at work."""
-        try:
-            with self.database.write() as connection:
-                self._lock(connection)
-                self.require_lease()
-                yield
-        except sa.exc.SQLAlchemyError as error:
-            raise InterruptedOperationError(translate(error).message) from None
+        # Whatever ended the transaction has given back its lock: the files may be a successor's.
+        self._patiently(remove)
 
 
 def read_records(folder: Folder) -> Iterator[dict[str, Any]]:

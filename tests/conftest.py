@@ -5,6 +5,7 @@ Each worker has its own server; each test its own database, cloned from its shap
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import uuid
@@ -232,6 +233,12 @@ def manager(open_manager: OpenManager) -> RunManager:
 def admin(host: HostWriter) -> Actor:
     """An active admin of the host."""
     return host.admin
+
+
+@pytest.fixture(scope="session")
+def every_point() -> bool:
+    """Whether a fault is tried at every point where it can be (`make fuzz`), or at some of them."""
+    return "EVERY_POINT" in os.environ
 
 
 @pytest.fixture

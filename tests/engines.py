@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ADA, GRACE = Actor("1", "ada"), Actor("2", "grace")
 COUNTING = OperationKind("counting", "Counting", "counted", "Not counted", removes_runs=False)
 # A lease lapses before anybody gets impatient, and not before a busy machine has renewed it.
-FAST = Pace(lease=1.2, renew=0.2, tell=0.05, poll=0.05, away=0.1)
+FAST = Pace(lease=3.0, renew=0.2, tell=0.05, poll=0.05, away=0.1)
 
 
 @dataclass

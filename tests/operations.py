@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from runmanager.database import Database
     from runmanager.folders import Folder
+    from runmanager.host.values import Host
     from runmanager.records import Actor, DeletionPlan, Receipt
     from runmanager.service import RunManager
 
@@ -104,27 +106,53 @@ def execute_here(
     on_progress: Callable[[int, int], None] = lambda _done, _failed: None,
     should_stop: Callable[[], bool] = lambda: False,
     is_archived: bool = True,
+    operation_id: str = HERE,
 ) -> DeletionReceipt:
     """Execute in this thread, where the test can act between batches; the receipt."""
-    work, folder = deletion_here(manager, plan)
+    work, folder = deletion_here(manager, plan, operation_id)
     control = Here(on_progress, lambda: Ending.STOP if should_stop() else None)
-    task = task_of(HERE, actor, control, is_archived=is_archived)
+    task = task_of(operation_id, actor, control, is_archived=is_archived)
     assert work.carry_out(task) is not None
     receipt = read_receipt_of(folder)
     assert_accounted_for(plan, receipt)
     return receipt
 
 
-def deletion_here(manager: RunManager, plan: DeletionPlan) -> tuple[DeletionWork, Folder]:
+def execute_in(
+    folder: Folder,
+    database: Database,
+    host: Host,
+    actor: Actor,
+    plan: DeletionPlan,
+    *,
+    on_progress: Callable[[int, int], None] = lambda _done, _failed: None,
+    is_archived: bool = True,
+) -> DeletionReceipt:
+    """Execute where there is no Run Manager but its database, in this thread; the receipt."""
+    confirm(folder, plan)
+    work = DeletionWork(database, lambda: host, lambda _operation_id: folder)
+    task = task_of(HERE, actor, Here(on_progress), is_archived=is_archived)
+    assert work.carry_out(task) is not None
+    return read_receipt_of(folder)
+
+
+def deletion_here(
+    manager: RunManager, plan: DeletionPlan, operation_id: str = HERE
+) -> tuple[DeletionWork, Folder]:
     """The work of a deletion without an engine, confirmed as ``plan`` says; and its folder."""
     place = manager._keeping.place
-    folder = place.folder(HERE)
-    folder.remove(folder.names())
-    write_frozen(folder, plan)
-    DeletionSpec.of(plan).write(folder)
+    folder = place.folder(operation_id)
+    confirm(folder, plan)
     access = manager._access
     work = DeletionWork(access.database, lambda: access.host, place.folder)
     return work, folder
+
+
+def confirm(folder: Folder, plan: DeletionPlan) -> None:
+    """Let a folder hold what a deletion needs to begin, and nothing else."""
+    folder.remove(folder.names())
+    write_frozen(folder, plan)
+    DeletionSpec.of(plan).write(folder)
 
 
 def read_receipt_of(folder: Folder) -> DeletionReceipt:

@@ -92,6 +92,7 @@ class Undo:
     trace_tables: tuple[str, ...] = ()
     folders: dict[str, Folder] = field(default_factory=dict)
     batches: int = 0
+    known_host: Host | None = None
 
     def of(self, operation_id: str) -> Folder:
         """The files of an operation."""
@@ -103,7 +104,9 @@ class Undo:
         return self.of(PARENT)
 
     def host(self, connection: sa.Connection) -> Host:
-        """The host's schema at this moment."""
+        """The host's schema at this moment, unless the test knows it already."""
+        if self.known_host is not None:
+            return self.known_host
         settings = Settings(trace_tables=self.trace_tables)
         return read_host(connection, settings.conventions)
 

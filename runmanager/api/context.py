@@ -102,6 +102,7 @@ def context_of(request: Request) -> Context:
 
 
 def calling_actor(
+    request: Request,
     context: Annotated[Context, Depends(context_of)],
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
 ) -> Actor:
@@ -117,6 +118,7 @@ def calling_actor(
     except InvalidTokenError as error:
         logger.info("A token was refused: %s", error.message)
         raise InvalidTokenError from None
+    request.state.named = named.name
     signing_in = context.service.signing_in
     try:
         if named.ticket is not None:

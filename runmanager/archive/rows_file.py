@@ -14,12 +14,13 @@ checksum, which ``zstd -dc`` gives as one text; its bytes are UTF-8, its lines e
        one line a row, as COPY's text form has it
        \.
 
-   and an empty line. Every stored column is there but generated ones, which the database computes
-   again. Where ``run_column`` is 0 the first column is the id of the row's run, printed as COPY
-   prints it (escaped); lines of several runs may be mixed. Where it is null no column is: the
-   lines come run by run, in the order of ``rows``, which says how many each run has. The sum of
-   ``rows`` is the number of lines. A table with ``whole`` false lacks columns that the role could
-   not read.
+   and an empty line. The first is ``ArchivedTable.copy_statement``: a name in it may have a line
+   break, so a reader goes by its length. Every stored column is there but generated ones, which the
+   database computes again. Where ``run_column`` is 0 the first column is the id of the row's run,
+   printed as COPY prints it (escaped); lines of several runs may be mixed. Where it is null no
+   column is: the lines come run by run, in the order of ``rows``, which says how many each run has.
+   The sum of ``rows`` is the number of lines. A table with ``whole`` false lacks columns that the
+   role could not read.
 3. The **references**, one frame, only where ``references`` is not 0: for each row that stayed and
    whose reference to a row that went the database cleared, a line of JSON in a comment, then one
    line that puts it back where it is still empty::
@@ -51,6 +52,7 @@ import zstandard
 
 from runmanager.archive.faults import explained
 from runmanager.archive.rows_format import (
+    END_OF_ROWS,
     FIRST_LINE,
     SETTINGS,
     ArchivedTable,
@@ -201,11 +203,9 @@ class RowsFile:
         """
         frame = self._new_frame()
         sink = TableSink(frame)
-        columns = ", ".join(quoted_name(column.name) for column in table.columns)
-        name = quoted_name(table.schema, table.table)
-        frame.write(f"COPY {name} ({columns}) FROM stdin;\n".encode())
+        frame.write(table.copy_statement)
         yield sink
-        frame.write(b"\\.\n\n")
+        frame.write(END_OF_ROWS)
         frame.end()
         if sink.rows:
             self._tables.append((replace(table, rows=dict(sink.rows)), frame))

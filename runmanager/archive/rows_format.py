@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
+from runmanager.archive.values import quoted_name
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -30,6 +32,9 @@ SETTINGS: Mapping[str, str] = {
     "array_nulls": "on",
     "standard_conforming_strings": "on",
 }
+
+
+END_OF_ROWS = b"\\.\n\n"
 
 
 def file_name(number: int) -> str:
@@ -64,6 +69,12 @@ class ArchivedTable:
     run_column: int | None
     is_whole: bool = True
     rows: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def copy_statement(self) -> bytes:
+        """How its frame begins, with the line break. A name may have line breaks too."""
+        columns = ", ".join(quoted_name(column.name) for column in self.columns)
+        return f"COPY {quoted_name(self.schema, self.table)} ({columns}) FROM stdin;\n".encode()
 
     def to_json(self) -> dict[str, Any]:
         """What the header says of it."""

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runmanager.deletion.batch import DeletedRows
+from runmanager.ledger import PUT_BACK
 from runmanager.records import FrozenRun
 
 if TYPE_CHECKING:
@@ -65,6 +66,9 @@ class Account:
             self.again |= outcome.done
             for thread_id in outcome.done:
                 self.failed.pop(thread_id, None)
+            for thread_id, reason in outcome.failed.items():
+                if reason == PUT_BACK and thread_id in self.failed:
+                    self.failed[thread_id] = Failure(self.failed[thread_id].run, reason)
         else:
             self.open.add(outcome)
 

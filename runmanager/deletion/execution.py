@@ -18,10 +18,12 @@ from runmanager.deletion.batch import DeletedRows, DeletionStep
 from runmanager.deletion.keeping import kept_rows
 from runmanager.deletion.kind import DELETION
 from runmanager.deletion.looking_again import CameBack, look_again
+from runmanager.deletion.reasons import NOT_FOUND
 from runmanager.deletion.receipts import receipt_of, write_receipt
 from runmanager.deletion.spec import DeletionSpec
 from runmanager.host.ids import has_id
-from runmanager.ledger import Ledger
+from runmanager.ledger import PUT_BACK, Ledger
+from runmanager.queries.run.footprint import ids_with_traces
 from runmanager.records import FailedRun
 from runmanager.tasks import Ending, Finished
 
@@ -118,10 +120,13 @@ class _Turn:
         before = self.account.open
         batches = self._batches(number, frozen, DeletedRows())
         batches.outcome.add(before)
-        # What was set apart before the break is looked at once more.
-        for found in (batches.outcome.failed, batches.outcome.held, batches.outcome.locked):
-            found.clear()
-        batches.run(sorted(thread_id for thread_id in frozen if thread_id not in before.done))
+        # What was set apart before the break is looked at once more; what is there again is not.
+        put_back = {one: said for one, said in before.failed.items() if said == PUT_BACK}
+        batches.outcome.failed = dict(put_back)
+        batches.outcome.held.clear()
+        batches.outcome.locked.clear()
+        over = before.done.keys() | put_back.keys()
+        batches.run(sorted(thread_id for thread_id in frozen if thread_id not in over))
         _retry_held_by_each_other(batches, self.host)
         record = self.account.closing(number, frozen, batches.outcome)
         if batches.aborted is not None:
@@ -196,7 +201,7 @@ class _Turn:
 
     def _tell(self, failed: int = 0) -> None:
         failed += len(self.account.failed) + len(self.spec.held) + len(self.spec.missing)
-        self.task.control.tell(self.account.done + failed, failed)
+        self.task.control.tell(self.account.done, failed)
 
     def _should_stop(self) -> bool:
         ending = self.task.control.ending()
@@ -210,10 +215,17 @@ class _Turn:
             time.sleep(min(seconds, _NAP_SECONDS))
 
     def _undone(self, record: Mapping[str, Any]) -> Collection[str]:
-        """Those of a record's runs whose row is there as it was."""
+        """Those of a record's runs whose row is there as it was.
+
+        Of those that had no row of their own traces can tell; but a worker may have written some
+        since, so they are asked only where nothing else can.
+        """
         stamps: Mapping[str, str | None] = record["stamps"]
         runs = self.host.runs
         asked = [one for one in stamps if one not in record["orphans"]]
+        if not asked and not record["is_committed"]:
+            with self.work.database.read() as connection:
+                return ids_with_traces(connection, self.host, record["orphans"])
         statement = sa.select(
             sa.cast(runs.c.thread_id, sa.Text).label("thread_id"),
             sa.cast(runs.c.created_at, sa.Text).label("stamp"),
@@ -262,6 +274,7 @@ class _Turn:
         }
 
     def _finish(self, came_back: CameBack) -> Finished:
+        self.task.control.require_lease()
         ended_at = datetime.now(UTC)
         until = None
         if self.spec.is_archived and self.account.archived:
@@ -278,11 +291,10 @@ class _Turn:
             place=self.work.place if until else None,
             kept_until=until,
         )
-        first = islice(self.account.failed.values(), MAX_FAILED)
-        failed = (FailedRun(one.run.thread_id, one.run.title, one.reason) for one in first)
-        log_end(receipt_of(head, (), tuple(failed)), details=self._details())
+        failed = tuple(islice(self._failed(), MAX_FAILED))
+        log_end(receipt_of(head, (), failed), details=self._details())
         return Finished(
-            done=self.spec.total,
+            done=self.account.done,
             failed=head["failed"],
             summary={
                 "deleted": self.account.done,
@@ -295,6 +307,14 @@ class _Turn:
             archive_bytes=self.account.archived,
             archive_until=until,
         )
+
+    def _failed(self) -> Iterator[FailedRun]:
+        """What failed, each with its reason; of what a stop left over, none."""
+        for one in self.account.failed.values():
+            yield FailedRun(one.run.thread_id, one.run.title, one.reason)
+        yield from self.spec.held
+        for thread_id in self.spec.missing:
+            yield FailedRun(thread_id, thread_id, NOT_FOUND)
 
 
 def _chunks(folder: Folder) -> Iterator[tuple[int, list[FrozenRun]]]:

@@ -91,7 +91,7 @@ def unrestorable(forms: Mapping[str, Form]) -> tuple[str, ...]:
 
 def _form(trace: TraceTable, stored: Mapping[int, _Stored]) -> Form:
     table, known = trace.stored, stored[trace.stored.info["oid"]]
-    if trace.worked is table:
+    if trace.worked is table and table.info["kind"] != "v":
         return _of_table(trace, known, is_sortable=not trace.links)
     shown = _shown_key(trace)
     if trace.stored_key is not None and shown and known.may_take:

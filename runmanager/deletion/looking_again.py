@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runmanager.errors import RunManagerError
+from runmanager.errors import DatabaseAwayError, RunManagerError
 from runmanager.queries.run.footprint import footprints, ids_with_traces, run_tables
 from runmanager.records import Footprint
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from runmanager.database import Database
-    from runmanager.host.values import Host
+    from runmanager.host.values import Host, TraceTable
 
 # So many are named; all are counted.
 MAX_NAMED = 10_000
@@ -42,10 +42,8 @@ def look_again(database: Database, host: Host, parts: Iterable[Sequence[str]]) -
     runs: list[str] = []
     try:
         for thread_ids in parts:
-            with database.read() as connection:
-                found = footprints(connection, host, by_id, thread_ids)
-                if any(table.rows for table in found) and len(runs) < MAX_NAMED:
-                    runs += sorted(ids_with_traces(connection, host, thread_ids))
+            found, named = _look(database, host, by_id, thread_ids)
+            runs += named if len(runs) < MAX_NAMED else ()
             for table in found:
                 rows[table.table] += table.rows
                 size[table.table] += table.stored_bytes
@@ -54,3 +52,20 @@ def look_again(database: Database, host: Host, parts: Iterable[Sequence[str]]) -
         return CameBack(None)
     tables = (Footprint(name, count, size[name]) for name, count in rows.items() if count)
     return CameBack(tuple(tables), tuple(runs[:MAX_NAMED]))
+
+
+def _look(
+    database: Database, host: Host, tables: Sequence[TraceTable], thread_ids: Sequence[str]
+) -> tuple[tuple[Footprint, ...], list[str]]:
+    """What these runs have, and which of them have any of it; over a new connection if need be."""
+    for is_last in (False, False, True):
+        try:
+            with database.read() as connection:
+                found = footprints(connection, host, tables, thread_ids)
+                if not any(table.rows for table in found):
+                    return found, []
+                return found, sorted(ids_with_traces(connection, host, thread_ids))
+        except DatabaseAwayError:
+            if is_last:
+                raise
+    raise AssertionError  # the last one was raised

@@ -80,22 +80,23 @@ def _write(
         sa.join(child, each, is_row)
     )
     # As they come: a run may be referred to by any number of rows.
-    rows = connection.execute(statement.execution_options(yield_per=_AT_ONCE))
-    names = [*link.child.info["key"], *link.columns]
-    types = {name: link.child.c[name].info["type"] for name in names}
-    for run, *values in rows:
-        into.refer(
-            Reference(
-                table=host.name_of(link.child),
-                schema=str(link.child.schema),
-                relation=link.child.name,
-                constraint=link.name,
-                run=run,
-                key={column.name: it for column, it in zip(key, values, strict=False)},
-                values=dict(zip(link.columns, values[len(key) :], strict=True)),
-                types=types,
+    types = {
+        name: link.child.c[name].info["type"] for name in (*link.child.info["key"], *link.columns)
+    }
+    with connection.execute(statement.execution_options(yield_per=_AT_ONCE)) as rows:
+        for run, *values in rows:
+            into.refer(
+                Reference(
+                    table=host.name_of(link.child),
+                    schema=str(link.child.schema),
+                    relation=link.child.name,
+                    constraint=link.name,
+                    run=run,
+                    key=dict(zip(link.child.info["key"], values, strict=False)),
+                    values=dict(zip(link.columns, values[len(key) :], strict=True)),
+                    types=types,
+                )
             )
-        )
 
 
 def _printed(column: sa.Column[Any]) -> sa.ColumnElement[str]:

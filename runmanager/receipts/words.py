@@ -12,7 +12,7 @@ from runmanager.text import count
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_DOORS = {"page": "on the dashboard", "api": "by the API"}
+_DOORS = {"page": "on the dashboard", "api": "through the API"}
 _DONE = {"deletion": "deleted", "restore": "restored", "purge": "purged"}
 _TITLES = {"deletion": "a deletion", "restore": "a restore", "purge": "a purge"}
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")

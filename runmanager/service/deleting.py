@@ -126,6 +126,7 @@ class Deleting:
 
     def keep(self, actor: Actor, plan: DeletionPlan) -> DeletionPlan:
         """Keep a plan by ids for an hour; the same with its ``plan_id``."""
+        self._access.require_admin(actor)
         operation_id = uuid.uuid4().hex
         write_frozen(self._place.folder(operation_id), plan)
         return self._keep(actor, plan, operation_id)

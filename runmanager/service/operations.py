@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runmanager.deletion import DELETION
 from runmanager.errors import FileMissingError, OperationStateError
-from runmanager.receipts import html_of, read_receipt
+from runmanager.receipts import html_of, json_of, read_receipt
 from runmanager.records import OperationState, Origin
 from runmanager.service.receipts import RECEIPT, read_facts, whole_receipt
 from runmanager.tasks import Ending
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
+    from datetime import datetime
 
-    from runmanager.folders import Folder
+    from runmanager.folders import Folder, Source
     from runmanager.paging import Page, PageRequest
     from runmanager.records import Actor, OperationView, PurgePlan, Receipt, RestorePlan
     from runmanager.service.access import Access
@@ -40,10 +41,11 @@ class Operations:
         actor: Actor,
         request: PageRequest,
         states: Collection[OperationState] | None = None,
+        kinds: Collection[str] | None = None,
     ) -> Page[OperationView]:
-        """A page of operations, newest first, of everybody: of these states, or all."""
+        """A page of operations, newest first, of everybody: of these states and kinds, or all."""
         self._access.require_admin(actor)
-        return self._engine.views(request, states)
+        return self._engine.views(request, states, kinds=kinds)
 
     def running(self, actor: Actor) -> tuple[OperationView, ...]:
         """What has begun, or waits, and has not finished; newest first."""
@@ -102,18 +104,18 @@ class Operations:
         Raises OperationStateError before it has finished.
         """
         folder = self._folder_of_finished(actor, operation_id)
-        return _pieces(folder)
+        return _pieces(folder, self._engine.view(operation_id).purged_at)
 
     def receipt_html(self, actor: Actor, operation_id: str) -> Iterator[str]:
         """The receipt as a document to hand over, in pieces; as ``receipt_json`` otherwise."""
         folder = self._folder_of_finished(actor, operation_id)
-        purged_at = self._engine.view(operation_id).purged_at
-        return _document(folder, None if purged_at is None else purged_at.isoformat())
+        return _document(folder, self._engine.view(operation_id).purged_at)
 
     def plan_restore(
         self, actor: Actor, operation_id: str, thread_ids: Sequence[str] | None = None
     ) -> RestorePlan:
         """What putting back the runs that a deletion took, or these of them, would do."""
+        self._access.require_admin(actor)
         return self._keeping.plan_restore(actor, self._engine.view(operation_id), thread_ids)
 
     def restore(
@@ -127,15 +129,18 @@ class Operations:
 
         Raises OperationStateError where it was purged, or nothing was kept.
         """
+        self._access.require_admin(actor)
         view = self._engine.view(operation_id)
         return self._keeping.restore(actor, view, thread_ids, origin)
 
     def plan_purge(self, actor: Actor, operation_id: str) -> PurgePlan:
         """What removing a deletion's archive would do."""
+        self._access.require_admin(actor)
         return self._keeping.plan_purge(actor, self._engine.view(operation_id))
 
     def purge(self, actor: Actor, operation_id: str, origin: Origin = Origin.PAGE) -> OperationView:
         """Remove it, in an operation of its own; its receipt stays."""
+        self._access.require_admin(actor)
         return self._keeping.purge(actor, self._engine.view(operation_id), origin)
 
     def _folder_of_finished(self, actor: Actor, operation_id: str) -> Folder:
@@ -152,15 +157,25 @@ class Operations:
             return None
 
 
-def _pieces(folder: Folder) -> Iterator[bytes]:
+def _pieces(folder: Folder, purged_at: datetime | None) -> Iterator[bytes]:
     with folder.reading(RECEIPT) as source:
+        if purged_at is not None:
+            yield from json_of(*_read_receipt(source, purged_at))
+            return
         while piece := source.read(PIECE):
             yield piece
 
 
-def _document(folder: Folder, purged_at: str | None) -> Iterator[str]:
+def _document(folder: Folder, purged_at: datetime | None) -> Iterator[str]:
     with folder.reading(RECEIPT) as source:
-        head, runs = read_receipt(source)
-        if head.get("archive") and purged_at:
-            head["archive"]["purged_at"] = purged_at
-        yield from html_of(head, runs)
+        yield from html_of(*_read_receipt(source, purged_at))
+
+
+def _read_receipt(
+    source: Source, purged_at: datetime | None
+) -> tuple[dict[str, Any], Iterator[dict[str, Any]]]:
+    """The receipt, with what has become since of the copy that was kept."""
+    head, runs = read_receipt(source)
+    if head.get("archive") and purged_at is not None:
+        head["archive"]["purged_at"] = purged_at.isoformat()
+    return head, runs

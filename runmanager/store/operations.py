@@ -132,9 +132,10 @@ def page(
     size: int,
     states: Collection[OperationState] | None = None,
     parent: str | None = None,
+    kinds: Collection[str] | None = None,
 ) -> tuple[StoredOperation, ...]:
     """So many operations behind the first ``offset``, newest first: all but plans, or of states."""
-    which = _which(connection, states, parent)
+    which = _which(connection, states, parent, kinds)
     # By an index alone: a row is wide, and the page is a few of many.
     ids = sa.select(_o.id).where(which).order_by(_o.created_at.desc(), _o.id.desc())
     wanted = connection.execute(ids.limit(size).offset(offset)).scalars().all()
@@ -145,10 +146,11 @@ def count(
     connection: sa.Connection,
     states: Collection[OperationState] | None = None,
     parent: str | None = None,
+    kinds: Collection[str] | None = None,
 ) -> int:
     """How many operations ``page`` would go through."""
     statement = sa.select(sa.func.count()).select_from(OPERATIONS)
-    which = _which(connection, states, parent)
+    which = _which(connection, states, parent, kinds)
     return int(connection.execute(statement.where(which)).scalar_one())
 
 
@@ -251,9 +253,14 @@ def _all(connection: sa.Connection, ids: Sequence[str]) -> tuple[StoredOperation
 
 
 def _which(
-    connection: sa.Connection, states: Collection[OperationState] | None, parent: str | None
+    connection: sa.Connection,
+    states: Collection[OperationState] | None,
+    parent: str | None,
+    kinds: Collection[str] | None,
 ) -> sa.ColumnElement[bool]:
     of_parent = sa.true() if parent is None else _o.parent == parent
+    if kinds is not None:
+        of_parent = sa.and_(of_parent, _o.kind.in_([keepable(kind) for kind in kinds]))
     if states is None:
         return sa.and_(_o.state != OperationState.PLANNED.value, of_parent)
     lapsed = is_lapsed(connection)

@@ -160,13 +160,19 @@ class Engine:
         states: Collection[OperationState] | None = None,
         *,
         parent: str | None = None,
+        kinds: Collection[str] | None = None,
     ) -> Page[OperationView]:
         """A page of operations, newest first: of these states, or all but plans; or its nearest."""
         with self._store.read() as connection:
-            total = operations.count(connection, states, parent)
+            total = operations.count(connection, states, parent, kinds)
             page = request.within(total)
             found = operations.page(
-                connection, offset=page.offset, size=page.size, states=states, parent=parent
+                connection,
+                offset=page.offset,
+                size=page.size,
+                states=states,
+                parent=parent,
+                kinds=kinds,
             )
         return Page(tuple(map(self._seen, found)), total, page.number, page.size)
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 PATHS = (
     "/runs", "/statuses", "/histogram", "/usernames", "/workspaces", "/runs/r-1", "/runs/r-1/logs",
     "/runs/r-1/checkpoints", "/runs/r-1/checkpoints/c1", "/runs/r-1/blobs", "/health",
+    "/operations", "/operations/a", "/operations/a/receipt", "/operations/a/restore-plan",
 )  # fmt: skip
 
 
@@ -92,7 +93,7 @@ def test_strange_values_are_only_values(host: HostWriter, caller: Caller) -> Non
 UNKNOWN = (
     "/", "/nothing", "/nothing/", "/usernames/", "/usernames/x", "/health/", "/docs", "/redoc",
     "/openapi.json/", "/runsx", "//runs", "/Runs", "/token/x", "/deletion-plan/", "/%2e%2e/x",
-    "/runs%2Fr-1",
+    "/runs%2Fr-1", "/operations/", "/operations/a/", "/operations/a/b", "/operations/a/stop/",
 )  # fmt: skip
 
 
@@ -115,6 +116,12 @@ def test_an_unknown_path_is_json(caller: Caller) -> None:
         ("/runs/r-1/checkpoints/c1", "GET"),
         ("/runs/a%2Fb", "GET"),
         ("/deletion-plan", "POST"),
+        ("/operations", "GET, POST"),
+        ("/operations/a", "GET"),
+        ("/operations/a/receipt", "GET"),
+        ("/operations/a/restore-plan", "GET"),
+        ("/operations/a/stop", "POST"),
+        ("/operations/a%2Fstop", "GET"),
         ("/token", "POST"),
         ("/health", "GET"),
         ("/openapi.json", "GET"),

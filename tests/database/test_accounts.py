@@ -62,10 +62,25 @@ CALLS: dict[str, Callable[[RunManager, Actor], object]] = {
     "finding.stop_count": lambda m, a: m.finding.stop_count(a, "x"),
     "deleting.plan": lambda m, a: m.deleting.plan(a, ["x"]),
     "deleting.delete": lambda m, a: m.deleting.delete(a, ["x"], include_running=True),
-    "watching.operation": lambda m, a: m.watching.operation(a, "x"),
-    "watching.running_operations": lambda m, a: m.watching.running_operations(a),
-    "watching.stop_operation": lambda m, a: m.watching.stop_operation(a, "x"),
+    "deleting.plan_matching": lambda m, a: m.deleting.plan_matching(a, RunFilter(search="order")),
+    "deleting.start_kept": lambda m, a: m.deleting.start_kept(a, "x"),
+    "operations.list": lambda m, a: m.operations.list(a, PageRequest()),
+    "operations.running": lambda m, a: m.operations.running(a),
+    "operations.get": lambda m, a: m.operations.get(a, "x"),
+    "operations.view": lambda m, a: m.operations.view(a, "x"),
+    "operations.pause": lambda m, a: m.operations.pause(a, "x"),
+    "operations.resume": lambda m, a: m.operations.resume(a, "x"),
+    "operations.stop": lambda m, a: m.operations.stop(a, "x"),
+    "operations.retry": lambda m, a: m.operations.retry(a, "x"),
+    "operations.receipt_json": lambda m, a: m.operations.receipt_json(a, "x"),
+    "operations.receipt_html": lambda m, a: m.operations.receipt_html(a, "x"),
+    "operations.plan_restore": lambda m, a: m.operations.plan_restore(a, "x"),
+    "operations.restore": lambda m, a: m.operations.restore(a, "x"),
+    "operations.plan_purge": lambda m, a: m.operations.plan_purge(a, "x"),
+    "operations.purge": lambda m, a: m.operations.purge(a, "x"),
 }
+# Each has a test of its own.
+NEED_A_PLAN = {"deleting.start", "deleting.keep"}
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -113,10 +128,12 @@ def test_every_call_of_the_service_is_among_those_tested(manager: RunManager) ->
         "finding.sorts",
         "reviewing.log_tables",
         "reviewing.unreadable",
+        "deleting.archives",
         "deleting.denied",
+        "deleting.reason_above",
     }
     making_an_actor = {name for name in public if name.startswith("signing_in.")}
-    assert public - without_actor - making_an_actor - {"deleting.start"} == set(CALLS)
+    assert public - without_actor - making_an_actor - NEED_A_PLAN == set(CALLS)
 
 
 def test_starting_a_deletion_refuses_who_is_no_admin(
@@ -127,6 +144,14 @@ def test_starting_a_deletion_refuses_who_is_no_admin(
     with pytest.raises(NotAdminError):
         manager.deleting.start(Actor(host.add_user("kate"), "kate"), plan)
     assert host.count("run_metadata", run) == 1
+
+
+def test_keeping_a_plan_refuses_who_is_no_admin(
+    host: HostWriter, manager: RunManager, admin: Actor
+) -> None:
+    plan = manager.deleting.plan(admin, host.add_runs(1))
+    with pytest.raises(NotAdminError):
+        manager.deleting.keep(Actor(host.add_user("kate"), "kate"), plan)
 
 
 @every_shape

@@ -267,7 +267,7 @@ def test_what_one_instance_deletes_is_gone_from_the_other(site: Site) -> None:
     answer = here.client.request(
         "DELETE", f"{API}/runs", json={"thread_ids": [run_id]}, headers=bearer(here, name)
     )
-    assert answer.json() == {"deleted_count": 1, "failed": []}
+    assert answer.json()["deleted_count"] == 1
     assert not here.shows(run_id)
     assert not there.shows(run_id)
 

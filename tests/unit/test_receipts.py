@@ -47,7 +47,7 @@ HEAD: dict[str, Any] = {
     "archive": {"place": "the archive", "bytes": 12345, "until": "2026-12-26T10:00:00+00:00",
                 "purged_at": None},
 }  # fmt: skip
-RUNS = [
+RUNS: list[dict[str, Any]] = [
     {"thread_id": "r-1", "title": "Order 1", "started": "2026-05-03T16:02:11.532+02:00",
      "outcome": "deleted", "rows": {"run_metadata": 1, "logs": 12000}},
     {"thread_id": "r-2", "title": "r-2", "started": None, "outcome": "deleted",
@@ -145,7 +145,7 @@ def test_it_says_who_did_what_when_why_and_by_which_door() -> None:
     found = text()
     for said in (
         "Receipt of a deletion", "2 runs deleted, 1 failed, 3 left out: 12,409 rows, 120.6 KiB",
-        "ada (id 1), by the API", "GDPR request 17", "user “kate”",
+        "ada (id 1), through the API", "GDPR request 17", "user “kate”",
         "started at 2026-11-26 10:00:00 UTC or earlier", "Begun 2026-11-26 10:00:00 UTC",
         "Ended 2026-11-26 10:01:02 UTC", "61.9 seconds", "0f3c", "run_metadata 2", "logs 12,407",
         "invoices 5", "tool_calls 30", "billing_events not counted",

@@ -166,7 +166,6 @@ class Ledger:
                     if is_leased:
                         self.require_lease()
                     change()
-                return
             except InterruptedOperationError:
                 if time.monotonic() > deadline:
                     raise
@@ -174,6 +173,8 @@ class Ledger:
                 if not is_away(error) or time.monotonic() > deadline:
                     raise InterruptedOperationError(translate(error).message) from None
                 time.sleep(_PAUSE_SECONDS)
+            else:
+                return
 
     def _settle(self, number: int, record: Mapping[str, Any]) -> bool:
         """Find out whether all of a record came true, and correct or withdraw it otherwise.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,8 @@ from runmanager.settings import Settings
 from tests.folders import MemoryFolder
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
     from runmanager.folders import Folder
 
 OPERATION = "f" * 32

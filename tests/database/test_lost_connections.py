@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-from runmanager.database import is_away
 from tests.cutting import cutting
 from tests.operations import deleted, errors, execute_here, in_batches_of
 
@@ -37,7 +37,7 @@ def cut_way(
 def carried_out(
     host: HostWriter, manager: RunManager, admin: Actor, begin: Callable[[], object]
 ) -> None:
-    """Delete some runs while what ``begin`` lets happen does; all of them go, as the receipt has it."""
+    """Delete some runs after ``begin``; all of them go, as the receipt has it."""
     runs = host.add_runs(RUNS)
     kept = host.add_runs(1)
     rows = {run: sum(host.counts(run).values()) for run in runs}
@@ -67,7 +67,7 @@ def test_a_deletion_goes_on_whatever_round_its_connection_is_cut_at(
     rounds = range(1, cut.rounds + 1)
     assert len(rounds) > 60
     for number in rounds if every_point else sorted(random.sample(rounds, SAMPLED)):
-        carried_out(host, manager, admin, lambda at=number: cut.begin(at, after=after))
+        carried_out(host, manager, admin, partial(cut.begin, number, after=after))
 
 
 def test_a_deletion_goes_on_whatever_round_its_backend_is_ended_at(
@@ -89,4 +89,5 @@ def test_a_deletion_goes_on_whatever_round_its_backend_is_ended_at(
     carried_out(host, manager, admin, cut.begin)
     rounds = range(1, cut.rounds + 1)
     for number in rounds if every_point else sorted(random.sample(rounds, SAMPLED)):
-        carried_out(host, manager, admin, lambda at=number: cut.begin(at, instead=end_backends))
+        begin = partial(cut.begin, number, instead=end_backends)
+        carried_out(host, manager, admin, begin)

@@ -13,15 +13,15 @@ import signal
 import threading
 from dataclasses import dataclass, field
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine.default import DefaultDialect
 
 from pages.passwords import is_password
-from runmanager import batches, ledger
+from runmanager import batches, database_copy, ledger
 from runmanager.deletion import execution, leaving
-from runmanager.ledger import Ledger
 from runmanager.records import OperationState
 from runmanager.service import RunManager
 from runmanager.settings import Settings
@@ -30,8 +30,8 @@ from tests.processes import COOKIE_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
+    from runmanager.ledger import Ledger
     from runmanager.records import Actor
 
 # Processes are copies of one that has read all of the program already, and has no threads.
@@ -141,8 +141,9 @@ def _start(manager: RunManager, job: Job) -> str:
         plan = manager.deleting.plan(job.actor, job.target)
         return manager.deleting.start(job.actor, plan).operation_id
     (operation_id,) = job.target
-    way = {"restore": manager.operations.restore, "purge": manager.operations.purge}[job.kind]
-    return way(job.actor, operation_id).operation_id
+    if job.kind == "restore":
+        return manager.operations.restore(job.actor, operation_id).operation_id
+    return manager.operations.purge(job.actor, operation_id).operation_id
 
 
 def _bound(boundaries: Boundaries) -> None:
@@ -153,13 +154,13 @@ def _bound(boundaries: Boundaries) -> None:
 
     def of_file(name: str, *arguments: Any) -> str:
         last = arguments[-1]
-        return f"{name} {os.path.basename(last) if not isinstance(last, int) else ''}".rstrip()
+        return f"{name} {Path(last).name if not isinstance(last, int) else ''}".rstrip()
 
     for name in _STATEMENTS:
         boundaries.around(DefaultDialect, name, of_dialect)
     for name in _FILES:
         boundaries.around(os, name, of_file)
-    real = leaving.copied_lines
+    real = database_copy.copied_lines
 
     def copied_lines(connection: sa.Connection, statement: Any) -> Any:
         boundaries.reach("before host copy")
@@ -169,7 +170,7 @@ def _bound(boundaries: Boundaries) -> None:
             yield line
         boundaries.reach("after host copy")
 
-    leaving.copied_lines = copied_lines
+    vars(leaving)["copied_lines"] = copied_lines
 
 
 def _break(fault: str | None) -> None:

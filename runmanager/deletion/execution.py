@@ -18,7 +18,7 @@ from runmanager.deletion.batch import DeletedRows, DeletionStep
 from runmanager.deletion.keeping import kept_rows
 from runmanager.deletion.kind import DELETION
 from runmanager.deletion.looking_again import CameBack, look_again
-from runmanager.deletion.reasons import NOT_FOUND
+from runmanager.deletion.reasons import LOCKED, NOT_FOUND
 from runmanager.deletion.receipts import receipt_of, write_receipt
 from runmanager.deletion.spec import DeletionSpec
 from runmanager.errors import InterruptedOperationError
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 # A chunk's outcome is held in memory until it is closed.
 CHUNK_RUNS = 10_000
 # What another session was at work on is tried again after so many seconds each.
-PATIENCE_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
+PATIENCE_SECONDS: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0, 8.0)
 # More are not tried again: so many at once are not locked by chance.
 MAX_AGAIN = 10_000
 _NAP_SECONDS = 0.1
@@ -129,6 +129,7 @@ class _Turn:
         over = before.done.keys() | put_back.keys()
         batches.run(sorted(thread_id for thread_id in frozen if thread_id not in over))
         _retry_held_by_each_other(batches, self.host)
+        batches.outcome.locked = _locked(batches.outcome)
         record = self.account.closing(number, frozen, batches.outcome)
         if batches.aborted is not None:
             record |= {"rest": batches.aborted, "was_stopped": batches.was_stopped}
@@ -141,21 +142,23 @@ class _Turn:
             return
         frozen = {one.run.thread_id: one.run for one in waiting}
         outcome = DeletedRows(failed={one.run.thread_id: one.reason for one in waiting})
-        outcome.locked = set(frozen)
-        for seconds in PATIENCE_SECONDS:
+        outcome.locked = {one for one, reason in outcome.failed.items() if reason == LOCKED}
+        outcome.held = frozen.keys() - outcome.locked
+        went_on = True
+        for seconds in (0.0, *PATIENCE_SECONDS):
             self._nap(seconds)
             is_last = seconds == PATIENCE_SECONDS[-1]
             batches = self._batches(AGAIN, frozen, DeletedRows(), is_patient=is_last)
-            batches.run(sorted(outcome.locked | outcome.held))
+            # What is held can only go after something that held it.
+            batches.run(sorted(outcome.locked | (outcome.held if went_on else set())))
             _retry_held_by_each_other(batches, self.host)
+            went_on = bool(batches.outcome.done)
             for thread_id in batches.outcome.done:
                 outcome.failed.pop(thread_id, None)
             outcome.add(batches.outcome)
-            outcome.locked = batches.outcome.locked & outcome.failed.keys()
-            outcome.held = batches.outcome.held & outcome.failed.keys()
-            # What holds them is of the plan too: where none of it went, none will.
-            is_in_vain = not outcome.locked and not batches.outcome.done
-            if batches.aborted is not None or is_in_vain:
+            outcome.locked = _locked(batches.outcome) & outcome.failed.keys()
+            outcome.held &= outcome.failed.keys() - outcome.locked
+            if batches.aborted is not None or not outcome.locked:
                 break
         outcome.locked, outcome.held = set(), set()
         self._note(self.account.closing(AGAIN, frozen, outcome))
@@ -184,7 +187,8 @@ class _Turn:
             self.ledger.transact,
             step,
             outcome,
-            on_progress=lambda _done, failed: self._tell(failed),
+            # What is tried again has failed already.
+            on_progress=lambda _done, failed: self._tell(0 if chunk == AGAIN else failed),
             should_stop=self._should_stop,
             on_done=self.work.on_deleted,
             on_outcome=self._took,
@@ -326,6 +330,11 @@ def _chunks(folder: Folder) -> Iterator[tuple[int, list[FrozenRun]]]:
     while chunk := list(islice(runs, CHUNK_RUNS)):
         number += 1
         yield number, chunk
+
+
+def _locked(outcome: DeletedRows) -> set[str]:
+    """Those that another session was at work on: on their own row, or on one of their traces."""
+    return outcome.locked | {one for one, reason in outcome.failed.items() if reason == LOCKED}
 
 
 def _retry_held_by_each_other(batches: Batches[DeletedRows], host: Host) -> None:

@@ -1,4 +1,4 @@
-"""Killed at every boundary, then started again: no half run, true receipts, all of it comes back."""
+"""Killed at every boundary, then started again: no half run, true receipts, and all comes back."""
 
 from __future__ import annotations
 

@@ -21,7 +21,6 @@ from tests.polling import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.cutting import Cut
     from tests.hosts import HostWriter
@@ -205,7 +204,6 @@ def test_a_commit_whose_answer_is_lost_stays_in_doubt_while_nobody_can_be_asked(
     ours, cut = cut_way
     rounds = rounds_of_a_transaction(host, ours, cut)
     (run,) = host.add_runs(1)
-    ours.on_lease = lambda: None
     cut.begin(rounds, instead=lambda: stack.__enter__())
     stack = away(host)
     with pytest.raises(InterruptedOperationError):

@@ -18,8 +18,7 @@ from runmanager.deletion.batch import DeletedRows, DeletionStep
 from runmanager.deletion.keeping import kept_rows
 from runmanager.deletion.kind import DELETION
 from runmanager.deletion.looking_again import CameBack, look_again
-from runmanager.deletion.reasons import NOT_FOUND
-from runmanager.deletion.reasons import LOCKED
+from runmanager.deletion.reasons import LOCKED, NOT_FOUND
 from runmanager.deletion.receipts import receipt_of, write_receipt
 from runmanager.deletion.spec import DeletionSpec
 from runmanager.host.ids import has_id

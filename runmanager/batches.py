@@ -32,6 +32,7 @@ from runmanager.errors import (
     LeaseLostError,
     NotAdminError,
     OutdatedPlanError,
+    StoreError,
 )
 from runmanager.logs import report
 from runmanager.text import shorten
@@ -214,7 +215,7 @@ class Batches(Generic[O_inv]):
             raise AbortedError(error.message) from None
         except ArchiveError as error:
             raise AbortedError(f"{self.step.kind.not_done}. {error.message}") from None
-        except (AbortedError, InterruptedOperationError, LeaseLostError):
+        except (AbortedError, InterruptedOperationError, LeaseLostError, StoreError):
             raise
         except (RefusedError, KeptRowsError, sa.exc.SQLAlchemyError) as error:
             self._abort_if_hopeless(error)

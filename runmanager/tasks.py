@@ -38,7 +38,7 @@ class Control(Protocol):
         """
 
     def tell(self, done: int, failed: int) -> None:
-        """Say how many runs are dealt with so far, and how many of those failed."""
+        """Say to how many runs it is done by now, and how many others failed."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Finished:
-    """The end of an operation: how many runs it dealt with, how many failed, and its summary.
+    """The end of an operation: how many runs it was done to, how many failed, and its summary.
 
     ``summary`` is of JSON's types, small, and the kind's own: it is kept in the store, and shown in
     lists. ``archive_bytes`` is the size of what the operation archived, ``archive_until`` how long

@@ -59,7 +59,7 @@ def delete(
 def receipt_of(manager: RunManager, actor: Actor, operation_id: str) -> DeletionReceipt:
     """The receipt of a deletion, once it has finished."""
     rests = {OperationState.FINISHED, OperationState.PAUSED}
-    until(lambda: manager.operations.view(actor, operation_id).state in rests)
+    until(lambda: manager.operations.view(actor, operation_id).state in rests, seconds=60)
     view = manager.operations.view(actor, operation_id)
     assert view.is_over, view.message
     receipt = manager.operations.get(actor, operation_id).receipt

@@ -140,7 +140,10 @@ class StatusChange:
 
         step = StatusStep(self.host, task.actor, status)
         batches = batches_of(
-            self.database, step, on_progress=task.control.tell, should_stop=should_stop
+            self.database,
+            step,
+            on_progress=lambda tried, failed: task.control.tell(tried - failed, failed),
+            should_stop=should_stop,
         )
         clock = time.monotonic()
         try:
@@ -150,7 +153,9 @@ class StatusChange:
         receipt = _receipt_of(task, batches, time.monotonic() - clock)
         self.receipts[task.operation_id] = receipt
         log_end(receipt, details={"to": status})
-        return Finished(total, receipt.failed_count, {"was_stopped": receipt.was_stopped})
+        return Finished(
+            receipt.done_count, receipt.failed_count, {"was_stopped": receipt.was_stopped}
+        )
 
 
 def _receipt_of(task: Task, batches: Batches[Outcome], seconds: float) -> Receipt:

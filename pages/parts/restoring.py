@@ -70,7 +70,7 @@ def _dialog(actor: Actor, on_started: Callable[[str], None]) -> None:
                 actor, held.operation_id, held.thread_ids
             )
     plan = held.plan
-    going = max(0, plan.runs - len(plan.refused))
+    going = plan.runs
     with st.container(key="confirmation"):
         _draw_plan(plan, going)
     with st.container(horizontal=True, horizontal_alignment="right"):

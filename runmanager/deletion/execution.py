@@ -21,6 +21,7 @@ from runmanager.deletion.looking_again import CameBack, look_again
 from runmanager.deletion.reasons import LOCKED, NOT_FOUND
 from runmanager.deletion.receipts import receipt_of, write_receipt
 from runmanager.deletion.spec import DeletionSpec
+from runmanager.errors import InterruptedOperationError
 from runmanager.host.ids import has_id
 from runmanager.ledger import PUT_BACK, Ledger
 from runmanager.queries.run.footprint import ids_with_traces
@@ -45,7 +46,7 @@ MAX_AGAIN = 10_000
 _NAP_SECONDS = 0.1
 
 
-class EndedEarlyError(Exception):
+class EndedEarlyError(InterruptedOperationError):
     """The operation is to be gone on with in another turn."""
 
 

@@ -71,7 +71,9 @@ class Target:
             return self.columns[0]
         if self.trace is None:
             return None
-        return self.trace.key if self.table is self.trace.table else self.trace.stored_key
+        is_shown = self.table.info["oid"] == self.trace.table.info["oid"]
+        key = self.trace.key if is_shown else self.trace.stored_key
+        return None if key is None else self.table.c.get(key.name)
 
     @property
     def has_links(self) -> bool:

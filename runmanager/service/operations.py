@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from runmanager.deletion import DELETION
-from runmanager.errors import FileMissingError, OperationStateError
+from runmanager.errors import FileMissingError, OperationNotFoundError, OperationStateError
 from runmanager.receipts import html_of, json_of, read_receipt
 from runmanager.records import OperationState, Origin
 from runmanager.service.receipts import RECEIPT, read_facts, whole_receipt
@@ -57,14 +57,19 @@ class Operations:
 
         Raises OperationNotFoundError for none, and ArchiveError where its files do not answer.
         """
-        self._access.require_admin(actor)
-        view = self._engine.view(operation_id)
+        view = self.view(actor, operation_id)
         return replace(view, receipt=self._receipt(view)) if view.is_over else view
 
     def view(self, actor: Actor, operation_id: str) -> OperationView:
-        """One operation without its receipt, for whoever asks often."""
+        """One operation without its receipt, for whoever asks often.
+
+        A plan that was not started is no operation yet, and is its maker's.
+        """
         self._access.require_admin(actor)
-        return self._engine.view(operation_id)
+        view = self._engine.view(operation_id)
+        if view.state is OperationState.PLANNED and view.actor.user_id != actor.user_id:
+            raise OperationNotFoundError
+        return view
 
     def pause(self, actor: Actor, operation_id: str) -> OperationView:
         """Let it rest after its present batch. Raises OperationStateError where it cannot."""

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from runmanager.deletion import MAX_RUNS, STILL_RUNNING
-from runmanager.deletion.reasons import NOT_FOUND
+from runmanager.deletion.reasons import ACTIVE, NOT_FOUND
 from tests.conftest import every_shape
 from tests.hosts import LONG_AGO
 
@@ -245,6 +245,39 @@ def test_what_was_taken_as_ended_without_knowing_is_answered(
     }
     # Whoever deletes what runs as well takes nothing as ended.
     assert caller.delete(three) == {"deleted_count": 1, "failed": []}
+
+
+def test_a_run_that_has_just_written_stays_where_running_ones_do(
+    host: HostWriter, caller: Caller
+) -> None:
+    quiet, active = host.add_runs(2)
+    host.execute("UPDATE logs SET created_at = now() WHERE thread_id = %s", active)
+    plan = caller.plan(quiet, active, include_running=False)
+    assert (plan["total"], plan["active"]) == (1, [active])
+    answer = caller.delete(quiet, active, include_running=False)
+    assert answer == {"deleted_count": 1, "failed": [{"thread_id": active, "error": ACTIVE}]}
+    assert not host.is_gone(active)
+    assert caller.plan(active)["active"] == []
+    assert caller.delete(active) == {"deleted_count": 1, "failed": []}
+
+
+def test_what_a_worker_writes_meanwhile_is_answered(
+    host: HostWriter, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = host.add_runs(2)
+
+    def still_writing() -> None:
+        host.add_traces(two, checkpoints=0, blobs=0, logs=2)
+
+    # What is called behind each commit.
+    monkeypatch.setattr(caller.manager.finding, "forget_totals", still_writing)
+    answer = caller.delete(one, two)
+    assert (answer["deleted_count"], answer["failed"]) == (2, [])
+    assert (answer["came_back"], answer["came_back_ids"]) == ({"logs": 2}, [two])
+    assert "still writing" in answer["remarks"][0]
+    monkeypatch.undo()
+    assert caller.delete(two)["deleted_count"] == 1
+    assert host.is_gone(two)
 
 
 def test_ids_that_no_database_could_hold_are_unknown(host: HostWriter, caller: Caller) -> None:

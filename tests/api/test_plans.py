@@ -116,10 +116,12 @@ def test_a_plan_is_planned_by_nobody_else(host: HostWriter, caller: Caller) -> N
     (run,) = host.add_runs(1)
     plan = caller.plan(run)
     assert caller.json("/operations")["total"] == 0
+    path = f"/operations/{plan['plan_id']}"
+    assert caller.json(path)["state"] == "planned"
     other = bearer(token(host.add_user("zoë", is_admin=True)))
+    assert caller.client.get(path, headers=other).status_code == 404
     for verb in ("pause", "resume", "stop", "retry", "restore", "purge"):
-        path = f"/operations/{plan['plan_id']}/{verb}"
-        assert caller.client.post(path, headers=other).status_code in {404, 409}
+        assert caller.client.post(f"{path}/{verb}", headers=other).status_code in {404, 409}
     caller.finished(caller.start(plan))
 
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 PATHS = (
     "/runs", "/statuses", "/histogram", "/usernames", "/workspaces", "/runs/r-1", "/runs/r-1/logs",
-    "/runs/r-1/checkpoints", "/runs/r-1/checkpoints/c1", "/runs/r-1/blobs", "/health",
-    "/operations", "/operations/a", "/operations/a/receipt", "/operations/a/restore-plan",
+    "/runs/r-1/checkpoints", "/runs/r-1/checkpoints/c1", "/runs/r-1/blobs", "/operations",
+    "/operations/a", "/operations/a/receipt", "/operations/a/restore-plan", "/health",
 )  # fmt: skip
 
 

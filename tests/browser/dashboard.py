@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # Below a page's path it looks for its server in two places, and the first is a 404.
 _NOT_OURS = ("/run/_stcore/", "/operations/_stcore/")
 # Whether no script has run for a tenth of a second.
-_IS_QUIET = """() => {
+IS_QUIET = """() => {
   const app = document.querySelector("[data-testid='stApp']"), now = performance.now();
   if (app?.dataset.testScriptState !== "notRunning") window.runManagerRan = now;
   return now - (window.runManagerRan ??= now) > 100;
@@ -173,7 +173,7 @@ class Dashboard:
         That is drawn in several runs of the script, one after the other.
         """
         self.page.wait_for_load_state("networkidle")
-        self.page.wait_for_function(_IS_QUIET)
+        self.page.wait_for_function(IS_QUIET)
         expect(self.page.locator("[data-stale='true']")).to_have_count(0)
 
     def sign_out(self, label: str = "Sign out") -> None:

@@ -69,7 +69,7 @@ def test_large_deletions_go_in_batches_of_two_hundred_at_the_most(
         manager.deleting.plan(admin, [*runs, "missing"]),
         on_progress=lambda done, failed: told.append((done, failed)),
     )
-    assert told == [(51, 1), (151, 1), (351, 1), (451, 1)]
+    assert told == [(50, 1), (150, 1), (350, 1), (450, 1)]
     assert len(receipt.done) == 450
     assert dict(receipt.tables)["logs"] == 450
     assert errors(receipt) == {"missing": NOT_FOUND}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runmanager import batches
-from runmanager.deletion import DELETION
+from runmanager.deletion import DELETION, execution
 from runmanager.deletion.reasons import HAS_RERUNS, KEPT, LOCKED
 from runmanager.errors import DatabaseAwayError
 from tests.conftest import every_shape
@@ -97,8 +97,9 @@ def test_a_trigger_that_keeps_an_orphans_row_keeps_them_all(
 
 
 def test_a_locked_run_fails_alone_and_soon(
-    host: HostWriter, manager: RunManager, admin: Actor
+    host: HostWriter, manager: RunManager, admin: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(execution, "PATIENCE_SECONDS", (0.0, 0.0))
     runs = host.add_runs(3)
     with connect(host.url) as other, other.transaction():
         other.execute("SELECT FROM run_metadata WHERE thread_id = %s FOR SHARE", [runs[1]])

@@ -11,12 +11,25 @@ import pytest
 from runmanager.batches import stopped
 from runmanager.deletion import DELETION, DeletionWork, batch, execution
 from runmanager.deletion.reasons import NOT_FOUND
-from runmanager.errors import OperationNotFoundError, OperationStateError
+from runmanager.errors import OperationNotFoundError, OperationStateError, StoreError
 from runmanager.paging import PageRequest
 from runmanager.records import Actor, OperationState
+from runmanager.tasks import Ending
 from tests.conftest import every_shape
 from tests.hosts import connect
-from tests.operations import deleted, errors, execute_here, in_batches_of, receipt_of, until
+from tests.operations import (
+    HERE,
+    Here,
+    deleted,
+    deletion_here,
+    errors,
+    execute_here,
+    in_batches_of,
+    read_receipt_of,
+    receipt_of,
+    task_of,
+    until,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +82,7 @@ def test_an_operation_shows_how_far_it_is(
     receipt_of(manager, admin, began.operation_id)
     ended = manager.operations.get(admin, began.operation_id)
     assert (ended.state, ended.total, ended.done, ended.failed) == (
-        OperationState.FINISHED, 4, 4, 1,
+        OperationState.FINISHED, 4, 3, 1,
     )  # fmt: skip
     assert manager.operations.running(admin) == ()
 
@@ -256,12 +269,12 @@ def test_runs_that_others_work_on_are_set_apart_and_tried_again_at_the_end(
 
         def let_go(done: int, failed: int) -> None:
             told.append((done, failed))
-            if (done, failed) == (5, 1):
+            if (done, failed) == (4, 1):
                 transaction.__exit__(None, None, None)
 
         receipt = execute_here(manager, admin, plan, on_progress=let_go)
     # Nothing waited for it: all the others were dealt with before it was let go.
-    assert (5, 1) in told
+    assert (4, 1) in told
     assert (deleted(receipt), receipt.failed) == (set(runs), ())
 
 
@@ -294,3 +307,68 @@ def test_runs_locked_in_opposite_orders_meet_no_deadlock(
             # It waits for the first and so holds none of the others.
             other.execute(lock, [[two, three]])
         assert deleted(going.result(20)) == {one, two, three}
+
+
+def test_an_operation_that_waits_for_a_lost_connection_is_paused_and_goes_on(
+    host: HostWriter, manager: RunManager, admin: Actor
+) -> None:
+    runs = host.add_runs(3)
+    # A sequence goes on though its transaction is undone.
+    host.execute("CREATE SEQUENCE tries")
+    host.add_trigger(
+        "run_metadata",
+        "IF nextval('tries') = 1 THEN PERFORM pg_terminate_backend(pg_backend_pid());"
+        " PERFORM pg_sleep(1); END IF; RETURN OLD;",
+    )
+    work, folder = deletion_here(manager, manager.deleting.plan(admin, runs))
+
+    def pause_when_it_is_lost() -> Ending | None:
+        ((is_lost,),) = host.execute("SELECT is_called FROM tries")
+        return Ending.PAUSE if is_lost else None
+
+    pausing = Here(should_end=pause_when_it_is_lost)
+    assert work.carry_out(task_of(HERE, admin, pausing, is_archived=True)) is None
+    assert not any(host.is_gone(run) for run in runs)
+    assert work.carry_out(task_of(HERE, admin, Here(), is_archived=True)) is not None
+    assert deleted(read_receipt_of(folder)) == set(runs)
+
+
+def test_a_store_that_does_not_answer_ends_the_turn_and_not_the_operation(
+    host: HostWriter, manager: RunManager, admin: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_batches_of(1, monkeypatch)
+    runs = host.add_runs(3)
+    work, folder = deletion_here(manager, manager.deleting.plan(admin, runs))
+
+    def is_leased() -> bool:
+        if host.is_gone(runs[0]):
+            raise StoreError
+        return True
+
+    with pytest.raises(StoreError):
+        work.carry_out(task_of(HERE, admin, Here(is_leased=is_leased), is_archived=True))
+    assert [host.is_gone(run) for run in runs] == [True, False, False]
+    assert work.carry_out(task_of(HERE, admin, Here(), is_archived=True)) is not None
+    assert deleted(read_receipt_of(folder)) == set(runs)
+
+
+def test_what_stays_held_by_a_run_that_failed_is_tried_again_once(
+    host: HostWriter, open_manager: OpenManager, admin: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.execute(
+        "ALTER TABLE run_metadata ADD FOREIGN KEY (parent_thread_id) REFERENCES run_metadata"
+    )
+    parent, rerun, other = host.add_runs(3)
+    host.execute(
+        "UPDATE run_metadata SET parent_thread_id = %s WHERE thread_id = %s", parent, rerun
+    )
+    host.add_trigger(
+        "run_metadata", f"IF OLD.thread_id = '{rerun}' THEN RAISE 'no'; END IF; RETURN OLD;"
+    )
+    naps: list[float] = []
+    monkeypatch.setattr(execution._Turn, "_nap", lambda _turn, seconds: naps.append(seconds))
+    manager = open_manager()
+    receipt = execute_here(manager, admin, manager.deleting.plan(admin, [parent, rerun, other]))
+    assert deleted(receipt) == {other}
+    assert set(errors(receipt)) == {parent, rerun}
+    assert naps == [execution.PATIENCE_SECONDS[0]]

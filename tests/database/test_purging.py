@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from runmanager.archive import purging
 from runmanager.archive.store_place import StorePlace
-from runmanager.errors import InterruptedOperationError, NotAdminError
+from runmanager.errors import ArchiveError, InterruptedOperationError, NotAdminError
 from runmanager.records import Actor, OperationState, Origin
 from runmanager.restoring import PurgeWork
 from runmanager.store import operations
@@ -39,16 +39,21 @@ def undo(host: HostWriter) -> Iterator[Undo]:
         yield undone
 
 
-class MortalPlace(StorePlace):
+class MortalPlace:
     """A place whose files are used in a life."""
 
     def __init__(self, store: Store, life: Life) -> None:
-        super().__init__(store)
+        self._place = StorePlace(store)
         self._life = life
 
     def folder(self, operation_id: str) -> Folder:
         """The files of one operation."""
-        return MortalFolder(super().folder(operation_id), self._life)
+        return MortalFolder(self._place.folder(operation_id), self._life)
+
+    def remove(self, operation_id: str) -> None:
+        """Remove all files of one."""
+        self._life.step("remove all")
+        self._place.remove(operation_id)
 
 
 def add(
@@ -150,7 +155,7 @@ def test_what_cannot_be_removed_now_is_said_to_be_there(
 
 
 def _refuse(_folder: Folder) -> None:
-    raise purging.ArchiveError("The folder is read-only.")
+    raise ArchiveError("The folder is read-only.")
 
 
 def test_a_purge_is_an_operation_with_a_receipt(
@@ -235,6 +240,7 @@ def test_a_purge_that_is_killed_anywhere_and_started_again_ends_the_same(
             steps = steps or life.steps
         assert StorePlace(store).folder(PARENT).names() == STAYS
         assert StorePlace(store).folder(CHILD).names() == ("receipt.json",)
+        assert found is not None
         assert found.purged_at is not None
         at += 1
     assert at > 8

@@ -15,7 +15,7 @@ from runmanager import batches
 from runmanager.archive.local_place import LocalPlace
 from runmanager.conventions import Conventions
 from runmanager.database import Database
-from runmanager.deletion import plan_deletion
+from runmanager.deletion import execution, plan_deletion
 from runmanager.deletion.reasons import NOT_FOUND
 from runmanager.errors import MissingGrantError
 from runmanager.records import Actor
@@ -70,6 +70,7 @@ def test_plan_and_receipt_say_what_really_goes(server: Server, shard: int, tmp_p
     def check(host: RandomHost) -> None:
         with built(server, host) as (made, access), pytest.MonkeyPatch.context() as patch:
             patch.setattr(batches, "BATCH_SIZE", host.batch_size)
+            patch.setattr(execution, "PATIENCE_SECONDS", (0.0, 0.0))
             compare(made, access, place.folder(uuid.uuid4().hex))
 
     check()

@@ -283,6 +283,31 @@ def test_rows_come_back_into_partitions(host: HostWriter, undo_named: Undo) -> N
     assert host.execute("SELECT count(*) FROM notes_2") == [(1,)]
 
 
+@pytest.mark.parametrize("kind", ["char(12)", "name", "citext_like"])
+def test_ids_of_a_type_that_is_printed_otherwise_come_back(host: HostWriter, kind: str) -> None:
+    host.execute("CREATE DOMAIN citext_like AS varchar(20)")
+    host.execute(f"ALTER TABLE run_metadata ALTER thread_id TYPE {kind}")
+    host.execute(f"ALTER TABLE logs ALTER thread_id TYPE {kind}")
+    runs = host.add_runs(3)
+    before = host.contents()
+    with undoing(host.url) as undo:
+        undo.delete(runs)
+        assert sorted(undo.restore(runs[:1]).done) == runs[:1]
+        outcome = undo.restore(runs[1:])
+    assert (outcome.failed, host.contents()) == ({}, before)
+
+
+def test_ids_with_odd_characters_come_back(host: HostWriter, undo: Undo) -> None:
+    runs = [host.add_run(one) for one in ("a\tb", "\\N", "c\nd", "é'\"%s", "\\.")]
+    for run in runs:
+        host.add_traces(run)
+    before = host.contents()
+    undo.delete(runs)
+    assert sorted(undo.restore(runs[:2]).done) == sorted(runs[:2])
+    assert sorted(undo.restore(runs[2:]).done) == sorted(runs[2:])
+    assert host.contents() == before
+
+
 def test_a_sequence_that_a_restored_number_passes_is_moved_on(host: HostWriter, undo: Undo) -> None:
     (run,) = host.add_runs(1)
     host.execute("UPDATE logs SET id = 500")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -118,8 +119,8 @@ def test_references_that_stayed_empty_are_put_back_and_others_are_named(
     assert undo.receipt()[0]["told"] == [
         "2 references of “invoices” that the deletion had cleared were put back.",
         (
-            "2 references of “invoices” that the deletion had cleared were not put back (the row is "
-            f"gone, or refers to something else by now): id 2 → {first}, id 4 → {first}."
+            "2 references of “invoices” that the deletion had cleared were not put back (the row "
+            f"is gone, or refers to something else by now): id 2 → {first}, id 4 → {first}."
         ),
     ]
 
@@ -284,15 +285,13 @@ def test_two_restores_of_one_deletion_put_each_run_back_once(
     with undoing(host.url) as undo, undoing(host.url) as other:
         in_batches(undo, runs)
         other.folders = {"parent": undo.folder}
-        ended = []
+        ended: list[Undo] = []
 
         def carry_out(one: Undo) -> None:
-            while True:
-                try:
-                    ended.append(one.carry_out(admin))
-                    return
-                except InterruptedOperationError:
-                    continue
+            while not any(of is one for of in ended):
+                with suppress(InterruptedOperationError):
+                    one.carry_out(admin)
+                    ended.append(one)
 
         threads = [threading.Thread(target=carry_out, args=(one,)) for one in (undo, other)]
         for thread in threads:

@@ -9,7 +9,7 @@ import pytest
 from runmanager.restoring import reasons, undo_lacks
 from tests.conftest import every_shape
 from tests.restoring import Undo, undoing
-from tests.roles import DELETER, grants_in
+from tests.roles import grants_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,8 +64,10 @@ def test_a_plan_names_what_exists_again_and_what_is_gone(host: HostWriter, undo:
     assert refused[third] == reasons.exists("run_metadata")
     assert "“run_metadata.workspace_id” of this run refers to" in refused[second]
     assert plan.changes == (
-        "Rows of “run_metadata” come back with user_id cleared: 1 row of “users” to which they "
-        "referred are gone since.",
+        (
+            "Rows of “run_metadata” come back with user_id cleared: 1 row of “users” to which they "
+            "referred are gone since."
+        ),
     )
 
 
@@ -120,19 +122,6 @@ def test_a_plan_changes_nothing(host: HostWriter, undo: Undo) -> None:
     before = host.contents()
     undo.plan()
     assert host.contents() == before
-
-
-@every_shape
-def test_the_role_of_the_page_can_undo_what_it_deletes(host: HostWriter, roles: Roles) -> None:
-    role = roles.of_the_page(DELETER)
-    assert lacks(roles.url(role)) == ()
-    runs = host.add_runs(3)
-    before = host.contents()
-    with undoing(roles.url(role)) as undo:
-        undo.delete(runs)
-        assert undo.plan().obstacle is None
-        outcome = undo.restore(runs)
-    assert (outcome.failed, outcome.told, host.contents()) == ({}, (), before)
 
 
 def test_what_a_role_lacks_is_the_grant_that_mends_it(host: HostWriter, roles: Roles) -> None:

@@ -56,6 +56,7 @@ class Visitor:
         self.app = AppTest.from_file(PAGES / script, default_timeout=30)
         self.app._fragment_storage = self._parts = _Parts()
         self.identity: Identity | None = None
+        self._page = "runs.py"
         self._edits: dict[str, dict[str, Any]] = {}
         self._states: dict[str, dict[str, Any]] = {}
 
@@ -68,10 +69,11 @@ class Visitor:
 
     def at(self, page: str = "runs.py", /, **query: str | list[str]) -> Visitor:
         """Visit a page with these query parameters."""
-        if page != "runs.py":
+        if page != self._page:
             # Only a run registers the pages.
             self.app.run()
             self.app.switch_page(page)
+            self._page = page
         self.app.query_params = dict(query)
         return self.look()
 
@@ -151,9 +153,9 @@ class Visitor:
         self._states[self.chart.id] = {"string_value": chosen}
         return self.look()
 
-    def finish_deletion(self) -> Visitor:
+    def finish_deletion(self, seconds: float = 20) -> Visitor:
         """Let what was started end, then look."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + seconds
         while any(map(is_at_work, self._service.operations.running(self.actor))):
             assert time.monotonic() < deadline
             time.sleep(0.01)

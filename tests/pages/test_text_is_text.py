@@ -46,7 +46,8 @@ ALL_MARKS = {one.mark for one in HOSTILE} | MARKS_OF_NAMES
 
 def test_no_text_of_the_hosts_is_rendered(host: HostWriter, open_manager: OpenManager) -> None:
     add_names(host)
-    manager = open_manager()
+    # Its runs write at this moment.
+    manager = open_manager(active_minutes=0)
     session.provide(manager)
     ada = Visitor(manager).signed_in_as("ada")
     runs = add_hostile_runs(host, HOSTILE)

@@ -118,6 +118,7 @@ class Site:
         )
         return settings_for(self.host.url) | {
             "RUNMANAGER_JWT_SECRET": SECRET,
+            "RUNMANAGER_ARCHIVE": str(self._folder / "archive"),
             "RUNMANAGER_STATE_DIR": str(self._folder / "state"),
             "RUNMANAGER_STATE_URL": self.store.set(drivername="postgresql").render_as_string(
                 hide_password=False

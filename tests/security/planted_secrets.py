@@ -210,6 +210,7 @@ def bad_settings(target: Target, planted: Planted) -> list[dict[str, str]]:
         "DATABASE_URL": address(url.set(password=password)),
         "RUNMANAGER_COOKIE_KEY": planted.texts["the cookie key"],
         "RUNMANAGER_STATE_DIR": str(target.folder / "state"),
+        "RUNMANAGER_ARCHIVE": str(target.folder / "other-archive"),
     }
     host = f"postgresql://ada:{password}@"
     wrong = (

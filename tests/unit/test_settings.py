@@ -105,6 +105,7 @@ def test_printed_settings_hold_no_secret() -> None:
     }
     found = settings(
         **environ,
+        RUNMANAGER_ARCHIVE="off",
         RUNMANAGER_OIDC_ISSUER="https://login.example.org",
         RUNMANAGER_OIDC_CLIENT_ID="run-manager",
         RUNMANAGER_PROXY_USER_HEADER="X-Remote-User",

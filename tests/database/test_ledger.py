@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from runmanager import ledger
 from runmanager.commits import Fate, fate_of
 from runmanager.errors import ArchiveError, InterruptedOperationError, LeaseLostError, StoreError
-from runmanager.ledger import PUT_BACK, rows_name
+from runmanager.ledger import rows_name
 from tests.cutting import cutting
 from tests.hosts import connect
 from tests.ledgers import OPERATION, Deleting, Gone, Watched, deleting

@@ -22,6 +22,7 @@ from sqlalchemy.engine.default import DefaultDialect
 from pages.passwords import is_password
 from runmanager import batches, database_copy, ledger
 from runmanager.deletion import execution, leaving
+from runmanager.paging import PageRequest
 from runmanager.records import OperationState
 from runmanager.service import RunManager
 from runmanager.settings import Settings
@@ -40,6 +41,7 @@ _SERVED.set_forkserver_preload([__name__])
 _FILES = ("fsync", "replace", "unlink", "rmdir", "mkdir")
 _STATEMENTS = ("do_execute", "do_execute_no_params", "do_commit", "do_rollback")
 SMALL_BATCH, SMALL_CHUNK = 2, 4
+FIRST_PAGE = PageRequest(1, 50)
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Job:
     target: tuple[str, ...]
     die_at: int | None = None
     broken: str | None = None
+    is_small: bool = True
 
 
 @dataclass
@@ -121,7 +124,8 @@ def settings_of(state_dir: Path) -> Settings:
 
 
 def _do(job: Job, told: Any) -> None:
-    small()
+    if job.is_small:
+        small()
     _break(job.broken)
     manager = RunManager.open(sa.make_url(job.url), settings_of(job.state_dir), is_password)
     boundaries = Boundaries(job.die_at)

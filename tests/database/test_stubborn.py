@@ -1,4 +1,4 @@
-"""Databases and disks that are in the way: what passes is waited for, what does not ends at once."""
+"""Databases and disks in the way: what passes is waited for, what does not ends it at once."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_a_run_that_is_locked_for_a_while_is_tried_again_at_the_end(
     plan = manager.deleting.plan(admin, runs)
     with connect(host.url) as other:
         other.autocommit = False
-        other.execute(f"SELECT FROM {table} WHERE thread_id = %s FOR UPDATE", [runs[7]])  # noqa: S608  a name of ours
+        other.execute(f"SELECT FROM {table} WHERE thread_id = %s FOR UPDATE", [runs[7]])
         # All others are dealt with by then.
         receipt = execute_here(manager, admin, plan, on_progress=at(19, other.rollback))
     assert errors(receipt) == {}
@@ -105,7 +105,7 @@ def test_a_run_that_stays_locked_is_given_up_after_some_tries(
     plan = manager.deleting.plan(admin, runs)
     before = host.counts(runs[3])
     with connect(host.url) as other, other.transaction():
-        other.execute(f"SELECT FROM {table} WHERE thread_id = %s FOR UPDATE", [runs[3]])  # noqa: S608  a name of ours
+        other.execute(f"SELECT FROM {table} WHERE thread_id = %s FOR UPDATE", [runs[3]])
         receipt = execute_here(manager, admin, plan)
     assert errors(receipt) == {runs[3]: LOCKED}
     assert deleted(receipt) == {*runs} - {runs[3]}

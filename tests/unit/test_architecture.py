@@ -6,7 +6,15 @@ import ast
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-MAY_RUN_SQL = ("queries/", "demo/", "deletion/", "restoring/", "host/", "store/", "database.py", "commits.py",
+MAY_RUN_SQL = (
+    "queries/",
+    "demo/",
+    "deletion/",
+    "restoring/",
+    "host/",
+    "store/",
+    "database.py",
+    "commits.py",
     "ledger.py",
 )
 RUNS_SQL = {"execute", "executemany", "exec_driver_sql", "scalar", "scalars", "begin_nested"}

@@ -182,10 +182,10 @@ class Machine(RuleBasedStateMachine):
         receipt = view.receipt
         assert isinstance(receipt, DeletionReceipt)
         taken: dict[str, dict[str, list[str]]] = {}
-        for run in receipt.done:
-            rows = self.rows.pop(run.thread_id)
-            taken[run.thread_id] = rows
-            assert dict(run.rows) == {table: len(lines) for table, lines in rows.items() if lines}
+        for one in receipt.done:
+            rows = self.rows.pop(one.thread_id)
+            taken[one.thread_id] = rows
+            assert dict(one.rows) == {table: len(lines) for table, lines in rows.items() if lines}
         for run, why in errors(receipt).items():
             if run not in self.rows:
                 assert why == NOT_FOUND

@@ -78,9 +78,13 @@ def draw_status(status: str | None, kind: StatusKind) -> None:
 
 
 def draw_label(words: str, look: str) -> None:
-    """Draw words as a small label that looks as one of ``filters.KINDS`` does."""
-    tint = LOOKS[look].tints[is_dark()]
+    """Draw words as a small label that looks as one of ``filters.KINDS`` does.
+
+    It has the tints of both themes: a change of the theme does not run the page again.
+    """
+    light, dark = LOOKS[look].tints
     st.html(
-        f'<span class="run-status" style="--tint: {tint}">{html.escape(words)}</span>',
+        f'<span class="run-status" style="--tint: {light}; --dark-tint: {dark}">'
+        f"{html.escape(words)}</span>",
         width="content",
     )

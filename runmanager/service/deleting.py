@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from runmanager.errors import (
     OutdatedPlanError,
     PlanExpiredError,
     PlanUsedError,
+    RunManagerError,
 )
 from runmanager.records import OperationState, Origin
 from runmanager.restoring.lacks import undo_lacks
@@ -157,12 +159,18 @@ class Deleting:
         operation_id = uuid.uuid4().hex
         said = self._said(plan.total, reason, archive, plan)
         folder = self._place.folder(operation_id)
-        write_frozen(folder, plan)
         spec = DeletionSpec.of(plan)
-        spec.write(folder)
-        return self._engine.submit(
-            DELETION.name, actor, origin, _facts(spec) | said, operation_id=operation_id
-        )
+        try:
+            write_frozen(folder, plan)
+            spec.write(folder)
+            return self._engine.submit(
+                DELETION.name, actor, origin, _facts(spec) | said, operation_id=operation_id
+            )
+        except RunManagerError:
+            # Nobody knows of it: its files are nobody's.
+            with suppress(RunManagerError):
+                self._place.remove(operation_id)
+            raise
 
     def start_kept(
         self,

@@ -101,7 +101,9 @@ class Operations:
         facts = read_facts(self._keeping.folder(operation_id))
         include_running = bool(facts["include_running"])
         plan = self._deleting.plan(actor, failed, include_running=include_running)
-        return self._deleting.start(actor, plan, reason=view.reason, origin=origin)
+        # What the first was told to keep no copy of has none now either.
+        archive = None if view.summary.get("is_archived") else False
+        return self._deleting.start(actor, plan, reason=view.reason, archive=archive, origin=origin)
 
     def receipt_json(self, actor: Actor, operation_id: str) -> Iterator[bytes]:
         """The receipt as JSON, in pieces; its fields stand in ``receipts/lines.py``.

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.archives import find_binaries, values_of
+from runmanager.demo.binaries import find_binaries
+from tests.archives import values_of
 from tests.conftest import every_shape
 from tests.docs.reading import Document
 from tests.operations import delete, in_batches_of

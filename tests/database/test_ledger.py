@@ -14,7 +14,7 @@ from runmanager import ledger
 from runmanager.commits import Fate, fate_of
 from runmanager.demo.postgres import EmbeddedPostgres
 from runmanager.errors import ArchiveError, InterruptedOperationError, LeaseLostError, StoreError
-from runmanager.ledger import rows_name
+from runmanager.ledger import PUT_BACK, rows_name
 from tests.cutting import cutting
 from tests.folders import MemoryFolder
 from tests.hosts import connect

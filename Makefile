@@ -27,9 +27,12 @@ coverage: $(VENV)/dev.stamp ## Run all tests, and print by room how many lines t
 	@PYTEST_ADDOPTS="--cov --cov-report=" $(MAKE) test
 	@$(BIN)/python -m tests.coverage_by_room
 
-fuzz: $(VENV)/dev.stamp ## Send the API some 10,000 generated requests; delete in 5,000 random hosts
+fuzz: $(VENV)/dev.stamp ## Send the API some 10,000 requests; delete in 5,000 random hosts; kill at every boundary
 	@$(BIN)/python -m tests.api.fuzz
 	@RANDOM_HOSTS=5000 $(BIN)/python -m pytest -q -n logical tests/database/test_random_hosts.py
+	@EVERY_POINT=1 $(BIN)/python -m pytest -q -n logical tests/database/test_killed.py \
+		tests/database/test_lost_connections.py tests/database/test_concurrent.py \
+		tests/database/test_stateful.py
 
 security: $(VENV)/dev.stamp $(SCAN)/scan.stamp ## Attack the running process in every way, and read the code for faults
 	@$(SCAN)/bin/python -m tests.security.scan

@@ -18,11 +18,14 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from pages.passwords import is_password
+from runmanager import batches
+from runmanager.deletion import execution
 from runmanager.demo.postgres import EmbeddedPostgres
 from runmanager.service import RunManager
 from runmanager.settings import Settings
 from runmanager.store import HostIdentity, Store
 from runmanager.store.tables import META
+from tests import killing
 from tests.hosts import SHAPES, HostWriter, Shape, connect
 from tests.processes import COOKIE_KEY
 from tests.roles import Roles
@@ -239,6 +242,16 @@ def admin(host: HostWriter) -> Actor:
 def every_point() -> bool:
     """Whether a fault is tried at every point where it can be (`make fuzz`), or at some of them."""
     return "EVERY_POINT" in os.environ
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The small batches of a process that is killed, in the test's own process too."""
+    monkeypatch.setattr(batches, "BATCH_SIZE", batches.BATCH_SIZE)
+    monkeypatch.setattr(batches, "LOCKED_SECONDS", batches.LOCKED_SECONDS)
+    monkeypatch.setattr(execution, "CHUNK_RUNS", execution.CHUNK_RUNS)
+    monkeypatch.setattr(execution, "PATIENCE_SECONDS", execution.PATIENCE_SECONDS)
+    killing.small()
 
 
 @pytest.fixture

@@ -157,7 +157,7 @@ class Deleting:
                 actor, plan.plan_id, reason=reason, archive=archive, origin=origin
             )
         operation_id = uuid.uuid4().hex
-        said = self._said(plan.total, reason, archive, plan)
+        said = self._said(plan.total, plan.stored_bytes, reason, archive)
         folder = self._place.folder(operation_id)
         spec = DeletionSpec.of(plan)
         try:
@@ -191,7 +191,7 @@ class Deleting:
         spec = DeletionSpec.read(self._place.folder(plan_id))
         if shape != spec.shape:
             raise OutdatedPlanError
-        said = self._said(spec.going, reason, archive, None)
+        said = self._said(spec.going, spec.stored_bytes, reason, archive)
         return self._engine.queue(plan_id, actor, origin=origin, more=said)
 
     def delete(
@@ -230,7 +230,7 @@ class Deleting:
             raise PlanExpiredError
 
     def _said(
-        self, runs: int, reason: str | None, archive: bool | None, plan: DeletionPlan | None
+        self, runs: int, stored_bytes: int, reason: str | None, archive: bool | None
     ) -> dict[str, Any]:
         """What the admin decides when they start a plan, for its spec."""
         require_reason(runs, reason, self._settings.reason_above)
@@ -240,8 +240,11 @@ class Deleting:
                 "Nothing is kept here of what is deleted (RUNMANAGER_ARCHIVE is off): delete "
                 "without a copy, or set it first."
             )
-        if is_archived and plan is not None and plan.archive and plan.archive.obstacle:
-            raise ArchiveError(plan.archive.obstacle)
+        if is_archived:
+            # There may be less room by now than when it was planned.
+            room = forecast(self._place, stored_bytes, self._settings.archive_days)
+            if room.obstacle is not None:
+                raise ArchiveError(room.obstacle)
         return {"reason": (reason or "").strip() or None, "is_archived": is_archived}
 
     def _with_way_back(self, reading: Reading, plan: DeletionPlan) -> DeletionPlan:

@@ -6,6 +6,7 @@ import json
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ from tests.operations import (
 )
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
     from pathlib import Path
 
     import pytest
@@ -182,17 +184,9 @@ def test_what_a_worker_writes_beside_every_batch_is_archived_or_reported(
 
         with ThreadPoolExecutor(3) as threads:
             workers = [threads.submit(work, first) for first in (0, 1, 2)]
-
-            def stop_at_the_end(
-                done: int, _failed: int, is_over: threading.Event = is_over, total: int = len(runs)
-            ) -> None:
-                if done == total:
-                    is_over.set()
-                    for worker in workers:
-                        worker.result(20)
-
+            stop = partial(stop_at, len(runs), is_over, workers)
             try:
-                receipt = execute_here(manager, admin, plan, on_progress=stop_at_the_end)
+                receipt = execute_here(manager, admin, plan, on_progress=stop)
             finally:
                 is_over.set()
         assert deleted(receipt) == set(runs)
@@ -205,6 +199,16 @@ def test_what_a_worker_writes_beside_every_batch_is_archived_or_reported(
             {"logs": len(there)} if there else {}
         )
         host.execute("DELETE FROM logs")
+
+
+def stop_at(
+    total: int, is_over: threading.Event, workers: list[Future[None]], done: int, _failed: int
+) -> None:
+    """Let the workers end once all runs are deleted, before anybody looks again."""
+    if done == total:
+        is_over.set()
+        for worker in workers:
+            worker.result(20)
 
 
 def archived_messages(manager: RunManager) -> list[str]:

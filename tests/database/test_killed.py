@@ -168,22 +168,6 @@ class Copy:
         assert len(archived) == len(set(archived))
 
 
-@pytest.fixture(scope="module")
-def small() -> Iterator[None]:
-    """The small batches of the process that is killed, here too."""
-    from runmanager import batches
-    from runmanager.deletion import execution
-
-    before = (
-        batches.BATCH_SIZE, batches.LOCKED_SECONDS, execution.CHUNK_RUNS,
-        execution.PATIENCE_SECONDS,
-    )  # fmt: skip
-    killing.small()
-    yield
-    batches.BATCH_SIZE, batches.LOCKED_SECONDS = before[:2]
-    execution.CHUNK_RUNS, execution.PATIENCE_SECONDS = before[2:]
-
-
 @pytest.fixture
 def world(server: Server, shape: Shape, small: None, state_dir: Path) -> Iterator[World]:
     database = server.create(shape)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,13 +12,16 @@ import sqlalchemy as sa
 
 from runmanager import ledger
 from runmanager.commits import Fate, fate_of
+from runmanager.demo.postgres import EmbeddedPostgres
 from runmanager.errors import ArchiveError, InterruptedOperationError, LeaseLostError, StoreError
 from runmanager.ledger import PUT_BACK, rows_name
 from tests.cutting import cutting
+from tests.folders import MemoryFolder
 from tests.hosts import connect
 from tests.ledgers import OPERATION, Deleting, Gone, Watched, deleting
 from tests.outage import away
 from tests.polling import wait_until
+from tests.standby import SETTINGS, copy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -502,3 +506,64 @@ def test_a_commit_that_waits_for_its_standby_is_not_over_for_a_successor(
         ours.new_ledger().recover()
         assert_true(host, ours, run)
         assert not is_there(host, run)
+
+
+# A database that is put back
+
+
+@pytest.fixture(scope="module")
+def put_back(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[sa.URL, sa.URL]]:
+    """A server's database, and the same put back to what it was before all that was done since."""
+    folder = tmp_path_factory.mktemp("backups")
+    with ExitStack() as stack:
+        now = stack.enter_context(EmbeddedPostgres(folder / "now", settings=SETTINGS))
+        with connect(now.url()) as connection:
+            connection.execute("CREATE TABLE run_metadata (thread_id text PRIMARY KEY)")
+            connection.execute(
+                "INSERT INTO run_metadata SELECT 'r' || n FROM generate_series(1,9) n"
+            )
+        before = EmbeddedPostgres(folder / "before", settings=SETTINGS)
+        copy(now, before, is_standby=False)
+        stack.enter_context(before)
+        yield now.url(), before.url()
+
+
+def there(url: sa.URL) -> set[str]:
+    with connect(url) as connection:
+        return {run for (run,) in connection.execute("SELECT thread_id FROM run_metadata")}
+
+
+def next_number(url: sa.URL) -> int:
+    with connect(url) as connection:
+        (number,) = connection.execute("SELECT pg_current_xact_id()::text").fetchone() or ("0",)
+    return int(number)
+
+
+@pytest.mark.parametrize("since", [False, True], ids=["unknown", "another transaction's number"])
+def test_a_database_put_back_from_a_backup_is_not_believed_to_have_committed(
+    put_back: tuple[sa.URL, sa.URL], since: bool
+) -> None:
+    now, before = put_back
+    run, other = ("r1", "r2") if since else ("r3", "r4")
+    folder = MemoryFolder()
+    for _number in range(100):
+        next_number(now)
+    with deleting(now, folder) as ours:
+        ours.delete(run)
+        ours.delete(other)
+        xid = int(ours.ledger.read(2)["xid"])
+    assert not {run, other} & there(now)
+    with deleting(before, folder) as ours:
+        # What others have done since it was put back: they have been given the same numbers.
+        while since and next_number(before) < xid:
+            pass
+        ours.ledger.recover()
+        assert {run, other} <= there(before)
+        fate = fate_of(ours.database, str(xid))
+        if since:
+            assert fate is Fate.COMMITTED
+            assert ours.says[other] == PUT_BACK
+        else:
+            assert fate is Fate.UNKNOWN
+            assert other not in ours.says
+            assert ours.folder.names() == (RECORD, ROWS)

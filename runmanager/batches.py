@@ -52,6 +52,9 @@ LOCKED_SECONDS = 0.08
 FIRST_BATCH_SIZE = 50
 # More in one statement are hardly faster.
 BATCH_SIZE = 200
+# So many go at once even where they take longer, up to this.
+FEW = 10
+LOCKED_FOR_FEW = 0.4
 # While a refused batch is halved, each part waits this long for a lock at the most.
 SPLIT_LOCK_TIMEOUT_SECONDS = 0.5
 # A server that starts again, or fails over, is waited for so long.
@@ -175,17 +178,12 @@ class Batches(Generic[O_inv]):
     def run(self, thread_ids: list[str]) -> None:
         """Do the step to all of ``thread_ids``, which are sorted; account for each."""
         start, size = 0, min(FIRST_BATCH_SIZE, BATCH_SIZE)
-        other: tuple[int, float] | None = None
         try:
             while start < len(thread_ids):
                 self._stop_if_asked()
                 began = time.monotonic()
                 self._batch_or_halves(thread_ids[start : start + size])
-                seconds = time.monotonic() - began
-                following = next_size(size, seconds, other)
-                if following != size:
-                    other = size, seconds
-                start, size = start + size, following
+                start, size = start + size, next_size(size, time.monotonic() - began)
                 self._tell_progress()
         except AbortedError as aborted:
             self.aborted = str(aborted)
@@ -330,16 +328,12 @@ def read_only(kind: OperationKind) -> str:
     return f"{kind.not_done}: the database accepts no changes (a standby, or in read-only mode)."
 
 
-def next_size(size: int, seconds: float, other: tuple[int, float] | None = None) -> int:
+def next_size(size: int, seconds: float) -> int:
     """How many runs the next batch has, where one of ``size`` took so long.
 
-    ``other`` is a batch of another size, and how long that took: what a batch takes whatever its
-    size is told from what a run takes by both.
+    Part of that is what any batch takes: on a slow disk, batches that only followed the time would
+    shrink to a run each. So a few go at once, as long as their locks do not last for long.
     """
     a_run = max(seconds, 1e-9) / size
-    if other is not None and other[0] != size:
-        a_run = min(a_run, max((seconds - other[1]) / (size - other[0]), a_run / 4))
-    whatever = seconds - a_run * size
-    # Where a batch of any size takes long, smaller ones would only take longer in all.
-    fitting = int(max(LOCKED_SECONDS - whatever, LOCKED_SECONDS / 2) / a_run + 1e-6)
+    fitting = max(int(LOCKED_SECONDS / a_run + 1e-6), min(FEW, int(LOCKED_FOR_FEW / a_run)))
     return max(1, min(fitting, 2 * size, BATCH_SIZE))

@@ -235,7 +235,16 @@ def test_an_error_of_our_own_ends_it_and_only_its_type_is_logged(
 
 @pytest.mark.parametrize(
     ("size", "seconds", "following"),
-    [(50, 0.08, 50), (50, 0.04, 100), (50, 0.0001, 100), (50, 0.8, 5), (1, 60.0, 1), (200, 0, 200)],
+    [
+        (50, 0.08, 50),
+        (50, 0.04, 100),
+        (50, 0.0001, 100),
+        (50, 0.8, 10),
+        (50, 4.0, 5),
+        (50, 8.0, 2),
+        (1, 60.0, 1),
+        (200, 0, 200),
+    ],
 )
 def test_the_next_batch_is_as_large_as_its_locks_may_last(
     size: int, seconds: float, following: int

@@ -285,7 +285,7 @@ def test_runs_that_take_long_go_in_smaller_batches(
 ) -> None:
     """As large as others need not wait for long: four of these take at least as long as that."""
     monkeypatch.setattr(batches, "FIRST_BATCH_SIZE", 8)
-    host.add_trigger("run_metadata", "PERFORM pg_sleep(0.02); RETURN OLD;")
+    host.add_trigger("run_metadata", "PERFORM pg_sleep(0.1); RETURN OLD;")
     runs = host.add_runs(20)
     done: list[int] = []
     plan = manager.deleting.plan(admin, runs)

@@ -104,9 +104,9 @@ class Account:
             self.is_closed_again = True
         else:
             self.closed = max(self.closed, record["closes"])
+        self.was_stopped = self.was_stopped or record.get("was_stopped", False)
         if record.get("rest") is not None:
             self.rest, self.rest_from = record["rest"], record["closes"] + 1
-            self.was_stopped = record["was_stopped"]
 
 
 def _kept(outcome: DeletedRows) -> dict[str, int]:

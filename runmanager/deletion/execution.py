@@ -144,7 +144,7 @@ class _Turn:
         outcome = DeletedRows(failed={one.run.thread_id: one.reason for one in waiting})
         outcome.locked = {one for one, reason in outcome.failed.items() if reason == LOCKED}
         outcome.held = frozen.keys() - outcome.locked
-        went_on = True
+        went_on, was_stopped = True, False
         for seconds in (0.0, *PATIENCE_SECONDS):
             self._nap(seconds)
             is_last = seconds == PATIENCE_SECONDS[-1]
@@ -159,9 +159,11 @@ class _Turn:
             outcome.locked = _locked(batches.outcome) & outcome.failed.keys()
             outcome.held &= outcome.failed.keys() - outcome.locked
             if batches.aborted is not None or not outcome.locked:
+                was_stopped = batches.was_stopped
                 break
         outcome.locked, outcome.held = set(), set()
-        self._note(self.account.closing(AGAIN, frozen, outcome))
+        record = self.account.closing(AGAIN, frozen, outcome)
+        self._note(record | {"was_stopped": was_stopped})
 
     def _batches(
         self,

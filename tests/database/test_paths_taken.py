@@ -130,7 +130,8 @@ def test_what_is_frequent_or_of_a_time_is_read_where_it_is(
 ) -> None:
     host.execute("INSERT INTO users (id, username) VALUES ('u1', 'u1')")
     for read in pages(manager, admin, run_filter):
-        assert blocks(host, manager, read) < 2 * PAGE
+        # What ANALYZE draws decides how often a block is met again.
+        assert blocks(host, manager, read) < 3 * PAGE
 
 
 @advised

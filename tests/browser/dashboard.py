@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 
 from tests.browser.grid import Grid
 from tests.hosts import PASSWORD
+from tests.polling import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -136,6 +137,20 @@ class Dashboard:
     def expect_total(self, words: str) -> None:
         """Wait until the heading counts the runs so, such as "3 runs"."""
         expect(self.area("heading").get_by_text(words, exact=True).first).to_be_visible()
+
+    def search_on_to(self, words: str) -> None:
+        """Wait for this total, and search on wherever the search has stopped before."""
+        total = self.area("heading").get_by_text(words, exact=True).first
+        further = self.button("Search on")
+
+        def is_there() -> bool:
+            if not total.is_visible() and further.is_visible():
+                # It may be gone by now: the search goes on already, or has ended.
+                with suppress(TooLate):
+                    further.click(timeout=1000)
+            return total.is_visible()
+
+        wait_until(is_there, 60)
 
     def expect_ids(self, *thread_ids: str) -> None:
         """Wait until the grid shows exactly these runs, from the top."""

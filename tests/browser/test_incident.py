@@ -360,7 +360,7 @@ def test_a_whole_id_is_one_run_and_an_errors_text_leads_to_its_runs(
     ada.visit("/", search="carrier's service")
     offer = ada.page.get_by_role("button", name="12 runs have this in their error · show them")
     offer.click()
-    ada.expect_total("12 runs")
+    ada.search_on_to("12 runs")
     ada.expect_ids(*broken[::-1])
     ada.expect_chips("error “carrier's service”")
     assert ada.query == {"error": "carrier's service"}

@@ -36,6 +36,9 @@ def test_a_click_leads_to_the_provider_and_back_and_another_one_out_of_both(
             ada.page.get_by_role("button", name="Continue").click()
             ada.expect_ids("r1")
             ada.settle()
+            # What a page has not loaded yet when one signs out is not given out any more.
+            expect(ada.page.get_by_role("combobox", name="Rows per page")).to_be_visible()
+            expect(ada.page.get_by_role("toolbar", name="Status")).to_be_visible()
             ada.page.get_by_role("button", name="Sign out", exact=True).click()
             ada.page.get_by_role("button", name="Sign out here").click()
             expect(ada.page.get_by_label("Password")).to_be_visible()

@@ -44,6 +44,13 @@ class _Left:
     list_query: dict[str, str | list[str]] = field(default_factory=dict)
 
 
+@dataclass
+class _Held:
+    """The query of the list, as it was read or written last; None before the list was drawn."""
+
+    query: dict[str, str | list[str]] | None = None
+
+
 def list_query() -> dict[str, str | list[str]]:
     """The query parameters that lead back to the list as it was left."""
     return session.slot(_Left).list_query
@@ -55,7 +62,7 @@ def read_view() -> View:
     if RUN_ID in query:
         # The browser's Back from a run keeps that run's query: the list's own was kept aside.
         query = list_query()
-        st.query_params.from_dict(query)
+        _ask_for(query)
     request, notices = PageRequest.from_query(query)
     sort, more = Sort.from_query(query)
     problems = [f"“{one.key}” in the address: {one.sentence}" for one in query_problems(query)]
@@ -67,8 +74,8 @@ def read_view() -> View:
 def write_view(view: View) -> None:
     """Make the address ask for exactly ``view``."""
     query = view.to_query()
-    if _present() != query:
-        st.query_params.from_dict(query)
+    if _in_the_address() != query:
+        _ask_for(query)
 
 
 def open_run(thread_id: str) -> NoReturn:
@@ -84,6 +91,24 @@ def opened_run() -> str:
 
 
 def _present() -> dict[str, str | list[str]]:
+    """The query of the list.
+
+    The browser sends with each click what stands in its address. Of two quick clicks the second is
+    sent before the browser hears what the first did to the address: what it sends would undo that.
+    A new address by Back, a link or typing draws the whole page, never a part of it alone.
+    """
+    held = session.slot(_Held)
+    if held.query is None or not session.is_run_of_a_part():
+        held.query = _in_the_address()
+    return held.query
+
+
+def _ask_for(query: dict[str, str | list[str]]) -> None:
+    session.slot(_Held).query = query
+    st.query_params.from_dict(query)
+
+
+def _in_the_address() -> dict[str, str | list[str]]:
     """The address's query; a parameter that is given more than once has all its values."""
     query: dict[str, str | list[str]] = {}
     for key in st.query_params:

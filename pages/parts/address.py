@@ -39,26 +39,20 @@ class View:
 
 
 @dataclass
-class _Left:
-    """The query of the list as it was last drawn."""
+class _Held:
+    """The query of the list, as it was read or written last."""
 
-    list_query: dict[str, str | list[str]] = field(default_factory=dict)
+    query: dict[str, str | list[str]] = field(default_factory=dict)
 
 
 def list_query() -> dict[str, str | list[str]]:
     """The query parameters that lead back to the list as it was left."""
-    return session.slot(_Left).list_query
+    return session.slot(_Held).query
 
 
 def read_view() -> View:
     """The nearest valid view to what the address asks for."""
     query = _present()
-    if RUN_ID in query or OPERATION_ID in query:
-        # The browser's Back from another page keeps its query: the list's own was kept aside.
-        query = list_query()
-        st.query_params.from_dict(query)
-    else:
-        session.slot(_Left).list_query = query
     request, notices = PageRequest.from_query(query)
     sort, more = Sort.from_query(query)
     problems = [f"“{one.key}” in the address: {one.sentence}" for one in query_problems(query)]
@@ -70,9 +64,8 @@ def read_view() -> View:
 def write_view(view: View) -> None:
     """Make the address ask for exactly ``view``."""
     query = view.to_query()
-    session.slot(_Left).list_query = query
-    if _present() != query:
-        st.query_params.from_dict(query)
+    if _in_the_address() != query:
+        _ask_for(query)
 
 
 def open_run(thread_id: str) -> NoReturn:
@@ -96,6 +89,29 @@ def opened_operation() -> str:
 
 
 def _present() -> dict[str, str | list[str]]:
+    """The query of the list.
+
+    The browser sends with each click what stands in its address. Of two quick clicks the second is
+    sent before the browser hears what the first did to the address: what it sends would undo that.
+    A new address by Back, a link or typing draws the whole page, never a part of it alone.
+    """
+    held = session.slot(_Held)
+    if not session.is_run_of_a_part():
+        query = _in_the_address()
+        if RUN_ID in query or OPERATION_ID in query:
+            # The browser's Back from another page keeps its query: the list's own was kept aside.
+            _ask_for(held.query)
+        else:
+            held.query = query
+    return held.query
+
+
+def _ask_for(query: dict[str, str | list[str]]) -> None:
+    session.slot(_Held).query = query
+    st.query_params.from_dict(query)
+
+
+def _in_the_address() -> dict[str, str | list[str]]:
     """The address's query; a parameter that is given more than once has all its values."""
     query: dict[str, str | list[str]] = {}
     for key in st.query_params:

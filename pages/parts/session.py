@@ -72,6 +72,12 @@ def is_asked_for_more() -> bool:
     return requests is not None and requests._state is ScriptRequestType.RERUN
 
 
+def is_run_of_a_part() -> bool:
+    """Whether only parts of the page are drawn in this run, or their widgets' callbacks called."""
+    context = get_script_run_ctx()
+    return context is not None and bool(context.fragment_ids_this_run)
+
+
 def seed(key: str, value: object) -> None:
     """Set a widget's value before it is drawn."""
     if st.session_state.get(key) != value:

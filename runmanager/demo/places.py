@@ -14,8 +14,12 @@ import pwd
 import shutil
 import stat
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runmanager.errors import DemoError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _ACCOUNTS = ("postgres", "nobody")
 _LONGEST_PATH = 900  # PostgreSQL holds paths in 1024 bytes, and appends file names of its own
@@ -61,8 +65,9 @@ def home_for(directory: Path) -> Path:
     That is `directory` itself where possible, else one of ours under /var/tmp that lives as long
     as `directory` does: deleting the demo's directory resets the demo either way.
     """
-    _forget_orphans()
-    directory.mkdir(parents=True, exist_ok=True)
+    with _alone_in_corner():
+        _forget_orphans()
+        directory.mkdir(parents=True, exist_ok=True)
     if _usable(directory):
         return directory
     digest = hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
@@ -88,6 +93,21 @@ def _corner() -> Path:
 def _is_ours(path: Path) -> bool:
     found = path.lstat()
     return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+
+
+@contextlib.contextmanager
+def _alone_in_corner() -> Iterator[None]:
+    """Let no other process of ours look for orphans meanwhile.
+
+    One that does may be deleting the very home that is wanted here, which would then be taken with
+    what is left in it.
+    """
+    with contextlib.ExitStack() as held:
+        if _corner().exists() and _is_ours(_corner()):
+            corner = os.open(_corner(), os.O_RDONLY)
+            held.callback(os.close, corner)
+            fcntl.flock(corner, fcntl.LOCK_EX)
+        yield
 
 
 def _forget_orphans() -> None:

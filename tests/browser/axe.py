@@ -38,7 +38,7 @@ class Axe:
             if page.get_by_test_id("stApp").count():
                 # The script runs once more, for the labels that it tints itself.
                 page.evaluate("new Promise(seen => setTimeout(seen, 200))")
-                page.wait_for_function(IS_QUIET)
+                page.wait_for_function(IS_QUIET, arg=0)
             # A script that is typed into the console, so to say: the page's policy allows no other.
             page.evaluate(self._source)
             found: dict[str, Any] = page.evaluate(_RUN)

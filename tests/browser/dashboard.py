@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager, suppress
+from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -15,21 +17,51 @@ from tests.hosts import PASSWORD
 from tests.polling import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from playwright.sync_api import BrowserContext, Locator
+    from playwright.sync_api import BrowserContext, Locator, WebSocketRoute
 
 # Chromium knows fewer permissions than Streamlit's frames name; none of it is the pages' doing.
 # Below a page's path it looks for its server in two places, and the first is a 404.
 _NOT_OURS = ("/run/_stcore/", "/operations/_stcore/")
-# Whether no script has run for a tenth of a second.
-IS_QUIET = """() => {
+# Whether no script has run for a tenth of a second since this was asked for the first time.
+IS_QUIET = """(asked) => {
   const app = document.querySelector("[data-testid='stApp']"), now = performance.now();
-  if (app?.dataset.testScriptState !== "notRunning") window.runManagerRan = now;
-  return now - (window.runManagerRan ??= now) > 100;
+  if (app?.dataset.testScriptState !== "notRunning" || window.runManagerAsked !== asked)
+    window.runManagerRan = now;
+  window.runManagerAsked = asked;
+  return now - window.runManagerRan > 100;
 }"""
 # What the axes of the histogram take, and the lowest pixels of its bars.
 _AXIS_WIDTH, _AXIS_HEIGHT = 28, 22
+
+
+class Answers:
+    """What the server sends to the page, which can be held back as a slow network would."""
+
+    def __init__(self) -> None:
+        self._kept: list[Callable[[], None]] | None = None
+
+    def listen(self, socket: WebSocketRoute) -> None:
+        """Stand between the page and the server on this socket."""
+
+        def hear(said: str | bytes) -> None:
+            if self._kept is None:
+                socket.send(said)
+            else:
+                self._kept.append(partial(socket.send, said))
+
+        socket.connect_to_server().on_message(hear)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let nothing reach the page until the end of this."""
+        kept: list[Callable[[], None]] = []
+        self._kept = kept
+        yield
+        self._kept = None
+        for send in kept:
+            send()
 
 
 class Dashboard:
@@ -41,6 +73,7 @@ class Dashboard:
         self.page = context.new_page()
         self.requests: list[str] = []
         self.complaints: list[str] = []
+        self._asked = count()
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("websocket", lambda socket: self.requests.append(socket.url))
         self.page.on("console", lambda said: self._hear(said.type, f"{said.text} {said.location}"))
@@ -57,6 +90,12 @@ class Dashboard:
         )
         assert answer.status == 303, answer.text()
         return self
+
+    def hold_answers(self) -> Answers:
+        """Let a test hold back what the server will say to this tab; before it is first visited."""
+        answers = Answers()
+        self.page.route_web_socket(re.compile("_stcore/stream"), answers.listen)
+        return answers
 
     def visit(self, path: str = "/", **query: str) -> Dashboard:
         """Go to an address by typing it."""
@@ -188,8 +227,10 @@ class Dashboard:
         That is drawn in several runs of the script, one after the other.
         """
         self.page.wait_for_load_state("networkidle")
-        self.page.wait_for_function(IS_QUIET)
-        expect(self.page.locator("[data-stale='true']")).to_have_count(0)
+        self.page.wait_for_function(IS_QUIET, arg=next(self._asked))
+        # What has not been drawn for want of its program is stood for by a grey bar.
+        unfinished = self.page.locator("[data-stale='true'], [data-testid='stSkeleton']")
+        expect(unfinished).to_have_count(0)
 
     def sign_out(self, label: str = "Sign out") -> None:
         """Click one of the two ways out, and wait for the sign-in page, which finds no fault."""

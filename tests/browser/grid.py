@@ -25,6 +25,7 @@ _FIRST_LETTERS = 24
 # Where the lines are that one row or column of pixels near the edge of the picture crosses: pixels
 # that differ from both of those beside them.
 _LINES = """(canvas, isDown) => {
+  if (!canvas.clientWidth) return [];
   const ratio = canvas.width / canvas.clientWidth, edge = Math.round(3 * ratio);
   const [width, height] = isDown ? [1, canvas.height] : [canvas.width, 1];
   const [x, y] = isDown ? [edge, 0] : [0, edge];
@@ -133,6 +134,7 @@ class Grid:
 
     def columns_in_view(self) -> list[str]:
         """The headings of the columns that are to be seen as a whole, from the left."""
+        wait_until(lambda: bool(self.headings))
         lines = self._lines(is_down=False)
         return [heading for heading, _end in zip(self.headings, lines, strict=False)]
 
@@ -181,6 +183,12 @@ class Grid:
         return (start + end) / 2
 
     def _lines(self, *, is_down: bool) -> list[float]:
-        """Where rows or columns end, from the edge of the picture."""
-        found: list[float] = self._canvas.evaluate(_LINES, is_down)
+        """Where rows or columns end, from the edge of the picture, once it is drawn."""
+        found: list[float] = []
+
+        def is_drawn() -> bool:
+            found[:] = self._canvas.evaluate(_LINES, is_down)
+            return bool(found)
+
+        wait_until(is_drawn)
         return found

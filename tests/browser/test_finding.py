@@ -58,6 +58,28 @@ def test_filters_go_into_the_address_and_a_copied_link_restores_them(
     assert ada.query == {}
 
 
+def test_of_two_quick_clicks_the_second_does_not_undo_the_first(
+    tab: Callable[..., Dashboard], twelve: list[str]
+) -> None:
+    ada = tab()
+    answers = ada.hold_answers()
+    ada.visit().expect_total("12 runs")
+    ada.settle()
+    with answers.held():
+        for filtered, words in (("kind_filter", "failed"), ("since_filter", "7 d")):
+            control = ada.sidebar.locator(f".st-key-{filtered}")
+            control.get_by_text(words).dispatch_event("click")
+            ada.page.wait_for_timeout(500)
+    ada.expect_chips("failed", "started within 7 d")
+    ada.settle()
+    assert ada.query == {"kind": "failed", "since": "-7d"}
+    ada.page.go_back()
+    ada.expect_chips("failed")
+    ada.choose("User", "linus")
+    ada.expect_chips("user “linus”", "failed")
+    assert ada.query == {"username": "linus", "kind": "failed"}
+
+
 def test_pages_are_turned_and_a_selection_goes_with_them(
     tab: Callable[..., Dashboard], twelve: list[str]
 ) -> None:

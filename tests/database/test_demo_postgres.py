@@ -6,17 +6,20 @@ import contextlib
 import fcntl
 import multiprocessing
 import os
+import shutil
 import signal
 import stat
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
+from runmanager.demo import places
 from runmanager.demo.postgres import EmbeddedPostgres, find_binaries
 from runmanager.errors import DemoError
 
@@ -279,3 +282,25 @@ def test_deleting_a_directory_closed_to_the_server_resets_it(tmp_path: Path) -> 
     (closed / "demo").rmdir()
     assert EmbeddedPostgres(closed / "demo").base == base
     assert not (base / "data").exists()
+
+
+def test_a_home_that_another_process_is_deleting_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corner, demo = tmp_path / "corner", tmp_path / "no server\nlikes this"
+    corner.mkdir()
+    monkeypatch.setattr(places, "_corner", lambda: corner)
+    home = places.home_for(demo)
+    (home / "pg18" / "data").mkdir(parents=True)
+    demo.rmdir()
+    with (home / "pg18" / "running").open("w") as running, ThreadPoolExecutor() as pool:
+        another = os.open(corner, os.O_RDONLY)
+        for lock in (another, running.fileno()):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        taken = pool.submit(places.home_for, demo)
+        with pytest.raises(TimeoutError):
+            taken.result(timeout=0.3)
+        shutil.rmtree(home)
+        os.close(another)
+        assert taken.result() == home
+    assert [one.name for one in home.iterdir()] == ["origin"]

@@ -106,10 +106,13 @@ class _Turn:
         )
 
     def carry_out(self) -> Finished:
+        if self.task.is_first_turn:
+            self._log_start()
         self.ledger.recover()
         for record in self.ledger.records():
             self.account.add(record)
-        if not self.ledger.number:
+        if not self.task.is_first_turn:
+            # Only now: a turn that cannot go on says nothing, however many there are of them.
             self._log_start()
         for number, runs in _chunks(self.folder):
             if number > self.account.closed and self.account.rest is None:
@@ -262,6 +265,8 @@ class _Turn:
             task.actor,
             task.origin,
             total=spec.total,
+            turn=task.epoch,
+            interruptions=task.interruptions,
             sentence=spec.sentence,
             until=spec.until,
             reason=spec.reason,

@@ -91,6 +91,7 @@ class _Turn:
             self.task.operation_id,
             self.task.control.require_lease,
             self._undone,
+            reasons.GONE_AGAIN,
         )
 
     def carry_out(self) -> Finished:

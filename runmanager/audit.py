@@ -40,7 +40,7 @@ def log_start(
 ) -> None:
     """Write who wants what, from where and why, before it begins.
 
-    ``turn`` is the how manieth at it this is: from the second on the line says "resumed" instead of
+    ``turn`` counts the turns at it from 1: from the second on the line says "resumed" instead of
     "started". It has the same facts, because the process may have died before it wrote the first.
     ``sentence`` says which runs a filter takes, ``archive`` whether their rows are kept, ``parent``
     which operation it is about; ``details`` are its kind's own, of JSON's types and short.
@@ -93,9 +93,19 @@ def log_end(receipt: Receipt, *, details: Mapping[str, Any] | None = None) -> No
 
 
 def log_refused(
-    asked: str, name: str, origin: Origin, why: str, *, operation_id: str | None = None
+    asked: str,
+    name: str,
+    origin: Origin,
+    why: str,
+    *,
+    actor_id: str | None = None,
+    operation_id: str | None = None,
 ) -> None:
-    """Write that somebody was not let do what they ``asked``: ``name`` is who they proved to be."""
+    """Write that somebody did not get what they ``asked`` for, such as "restore".
+
+    ``name`` is who they proved to be; ``actor_id`` is there where that is a user who was an admin
+    when they came in. ``operation_id`` is the operation that it was asked of.
+    """
     _write(
         {
             "event": "refused",
@@ -103,6 +113,7 @@ def log_refused(
             "operation": _cut(operation_id),
             "time": _text(datetime.now(UTC)),
             "actor": _cut(name),
+            "actor_id": actor_id,
             "how": origin.value,
             "why": _cut(why),
         }

@@ -264,9 +264,7 @@ def lock_operation(connection: sa.Connection, operation_id: str) -> None:
     connection.execute(_lock_of(operation_id))
 
 
-def _without(
-    record: Mapping[str, Any], undone: Collection[str], reason: str
-) -> dict[str, Any]:
+def _without(record: Mapping[str, Any], undone: Collection[str], reason: str) -> dict[str, Any]:
     done = {key: value for key, value in record["done"].items() if key not in undone}
     failed = {**record.get("failed", {}), **dict.fromkeys(sorted(undone), reason)}
     return {**record, "done": done, "failed": failed}

@@ -48,7 +48,8 @@ class Control(Protocol):
 class Task:
     """One turn at an operation: its first, or one after a pause, a crash or a takeover.
 
-    ``epoch`` counts its turns from 1; ``interruptions`` those of them that no pause came before.
+    ``epoch`` counts its turns from 1; ``interruptions`` is how often a crash, a shutdown or a fault
+    broke one off, which a pause does not.
     """
 
     operation_id: str
@@ -73,7 +74,7 @@ class Task:
 class Finished:
     """The end of an operation: how many runs it was done to, how many failed, and its summary.
 
-    ``done`` does not count those that failed: the two together are all that it was to be done to.
+    ``done`` counts the runs that it was done to, without those that failed, which ``failed`` counts.
     ``summary`` is of JSON's types, small, and the kind's own: it is kept in the store, and shown in
     lists. ``archive_bytes`` is the size of what the operation archived, ``archive_until`` how long
     that is kept.

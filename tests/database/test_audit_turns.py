@@ -1,4 +1,4 @@
-"""The audit lines of an operation that takes more than one turn: one start, whatever becomes of it."""
+"""The audit lines of an operation that takes several turns: one start, whatever becomes of it."""
 
 from __future__ import annotations
 

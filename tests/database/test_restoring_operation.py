@@ -339,9 +339,8 @@ def test_what_is_gone_again_after_a_crash_is_said_in_a_restore_s_own_words(
 
     with suppress(KilledError):
         undo.carry_out(admin, control=Control(on_tell=die))
-    host.execute("DELETE FROM run_metadata WHERE thread_id = %s", first)
-    for table in host.shape.tables[1:]:
-        host.execute(f"DELETE FROM {table} WHERE thread_id = %s", first)
+    undo.delete([first])
+    undo.folder.remove(["000002.json", "000002.sql.zst"])
     finished = undo.carry_out(admin)
     assert finished is not None
     assert (finished.done, finished.failed) == (1, 1)

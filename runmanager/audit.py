@@ -103,8 +103,8 @@ def log_refused(
 ) -> None:
     """Write that somebody did not get what they ``asked`` for, such as "restore".
 
-    ``name`` is who they proved to be; ``actor_id`` is there where that is a user who was an admin
-    when they came in. ``operation_id`` is the operation that it was asked of.
+    ``name`` is who they proved to be; ``actor_id`` is None for those who were not let in at all.
+    ``operation_id`` is the operation that it was asked of, or the plan that was to be started.
     """
     _write(
         {

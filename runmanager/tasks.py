@@ -74,10 +74,10 @@ class Task:
 class Finished:
     """The end of an operation: how many runs it was done to, how many failed, and its summary.
 
-    ``done`` counts the runs that it was done to, without those that failed, which ``failed`` counts.
-    ``summary`` is of JSON's types, small, and the kind's own: it is kept in the store, and shown in
-    lists. ``archive_bytes`` is the size of what the operation archived, ``archive_until`` how long
-    that is kept.
+    ``done`` counts the runs that it was done to, without those that failed; ``failed`` counts
+    those. ``summary`` is of JSON's types, small, and the kind's own: it is kept in the store, and
+    shown in lists. ``archive_bytes`` is the size of what the operation archived, ``archive_until``
+    how long that is kept.
     """
 
     done: int

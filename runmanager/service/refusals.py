@@ -44,7 +44,8 @@ def noting_refusals(
     """Write a line where what the actor has ``asked`` for inside the block is refused.
 
     ``operation_id`` is the operation that it was asked of, or the plan that was to be started. What
-    only looks at things, such as a plan, does not belong inside, nor does a block like this one.
+    only looks at things, such as a plan, does not belong inside. One block inside another would
+    write two lines of the same refusal.
     """
     try:
         yield

@@ -73,7 +73,11 @@ def goes(run: Stored, until: datetime, *, include_running: bool) -> bool:
 @every_index
 @pytest.mark.parametrize("are_many", [False, True], ids=["few", "many"])
 def test_exactly_the_runs_of_plain_python_are_frozen(
-    host: HostWriter, indexes: list[str], are_many: bool, monkeypatch: pytest.MonkeyPatch
+    host: HostWriter,
+    indexes: list[str],
+    are_many: bool,
+    every_point: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for index in indexes:
         host.execute(f"CREATE INDEX ON run_metadata {index}")
@@ -89,7 +93,7 @@ def test_exactly_the_runs_of_plain_python_are_frozen(
         left_out=st.sets(st.integers(0, 40), max_size=4),
         include_running=st.booleans(),
     )
-    @settings(max_examples=20)
+    @settings(max_examples=100 if every_point else 8)
     def compare(
         made: list[Run],
         run_filter: RunFilter,

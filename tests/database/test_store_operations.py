@@ -312,7 +312,7 @@ def test_how_it_ended_is_written_once(store: Store) -> None:
             connection, lease, done=5, failed=2, summary={"was_stopped": True},
             archive_bytes=1 << 40, archive_until=until,
         )  # fmt: skip
-        assert operations.archived_bytes(connection) == 1 << 40
+        assert operations.archived(connection) == (1, 1 << 40)
     found = get(store, "a")
     assert (found.state, found.done, found.failed, found.wanted) == (STATES.FINISHED, 5, 2, None)
     assert (found.summary, found.archive_until) == ({"was_stopped": True}, until)
@@ -441,10 +441,10 @@ def test_an_archive_is_due_when_its_time_is_over_and_purged_once(store: Store) -
     put(store, "running", archive_until=past)
     with store.write() as connection:
         assert operations.due_for_purge(connection) == ("a", "b")
-        assert operations.archived_bytes(connection) == 30
+        assert operations.archived(connection) == (4, 30)
         operations.mark_purged(connection, "a")
         assert operations.due_for_purge(connection) == ("b",)
-        assert operations.archived_bytes(connection) == 20
+        assert operations.archived(connection) == (3, 20)
     found = get(store, "a")
     assert (found.archive_until, found.archive_bytes) == (None, 0)
     assert found.purged_at is not None

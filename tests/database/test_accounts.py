@@ -133,6 +133,7 @@ def test_every_call_of_the_service_is_among_those_tested(manager: RunManager) ->
         "deleting.archives",
         "deleting.denied",
         "deleting.reason_above",
+        "operations.kinds",
     }
     making_an_actor = {name for name in public if name.startswith("signing_in.")}
     assert public - without_actor - making_an_actor - NEED_A_PLAN == set(CALLS)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
+from tests.docs.hosts.public_hosts import PUBLIC_HOSTS
 from tests.restoring import undoing
 
 if TYPE_CHECKING:
     from runmanager.records import Actor
     from runmanager.service import RunManager
     from tests.docs.hosts.public_hosts import PublicDatabase
+
+CHAINLIT = next(one for one in PUBLIC_HOSTS if one.name == "chainlit")
 
 
 def test_what_the_role_that_its_page_makes_deletes_comes_back_as_it_was(
@@ -30,3 +35,16 @@ def test_a_plan_says_that_undo_lacks_nothing(
 ) -> None:
     plan = manager.deleting.plan(admin, [run.thread_id for run in host.listed()])
     assert plan.undo_lacks == ()
+
+
+@pytest.mark.parametrize("public_host", [CHAINLIT], indirect=True)
+def test_a_plan_names_the_columns_that_would_be_lost_behind_a_view(
+    host: PublicDatabase, manager: RunManager, admin: Actor
+) -> None:
+    host.execute(f"REVOKE DELETE ON threads FROM {host.role}")
+    plan = manager.deleting.plan(admin, [run.thread_id for run in host.listed()])
+    (lack,) = plan.undo_lacks
+    assert lack.startswith(
+        "The view “run_metadata” does not show the columns “tags” and “userIdentifier” of the table"
+    )
+    assert lack.endswith("is not archived, until it is granted SELECT and DELETE there.")

@@ -1,7 +1,8 @@
 """The audit log: a JSON line on the logger ``runmanager.audit`` when an operation begins and ends.
 
 The line at its beginning is written before anything is changed: whatever kills the process then,
-who wanted what is known. No line holds the ids of all runs, which its receipt has.
+who wanted what is known. One that is gone on with, after a pause or a crash, says so in a line of
+its own, which is no second beginning. No line holds the ids of all runs, which its receipt has.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ def log_start(
     origin: Origin,
     *,
     total: int,
+    turn: int = 1,
+    interruptions: int = 0,
     sentence: str = "",
     until: datetime | None = None,
     reason: str | None = None,
@@ -37,12 +40,14 @@ def log_start(
 ) -> None:
     """Write who wants what, from where and why, before it begins.
 
+    ``turn`` counts the turns at it from 1: from the second on the line says "resumed" instead of
+    "started". It has the same facts, because the process may have died before it wrote the first.
     ``sentence`` says which runs a filter takes, ``archive`` whether their rows are kept, ``parent``
     which operation it is about; ``details`` are its kind's own, of JSON's types and short.
     """
     _write(
         {
-            "event": f"{kind.name} started",
+            "event": f"{kind.name} {'started' if turn == 1 else 'resumed'}",
             "operation": operation_id,
             "time": _text(datetime.now(UTC)),
             "actor": actor.username,
@@ -54,6 +59,7 @@ def log_start(
             "reason": _cut(reason),
             "archive": archive,
             **({} if parent is None else {"of": parent}),
+            **({} if turn == 1 else {"interruptions": interruptions}),
             **(details or {}),
         }
     )
@@ -87,9 +93,19 @@ def log_end(receipt: Receipt, *, details: Mapping[str, Any] | None = None) -> No
 
 
 def log_refused(
-    asked: str, name: str, origin: Origin, why: str, *, operation_id: str | None = None
+    asked: str,
+    name: str,
+    origin: Origin,
+    why: str,
+    *,
+    actor_id: str | None = None,
+    operation_id: str | None = None,
 ) -> None:
-    """Write that somebody was not let do what they ``asked``: ``name`` is who they proved to be."""
+    """Write that somebody did not get what they ``asked`` for, such as "restore".
+
+    ``name`` is who they proved to be; ``actor_id`` is None for those who were not let in at all.
+    ``operation_id`` is the operation that it was asked of, or the plan that was to be started.
+    """
     _write(
         {
             "event": "refused",
@@ -97,6 +113,7 @@ def log_refused(
             "operation": _cut(operation_id),
             "time": _text(datetime.now(UTC)),
             "actor": _cut(name),
+            "actor_id": actor_id,
             "how": origin.value,
             "why": _cut(why),
         }

@@ -63,7 +63,8 @@ class Ledger:
     """One operation's records, in its folder. One thread at a time writes them.
 
     ``require_lease`` raises LeaseLostError where another instance works on the operation;
-    ``undone`` looks at the rows.
+    ``undone`` looks at the rows; ``put_back`` is what is said of a run that something was done to,
+    and to which, as its rows look, nothing was.
     """
 
     database: Database
@@ -71,6 +72,7 @@ class Ledger:
     operation_id: str
     require_lease: Callable[[], None]
     undone: LookedAt
+    put_back: str
     number: int = field(default=0, init=False)
 
     def recover(self) -> None:
@@ -119,7 +121,7 @@ class Ledger:
                 if self._settle(number, sent):
                     return done
                 if self.number == number:
-                    raise InterruptedOperationError(PUT_BACK) from None
+                    raise InterruptedOperationError(_NOT_AS_DONE) from None
             elif is_ours and self._has_files(number):
                 self._withdraw(number)
             raise
@@ -196,7 +198,7 @@ class Ledger:
             self.number = number - 1
             return False
         if undone:
-            corrected = _bytes(_without(record, undone))
+            corrected = _bytes(_without(record, undone, self.put_back))
             self._patiently(lambda: self.folder.write(_name(number, _RECORD), corrected))
             return False
         return True
@@ -248,9 +250,9 @@ def rows_numbers(folder: Folder) -> list[int]:
     return sorted(filter(None, (_number_of(name, _ROWS) for name in folder.names())))
 
 
-PUT_BACK = (
-    "It was deleted, and is there again: the database was put back to an earlier state since. "
-    "Nothing more was done to it."
+_NOT_AS_DONE = (
+    "What was done last is not so any more: the database was put back to an earlier state, or "
+    "somebody changed the same runs. It goes on from what is there now."
 )
 _STILL_OPEN = (
     "What was sent to the database last is not over there yet, so nobody can say what became of it."
@@ -262,9 +264,9 @@ def lock_operation(connection: sa.Connection, operation_id: str) -> None:
     connection.execute(_lock_of(operation_id))
 
 
-def _without(record: Mapping[str, Any], undone: Collection[str]) -> dict[str, Any]:
+def _without(record: Mapping[str, Any], undone: Collection[str], reason: str) -> dict[str, Any]:
     done = {key: value for key, value in record["done"].items() if key not in undone}
-    failed = {**record.get("failed", {}), **dict.fromkeys(sorted(undone), PUT_BACK)}
+    failed = {**record.get("failed", {}), **dict.fromkeys(sorted(undone), reason)}
     return {**record, "done": done, "failed": failed}
 
 

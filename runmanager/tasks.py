@@ -38,12 +38,19 @@ class Control(Protocol):
         """
 
     def tell(self, done: int, failed: int) -> None:
-        """Say to how many runs it is done by now, and how many others failed."""
+        """Say how far it is. ``done`` counts the runs that it was done to, ``failed`` the others.
+
+        A run that failed is not counted in ``done``: the two together are what was tried.
+        """
 
 
 @dataclass(frozen=True)
 class Task:
-    """One turn at an operation: its first, or one after a pause, a crash or a takeover."""
+    """One turn at an operation: its first, or one after a pause, a crash or a takeover.
+
+    ``epoch`` counts its turns from 1; ``interruptions`` is how often a crash, a shutdown or a fault
+    broke one off, which a pause does not.
+    """
 
     operation_id: str
     actor: Actor
@@ -57,14 +64,20 @@ class Task:
     interruptions: int
     control: Control
 
+    @property
+    def is_first_turn(self) -> bool:
+        """Whether nobody has been at work on the operation before."""
+        return self.epoch == 1
+
 
 @dataclass(frozen=True)
 class Finished:
     """The end of an operation: how many runs it was done to, how many failed, and its summary.
 
-    ``summary`` is of JSON's types, small, and the kind's own: it is kept in the store, and shown in
-    lists. ``archive_bytes`` is the size of what the operation archived, ``archive_until`` how long
-    that is kept.
+    ``done`` counts the runs that it was done to, without those that failed; ``failed`` counts
+    those. ``summary`` is of JSON's types, small, and the kind's own: it is kept in the store, and
+    shown in lists. ``archive_bytes`` is the size of what the operation archived, ``archive_until``
+    how long that is kept.
     """
 
     done: int

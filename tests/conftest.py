@@ -10,12 +10,14 @@ import shutil
 import sys
 import uuid
 from contextlib import ExitStack
+from functools import cache
 from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+from streamlit.components.v2 import manifest_scanner
 
 from pages.passwords import is_password
 from runmanager import batches
@@ -58,6 +60,18 @@ _SPEED = {
     "autovacuum": "off",
     "max_connections": "50",
 }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def packages_read_once() -> Iterator[None]:
+    """Let Streamlit read what packages are installed once, not at the start of each page's test.
+
+    That took half a second of each.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        once = cache(manifest_scanner.scan_component_manifests)
+        patch.setattr(manifest_scanner, "scan_component_manifests", once)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -59,6 +59,7 @@ class Deleting:
     is_leased: bool = True
     asked: int = 0
     on_lease: Callable[[], object] = lambda: None
+    put_back: str = "It was done, and is not so any more: said in the words of these tests."
     ledger: Ledger = field(init=False)
 
     def __post_init__(self) -> None:
@@ -66,7 +67,9 @@ class Deleting:
 
     def new_ledger(self) -> Ledger:
         """The ledger that another turn at the operation would have."""
-        return Ledger(self.database, self.folder, OPERATION, self.require_lease, self.undone)
+        return Ledger(
+            self.database, self.folder, OPERATION, self.require_lease, self.undone, self.put_back
+        )
 
     def require_lease(self) -> None:
         """Raises LeaseLostError as the test says."""

@@ -15,6 +15,7 @@ from runmanager.archive.rows_format import RowsHeader
 from runmanager.commits import transaction_number
 from runmanager.database import Database
 from runmanager.deletion.forms import archive_settings, read_forms
+from runmanager.deletion.keeping import find_held
 from runmanager.deletion.references import archive_references
 from runmanager.deletion.rows import delete_rows
 from runmanager.host.catalog import read_host
@@ -115,14 +116,19 @@ class Undo:
         with self.database.read() as connection:
             return self.host(connection)
 
-    def delete(self, thread_ids: Sequence[str]) -> None:
-        """Delete these in one transaction, their rows and its record in the next files."""
+    def delete(self, thread_ids: Sequence[str]) -> list[str]:
+        """Delete these in one transaction, their rows and its record in the next files.
+
+        Returns those that went: what something that is kept refers to stays.
+        """
         self.batches += 1
         done: dict[str, dict[str, int]] = {}
         with self.database.write() as connection:
             host = self.host(connection)
             path = archive_settings(connection)
             forms = read_forms(connection, host)
+            held = find_held(connection, host, thread_ids)
+            going = [one for one in thread_ids if one not in held]
             xid = transaction_number(connection)
             header = RowsHeader(
                 operation_id=PARENT,
@@ -132,14 +138,15 @@ class Undo:
                 search_path=path,
             )
             with RowsFile(self.folder, self.batches) as file:
-                archive_references(connection, host, list(thread_ids), file)
+                archive_references(connection, host, going, file)
                 for unit in host.units:
-                    rows = delete_rows(connection, host, unit, list(thread_ids), file, forms)
+                    rows = delete_rows(connection, host, unit, going, file, forms)
                     for table, run, number in rows:
                         done.setdefault(run, {})[table] = number
                 file.finish(header)
             record = {"done": done, "failed": {}, "xid": xid}
             self.folder.write(f"{self.batches:06}.json", json.dumps(record).encode())
+        return going
 
     def restore(
         self, thread_ids: Sequence[str], number: int | None = None, database: Database | None = None

@@ -129,6 +129,8 @@ class StatusChange:
             task.actor,
             task.origin,
             total=total,
+            turn=task.epoch,
+            interruptions=task.interruptions,
             details={"to": status},
         )
 

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from runmanager.records import Actor, OperationView
 
 FACTS_IN_A_ROW = 4
+_OTHERS_STAY = (
+    "One retry takes those that the receipt lists. Select the others anew to delete them."
+)
 
 
 def draw(actor: Actor, operation_id: str) -> None:
@@ -145,9 +148,10 @@ def _draw_deeds(actor: Actor, view: OperationView) -> None:
             view.failed
             and view.kind.removes_runs
             and st.button(
-                f"Retry the {view.failed:,} that failed",
+                _retry_label(view),
                 key="retry_operation",
                 icon=":material/replay:",
+                help=_OTHERS_STAY if _retried(view) < view.failed else None,
             )
         ):
             _retry(actor, view.operation_id)
@@ -161,6 +165,18 @@ def _draw_deeds(actor: Actor, view: OperationView) -> None:
                 args=(view.operation_id,),
             )
         _draw_downloads(actor, view)
+
+
+def _retried(view: OperationView) -> int:
+    """How many of those that failed one retry takes: as many as the receipt lists."""
+    return view.failed if view.receipt is None else len(view.receipt.failed)
+
+
+def _retry_label(view: OperationView) -> str:
+    retried = _retried(view)
+    if retried == view.failed:
+        return f"Retry the {retried:,} that failed"
+    return f"Retry the first {retried:,} of {view.failed:,} that failed"
 
 
 def _draw_restore(view: OperationView) -> None:

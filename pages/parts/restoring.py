@@ -9,6 +9,7 @@ import streamlit as st
 
 from pages.parts import session, table, text
 from pages.parts.messages import shown_errors
+from runmanager.records import OperationView
 from runmanager.text import shorten
 
 if TYPE_CHECKING:
@@ -33,11 +34,11 @@ def undo(actor: Actor, operation_id: str) -> str | None:
     be looked over first: ``draw_dialog`` then shows it.
     """
     with shown_errors():
-        plan = session.service().operations.plan_restore(actor, operation_id)
-        if not (plan.obstacle or plan.refused or plan.triggers or plan.changes):
-            return session.service().operations.restore(actor, operation_id).operation_id
+        undone = session.service().operations.undo(actor, operation_id)
+    if isinstance(undone, OperationView):
+        return undone.operation_id
     held = session.slot(_Asked)
-    held.operation_id, held.thread_ids, held.plan = operation_id, None, plan
+    held.operation_id, held.thread_ids, held.plan = operation_id, None, undone
     return None
 
 

@@ -118,7 +118,6 @@ def calling_actor(
     except InvalidTokenError as error:
         logger.info("A token was refused: %s", error.message)
         raise InvalidTokenError from None
-    request.state.named = named.name
     signing_in = context.service.signing_in
     try:
         if named.ticket is not None:
@@ -128,6 +127,8 @@ def calling_actor(
         logger.info("A token was refused: its sign-in is no longer valid")
         raise
     except NotAdminError:
+        # Who does not come in never meets the service, which notes what it refuses itself.
+        request.state.turned_away = named.name
         logger.info("A token was refused: its user is no active administrator")
         raise
 

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from runmanager.audit import log_refused
+from runmanager.deletion import DELETION
 from runmanager.errors import (
     ArchiveError,
     DatabaseDeniedError,
@@ -51,8 +52,9 @@ RETRY_SECONDS = "5"
 _BEARER = {"WWW-Authenticate": "Bearer"}
 _RETRY = {"Retry-After": RETRY_SECONDS}
 
-# Sent with a body, and yet only read.
-_CHANGE_NOTHING = ("/deletion-plan",)
+# What a call asks for that would change something, in the audit log's words.
+_OF_AN_OPERATION = "/operations/{operation_id}/"
+_ASKED = {("DELETE", "/runs"): DELETION.name, ("POST", "/operations"): DELETION.name}
 
 # The first class that fits decides.
 _ANSWERS: tuple[tuple[type[RunManagerError], int, dict[str, str]], ...] = (
@@ -135,7 +137,7 @@ def install(api: FastAPI, routes: Sequence[BaseRoute]) -> None:
 def _answer_ours(request: Request, error: Exception) -> AsciiJSONResponse:
     assert isinstance(error, RunManagerError)  # noqa: S101  registered for nothing else
     if isinstance(error, NotAdminError):
-        _note_refusal(request, error)
+        _note_turned_away(request, error)
     detail = told(logger, error)
     for kind, status, headers in _ANSWERS:
         if isinstance(error, kind):
@@ -146,13 +148,15 @@ def _answer_ours(request: Request, error: Exception) -> AsciiJSONResponse:
     return AsciiJSONResponse({"detail": detail}, 503, _RETRY)
 
 
-def _note_refusal(request: Request, error: NotAdminError) -> None:
-    """Let the audit log know of somebody who may not act, and wanted to change something."""
-    name = getattr(request.state, "named", None)
+def _note_turned_away(request: Request, error: NotAdminError) -> None:
+    """Let the audit log know of somebody who may not come in, and wanted to change something."""
+    name = getattr(request.state, "turned_away", None)
     path = getattr(request.scope.get("route"), "path_format", "")
-    if name is not None and request.method != "GET" and path not in _CHANGE_NOTHING:
+    asked = _ASKED.get((request.method, path))
+    if request.method == "POST" and path.startswith(_OF_AN_OPERATION):
+        asked = path.removeprefix(_OF_AN_OPERATION)
+    if name is not None and asked is not None:
         operation_id = request.path_params.get("operation_id")
-        asked = f"{request.method} {path}"
         log_refused(asked, name, Origin.API, error.message, operation_id=operation_id)
 
 

@@ -119,7 +119,7 @@ def pause_operation(
     operation_id: OperationId,
 ) -> schemas.Operation:
     """Let it pause after its present batch."""
-    view = context.service.operations.pause(actor, _known(operation_id))
+    view = context.service.operations.pause(actor, _known(operation_id), Origin.API)
     return _begun(request, response, view)
 
 
@@ -133,7 +133,7 @@ def resume_operation(
     operation_id: OperationId,
 ) -> schemas.Operation:
     """Let it go on where it was paused or broken off."""
-    view = context.service.operations.resume(actor, _known(operation_id))
+    view = context.service.operations.resume(actor, _known(operation_id), Origin.API)
     return _begun(request, response, view)
 
 
@@ -147,7 +147,7 @@ def stop_operation(
     operation_id: OperationId,
 ) -> schemas.Operation:
     """End it for good after its present batch; what is done stays done, and it has a receipt."""
-    view = context.service.operations.stop(actor, _known(operation_id))
+    view = context.service.operations.stop(actor, _known(operation_id), Origin.API)
     return _begun(request, response, view)
 
 
@@ -160,7 +160,10 @@ def retry_operation(
     _none: WithoutParameters,
     operation_id: OperationId,
 ) -> schemas.Operation:
-    """Start a new deletion of the runs that failed; the answer is that new operation."""
+    """Start a new deletion of the runs that failed; the answer is that new operation.
+
+    Of more than 10,000 it takes the first that the receipt names: plan the others anew.
+    """
     view = context.service.operations.retry(actor, _known(operation_id), origin=Origin.API)
     return _begun(request, response, view)
 

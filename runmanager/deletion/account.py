@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runmanager.deletion.batch import DeletedRows
-from runmanager.ledger import PUT_BACK
+from runmanager.deletion.reasons import PUT_BACK
 from runmanager.records import FrozenRun
 
 if TYPE_CHECKING:

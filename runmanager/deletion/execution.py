@@ -18,12 +18,12 @@ from runmanager.deletion.batch import DeletedRows, DeletionStep
 from runmanager.deletion.keeping import kept_rows
 from runmanager.deletion.kind import DELETION
 from runmanager.deletion.looking_again import CameBack, look_again
-from runmanager.deletion.reasons import LOCKED, NOT_FOUND
+from runmanager.deletion.reasons import LOCKED, NOT_FOUND, PUT_BACK
 from runmanager.deletion.receipts import receipt_of, write_receipt
 from runmanager.deletion.spec import DeletionSpec
 from runmanager.errors import InterruptedOperationError
 from runmanager.host.ids import has_id
-from runmanager.ledger import PUT_BACK, Ledger
+from runmanager.ledger import Ledger
 from runmanager.queries.run.footprint import ids_with_traces
 from runmanager.records import FailedRun
 from runmanager.tasks import Ending, Finished
@@ -103,13 +103,17 @@ class _Turn:
             self.task.operation_id,
             self.task.control.require_lease,
             self._undone,
+            PUT_BACK,
         )
 
     def carry_out(self) -> Finished:
+        if self.task.is_first_turn:
+            self._log_start()
         self.ledger.recover()
         for record in self.ledger.records():
             self.account.add(record)
-        if not self.ledger.number:
+        if not self.task.is_first_turn:
+            # Only now: a turn that cannot go on says nothing, however many there are of them.
             self._log_start()
         for number, runs in _chunks(self.folder):
             if number > self.account.closed and self.account.rest is None:
@@ -262,6 +266,8 @@ class _Turn:
             task.actor,
             task.origin,
             total=spec.total,
+            turn=task.epoch,
+            interruptions=task.interruptions,
             sentence=spec.sentence,
             until=spec.until,
             reason=spec.reason,

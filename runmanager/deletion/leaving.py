@@ -131,6 +131,9 @@ class _Taker:
             self._here += 1
         else:
             self._turn_to(line)
+        if len(line) > _PIECE:
+            self._take_large(line)
+            return
         row = line[self._start :]
         if self._after:
             row = row[: -1 - self._after] + b"\n"
@@ -138,6 +141,14 @@ class _Taker:
         self._size += len(row)
         if self._size >= _PIECE:
             self._flush()
+
+    def _take_large(self, line: bytes) -> None:
+        """Pass a row on in pieces: a copy of it would take as much memory as the row."""
+        self._flush()
+        end = len(line) - 1 - self._after
+        for start in range(self._start, end, _PIECE):
+            self.sink.write(line[start : min(start + _PIECE, end)])
+        self.sink.write(b"\n")
 
     def end(self) -> None:
         """Pass on what is left."""
@@ -148,7 +159,8 @@ class _Taker:
         self._count()
         first = len(self._head)
         # Of a table with one column the run is followed by the end of the line.
-        run = line[first:].split(b"\t", 1)[0].removesuffix(b"\n")
+        end = line.find(b"\t", first)
+        run = line[first : end if end >= 0 else -1]
         self._known = line[: first + len(run) + 1]
         if not self._has_run:
             self._start = len(self._known) + len(self._before)

@@ -36,6 +36,10 @@ LEFT_OUT = (
     "Its row is there, though the view “run_metadata” leaves it out, so nothing of this run is "
     "deleted."
 )
+PUT_BACK = (
+    "It was deleted, and is there again: the database was put back to an earlier state since. "
+    "Nothing more was done to it."
+)
 LOCKED = "Another session is working on this run. Try again in a moment."
 TOO_SLOW = "Deleting this run took too long and was undone. Try again, or at a quieter time."
 KEPT = (

@@ -77,7 +77,8 @@ class KeptCopies:
 class OperationView:
     """An operation as it stood when it was asked about; ``receipt`` is there once it finished.
 
-    ``done`` is to how many runs it is done by now, ``failed`` how many others failed.
+    ``done`` counts the runs that it was done to by now, without those that failed; ``failed``
+    counts those.
     ``sentence`` says which runs it is about; ``wanted`` is what somebody has asked of it since,
     "stop" or "pause"; ``message`` why it does not go on. ``parent`` is the operation that it
     restores or purges. ``summary`` is its kind's own, small, of JSON's types. ``archive_until`` is

@@ -9,9 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from runmanager.ledger import PUT_BACK
 from runmanager.restoring.outcome import RestoredRows
-from runmanager.restoring.reasons import GONE_AGAIN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,11 +41,7 @@ class Account:
         """Take over one record."""
         self.rest = record.get("rest", self.rest)
         self.was_stopped = record.get("was_stopped", self.was_stopped)
-        outcome = RestoredRows.from_json({"done": {}, **record})
-        for run, reason in outcome.failed.items():
-            if reason == PUT_BACK:
-                outcome.failed[run] = GONE_AGAIN
-        self.take(record["file"], outcome)
+        self.take(record["file"], RestoredRows.from_json({"done": {}, **record}))
 
     def take(self, file: int, outcome: RestoredRows) -> None:
         """Count what became of some runs of a file."""

@@ -91,14 +91,18 @@ class _Turn:
             self.task.operation_id,
             self.task.control.require_lease,
             self._undone,
+            reasons.GONE_AGAIN,
         )
 
     def carry_out(self) -> Finished:
+        if self.task.is_first_turn:
+            self._log_start()
         self.ledger.recover()
         records = list(self.ledger.records()) if self.ledger.number else []
         for record in records:
             self.account.add(record)
-        if not records:
+        if not self.task.is_first_turn:
+            # Only now: a turn that cannot go on says nothing, however many there are of them.
             self._log_start()
         self._tell()
         # What was worked off in an earlier turn; the last of it may not be whole.
@@ -217,6 +221,8 @@ class _Turn:
             task.actor,
             task.origin,
             total=task.total,
+            turn=task.epoch,
+            interruptions=task.interruptions,
             sentence=str(task.spec.get("sentence", "")),
             reason=task.spec.get("reason"),
             parent=task.parent,

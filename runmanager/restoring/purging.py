@@ -46,28 +46,28 @@ class PurgeWork:
 
     def carry_out(self, task: Task) -> Finished | None:
         """Remove the rows that the parent archived; done again it ends the same."""
+        if task.is_first_turn:
+            _log_start(task)
         ending = task.control.ending()
         if ending in {Ending.PAUSE, Ending.SHUTDOWN}:
             return None
-        parent = str(task.parent)
-        log_start(
-            task.operation_id,
-            PURGE,
-            task.actor,
-            task.origin,
-            total=task.total,
-            reason=task.spec.get("reason"),
-            parent=parent,
-        )
         is_stopped = ending is Ending.STOP
         if not is_stopped:
-            with self.database.read() as connection:
-                require_admin(connection, self.current_host(), task.actor)
-            if purging.is_being_restored(self.store, parent):
-                raise InterruptedOperationError(_WAITS)
+            self._require_possible(task)
+        if not task.is_first_turn:
+            # Only now: a turn that has to wait says nothing, however many there are of them.
+            _log_start(task)
+        if not is_stopped:
             task.control.require_lease()
-            purging.purge(self.store, self.place, parent)
+            purging.purge(self.store, self.place, str(task.parent))
         return self._finish(task, is_stopped=is_stopped)
+
+    def _require_possible(self, task: Task) -> None:
+        """Raises NotAdminError, and InterruptedOperationError while it has to wait."""
+        with self.database.read() as connection:
+            require_admin(connection, self.current_host(), task.actor)
+        if purging.is_being_restored(self.store, str(task.parent)):
+            raise InterruptedOperationError(_WAITS)
 
     def _finish(self, task: Task, *, is_stopped: bool) -> Finished:
         done = 0 if is_stopped else task.total
@@ -82,6 +82,20 @@ class PurgeWork:
                 sink.write(piece)
         log_end(purge_receipt_of(head), details={"of": task.parent})
         return Finished(done, 0, summary={"purged": done, "was_stopped": is_stopped})
+
+
+def _log_start(task: Task) -> None:
+    log_start(
+        task.operation_id,
+        PURGE,
+        task.actor,
+        task.origin,
+        total=task.total,
+        turn=task.epoch,
+        interruptions=task.interruptions,
+        reason=task.spec.get("reason"),
+        parent=str(task.parent),
+    )
 
 
 def purge_receipt_of(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from runmanager.archive.forecast import forecast
@@ -18,18 +17,17 @@ from runmanager.errors import (
     ArchiveError,
     InterruptedOperationError,
     InvalidRequestError,
-    OperationNotFoundError,
     OutdatedPlanError,
-    PlanExpiredError,
-    PlanUsedError,
     RunManagerError,
 )
-from runmanager.records import OperationState, Origin
+from runmanager.records import Origin
 from runmanager.restoring.lacks import undo_lacks
 from runmanager.service.receipts import whole_receipt
+from runmanager.service.refusals import noting_refusals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from runmanager.archive.places import Place
     from runmanager.filters import RunFilter
@@ -38,9 +36,6 @@ if TYPE_CHECKING:
     from runmanager.service.access import Access
     from runmanager.settings import Settings
     from runmanager.work.engine import Engine
-
-# What is looked over must be how things are.
-PLAN_LIFE = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -150,28 +145,10 @@ class Deleting:
         was made of another schema than the host has now, InvalidRequestError where a reason is
         missing, and ArchiveError where the rows cannot be kept.
         """
-        shape = self._access.read_to_delete(actor, lambda reading: reading.host.shape)
-        if shape != plan.shape:
-            raise OutdatedPlanError
-        if plan.plan_id is not None:
-            return self.start_kept(
-                actor, plan.plan_id, reason=reason, archive=archive, origin=origin
-            )
-        operation_id = uuid.uuid4().hex
-        said = self._said(plan.total, plan.stored_bytes, reason, archive)
-        folder = self._place.folder(operation_id)
-        spec = DeletionSpec.of(plan)
-        try:
-            write_frozen(folder, plan)
-            spec.write(folder)
-            return self._engine.submit(
-                DELETION.name, actor, origin, _facts(spec) | said, operation_id=operation_id
-            )
-        except RunManagerError:
-            # Nobody knows of it: its files are nobody's.
-            with suppress(RunManagerError):
-                self._place.remove(operation_id)
-            raise
+        with noting_refusals(DELETION.name, actor, origin, plan.plan_id):
+            if plan.plan_id is not None:
+                return self._start_kept(actor, plan.plan_id, reason, origin, is_archived=archive)
+            return self._start(actor, plan, reason, origin, is_archived=archive)
 
     def start_kept(
         self,
@@ -187,13 +164,8 @@ class Deleting:
         Raises OperationNotFoundError for another's, PlanUsedError and PlanExpiredError, and what
         ``start`` raises.
         """
-        shape = self._access.read_to_delete(actor, lambda reading: reading.host.shape)
-        self._require_own(actor, plan_id)
-        spec = DeletionSpec.read(self._place.folder(plan_id))
-        if shape != spec.shape:
-            raise OutdatedPlanError
-        said = self._said(spec.going, spec.stored_bytes, reason, archive)
-        return self._engine.queue(plan_id, actor, origin=origin, more=said)
+        with noting_refusals(DELETION.name, actor, origin, plan_id):
+            return self._start_kept(actor, plan_id, reason, origin, is_archived=archive)
 
     def delete(
         self, actor: Actor, thread_ids: Sequence[str], *, include_running: bool
@@ -202,7 +174,8 @@ class Deleting:
 
         Raises InterruptedOperationError where it has not come to its end, and says which it is.
         """
-        plan = self.plan(actor, thread_ids, include_running=include_running)
+        with noting_refusals(DELETION.name, actor, Origin.API):
+            plan = self.plan(actor, thread_ids, include_running=include_running)
         started = self.start(actor, plan, origin=Origin.API)
         view = self._engine.wait(started.operation_id)
         receipt = self._receipt(view)
@@ -214,21 +187,60 @@ class Deleting:
             )
         return plan, receipt, view.operation_id
 
+    def _start(
+        self,
+        actor: Actor,
+        plan: DeletionPlan,
+        reason: str | None,
+        origin: Origin,
+        *,
+        is_archived: bool | None,
+    ) -> OperationView:
+        if self._shape(actor) != plan.shape:
+            raise OutdatedPlanError
+        operation_id = uuid.uuid4().hex
+        said = self._said(plan.total, plan.stored_bytes, reason, is_archived)
+        folder = self._place.folder(operation_id)
+        spec = DeletionSpec.of(plan)
+        try:
+            write_frozen(folder, plan)
+            spec.write(folder)
+            return self._engine.submit(
+                DELETION.name, actor, origin, _facts(spec) | said, operation_id=operation_id
+            )
+        except RunManagerError:
+            # Nobody knows of it: its files are nobody's.
+            with suppress(RunManagerError):
+                self._place.remove(operation_id)
+            raise
+
+    def _start_kept(
+        self,
+        actor: Actor,
+        plan_id: str,
+        reason: str | None,
+        origin: Origin,
+        *,
+        is_archived: bool | None,
+    ) -> OperationView:
+        shape = self._shape(actor)
+        # Before the plan's files are looked for: those of an old one are gone.
+        self._engine.require_plan(plan_id, actor)
+        spec = DeletionSpec.read(self._place.folder(plan_id))
+        if shape != spec.shape:
+            raise OutdatedPlanError
+        said = self._said(spec.going, spec.stored_bytes, reason, is_archived)
+        return self._engine.queue(plan_id, actor, origin=origin, more=said)
+
+    def _shape(self, actor: Actor) -> str:
+        """What tells one schema of the host from another. Raises as ``read_to_delete`` does."""
+        return self._access.read_to_delete(actor, lambda reading: reading.host.shape)
+
     def _keep(self, actor: Actor, plan: DeletionPlan, operation_id: str) -> DeletionPlan:
         spec = DeletionSpec.of(plan)
         spec.write(self._place.folder(operation_id))
         self._engine.plan(DELETION.name, actor, Origin.API, _facts(spec), operation_id=operation_id)
         return replace(plan, plan_id=operation_id)
-
-    def _require_own(self, actor: Actor, plan_id: str) -> None:
-        """Raises as ``start_kept`` does, before the plan's files are looked for."""
-        view = self._engine.view(plan_id)
-        if view.actor.user_id != actor.user_id:
-            raise OperationNotFoundError
-        if view.state is not OperationState.PLANNED:
-            raise PlanUsedError
-        if datetime.now(UTC) - view.created_at > PLAN_LIFE:
-            raise PlanExpiredError
 
     def _said(
         self, runs: int, stored_bytes: int, reason: str | None, archive: bool | None

@@ -9,7 +9,9 @@ from runmanager.deletion import DELETION
 from runmanager.errors import FileMissingError, OperationNotFoundError, OperationStateError
 from runmanager.receipts import html_of, json_of, read_receipt
 from runmanager.records import EVERY_OPERATION, OperationState, Origin
+from runmanager.restoring.kind import PURGE, RESTORE
 from runmanager.service.receipts import RECEIPT, read_facts, whole_receipt
+from runmanager.service.refusals import noting_refusals
 from runmanager.tasks import Ending
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from runmanager.paging import Page, PageRequest
     from runmanager.records import (
         Actor,
+        DeletionPlan,
         KeptCopies,
         OperationFilter,
         OperationKind,
@@ -96,26 +99,39 @@ class Operations:
             raise OperationNotFoundError
         return view
 
-    def pause(self, actor: Actor, operation_id: str) -> OperationView:
+    def pause(self, actor: Actor, operation_id: str, origin: Origin = Origin.PAGE) -> OperationView:
         """Let it rest after its present batch. Raises OperationStateError where it cannot."""
-        self._access.require_admin(actor)
-        return self._engine.want(operation_id, Ending.PAUSE)
+        with noting_refusals("pause", actor, origin, operation_id):
+            self._access.require_admin(actor)
+            return self._engine.want(operation_id, Ending.PAUSE)
 
-    def resume(self, actor: Actor, operation_id: str) -> OperationView:
+    def resume(
+        self, actor: Actor, operation_id: str, origin: Origin = Origin.PAGE
+    ) -> OperationView:
         """Let it go on. Raises OperationStateError where it cannot."""
-        self._access.require_admin(actor)
-        return self._engine.resume(operation_id)
+        with noting_refusals("resume", actor, origin, operation_id):
+            self._access.require_admin(actor)
+            return self._engine.resume(operation_id)
 
-    def stop(self, actor: Actor, operation_id: str) -> OperationView:
+    def stop(self, actor: Actor, operation_id: str, origin: Origin = Origin.PAGE) -> OperationView:
         """End it for good after its present batch; what it has done by then stays done."""
-        self._access.require_admin(actor)
-        return self._engine.want(operation_id, Ending.STOP)
+        with noting_refusals("stop", actor, origin, operation_id):
+            self._access.require_admin(actor)
+            return self._engine.want(operation_id, Ending.STOP)
 
     def retry(self, actor: Actor, operation_id: str, origin: Origin = Origin.PAGE) -> OperationView:
         """Delete those runs of a finished deletion that failed, in a new operation.
 
-        Raises OperationStateError where there are none, or where it is no deletion.
+        Of more than 10,000 it takes the first of the receipt: the others want a deletion of their
+        own. Raises OperationStateError where there are none, or where it is no deletion.
         """
+        with noting_refusals("retry", actor, origin, operation_id):
+            view, plan = self._plan_retry(actor, operation_id)
+        # What the first was told to keep no copy of has none now either.
+        archive = None if view.summary.get("is_archived") else False
+        return self._deleting.start(actor, plan, reason=view.reason, archive=archive, origin=origin)
+
+    def _plan_retry(self, actor: Actor, operation_id: str) -> tuple[OperationView, DeletionPlan]:
         view = self.get(actor, operation_id)
         if view.kind.name != DELETION.name or view.receipt is None or not view.receipt.failed:
             raise OperationStateError(
@@ -125,10 +141,7 @@ class Operations:
         failed = [run.thread_id for run in view.receipt.failed]
         facts = read_facts(self._keeping.folder(operation_id))
         include_running = bool(facts["include_running"])
-        plan = self._deleting.plan(actor, failed, include_running=include_running)
-        # What the first was told to keep no copy of has none now either.
-        archive = None if view.summary.get("is_archived") else False
-        return self._deleting.start(actor, plan, reason=view.reason, archive=archive, origin=origin)
+        return view, self._deleting.plan(actor, failed, include_running=include_running)
 
     def receipt_json(self, actor: Actor, operation_id: str) -> Iterator[bytes]:
         """The receipt as JSON, in pieces; its fields stand in ``receipts/lines.py``.
@@ -161,9 +174,23 @@ class Operations:
 
         Raises OperationStateError where it was purged, or nothing was kept.
         """
-        self._access.require_admin(actor)
-        view = self._engine.view(operation_id)
-        return self._keeping.restore(actor, view, thread_ids, origin)
+        with noting_refusals(RESTORE.name, actor, origin, operation_id):
+            self._access.require_admin(actor)
+            view = self._engine.view(operation_id)
+            return self._keeping.restore(actor, view, thread_ids, origin)
+
+    def undo(
+        self, actor: Actor, operation_id: str, origin: Origin = Origin.PAGE
+    ) -> OperationView | RestorePlan:
+        """``restore`` all, where all of it comes back as it was; else the plan, to look over first.
+
+        Raises as ``restore`` does.
+        """
+        with noting_refusals(RESTORE.name, actor, origin, operation_id):
+            plan = self.plan_restore(actor, operation_id)
+            if plan.obstacle or plan.refused or plan.triggers or plan.changes:
+                return plan
+            return self._keeping.restore(actor, self._engine.view(operation_id), None, origin)
 
     def plan_purge(self, actor: Actor, operation_id: str) -> PurgePlan:
         """What removing a deletion's archive would do."""
@@ -172,8 +199,9 @@ class Operations:
 
     def purge(self, actor: Actor, operation_id: str, origin: Origin = Origin.PAGE) -> OperationView:
         """Remove it, in an operation of its own; its receipt stays."""
-        self._access.require_admin(actor)
-        return self._keeping.purge(actor, self._engine.view(operation_id), origin)
+        with noting_refusals(PURGE.name, actor, origin, operation_id):
+            self._access.require_admin(actor)
+            return self._keeping.purge(actor, self._engine.view(operation_id), origin)
 
     def _folder_of_finished(self, actor: Actor, operation_id: str) -> Folder:
         self._access.require_admin(actor)

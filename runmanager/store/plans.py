@@ -25,11 +25,10 @@ def start(
     connection: sa.Connection, operation_id: str, spec: Mapping[str, Any], origin: str
 ) -> bool:
     """Let a plan wait for its turn, with this spec; False where it is no plan, or too old."""
-    is_fresh = _o.created_at > clock(connection) - PLAN_SECONDS
     return bool(
         connection.execute(
             sa.update(OPERATIONS)
-            .where(_o.id == operation_id, _IS_PLAN, is_fresh)
+            .where(_o.id == operation_id, _is_fresh(connection))
             # An operation is as old as its start: it waits in line behind those before it.
             .values(
                 state=OperationState.QUEUED.value,
@@ -39,6 +38,12 @@ def start(
             )
         ).rowcount
     )
+
+
+def can_start(connection: sa.Connection, operation_id: str) -> bool:
+    """Whether ``start`` would take it at this moment: it is a plan, and not too old."""
+    found = sa.select(_o.id).where(_o.id == operation_id, _is_fresh(connection))
+    return connection.execute(found).one_or_none() is not None
 
 
 def old(connection: sa.Connection, limit: int = 100) -> tuple[str, ...]:
@@ -57,3 +62,7 @@ def expire(connection: sa.Connection, operation_ids: Collection[str]) -> None:
     )
     is_forgotten = _o.created_at <= clock(connection) - _KNOWN_SECONDS
     connection.execute(sa.delete(OPERATIONS).where(_IS_EXPIRED, is_forgotten))
+
+
+def _is_fresh(connection: sa.Connection) -> sa.ColumnElement[bool]:
+    return sa.and_(_IS_PLAN, _o.created_at > clock(connection) - PLAN_SECONDS)

@@ -99,17 +99,20 @@ class Engine:
         started already, and PlanExpiredError for one older than an hour.
         """
         with self._store.write() as connection:
-            found = operations.find(connection, operation_id, for_update=True)
-            if found is None or found.actor.user_id != actor.user_id:
-                raise OperationNotFoundError
-            if found.state is not OperationState.PLANNED:
-                raise PlanUsedError
+            found = _own_plan(operations.find(connection, operation_id, for_update=True), actor)
             spec = {**(operations.find_spec(connection, operation_id) or {}), **(more or {})}
             asked_at = found.origin if origin is None else origin.value
             if not plans.start(connection, operation_id, spec, asked_at):
                 raise PlanExpiredError
             found = self._found(operations.find(connection, operation_id))
         return self._begun(found)
+
+    def require_plan(self, operation_id: str, actor: Actor) -> None:
+        """Raises as ``queue`` does, by the store's clock as it does; nothing is started."""
+        with self._store.read() as connection:
+            _own_plan(operations.find(connection, operation_id), actor)
+            if not plans.can_start(connection, operation_id):
+                raise PlanExpiredError
 
     def submit(
         self,
@@ -295,3 +298,12 @@ class Engine:
             if turn is not None:
                 turn.hear(found.wanted) if turn.holds(found) else turn.lose()
         return self._begun(found)
+
+
+def _own_plan(found: StoredOperation | None, actor: Actor) -> StoredOperation:
+    """The plan, where it is the actor's own and was not started."""
+    if found is None or found.actor.user_id != actor.user_id:
+        raise OperationNotFoundError
+    if found.state is not OperationState.PLANNED:
+        raise PlanUsedError
+    return found

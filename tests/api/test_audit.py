@@ -190,13 +190,56 @@ def test_an_attempt_by_who_is_no_admin_is_a_line(
         assert_just_now(line.pop("time"))
         assert line.pop("why").startswith("Only active administrators")
     assert found == [
-        {"event": "refused", "actor": str(kate), "how": "api", "asked": asked, "operation": of}
-        for asked, of in (
-            ("DELETE /runs", None),
-            ("POST /operations", None),
-            ("POST /operations/{operation_id}/restore", ended),
-        )
+        {
+            "event": "refused",
+            "actor": str(kate),
+            "actor_id": None,
+            "how": "api",
+            "asked": asked,
+            "operation": of,
+        }
+        for asked, of in (("deletion", None), ("deletion", None), ("restore", ended))
     ]
+
+
+def test_what_an_admin_asks_for_and_is_refused_is_one_line(
+    host: HostWriter, caller: Caller, caplog: pytest.LogCaptureFixture
+) -> None:
+    ended = caller.deletes(host.add_run())["id"]
+    caller.finished(caller.post(ended, "purge"))
+    plan = caller.plan(host.add_run())
+    caller.finished(caller.start(plan))
+    caplog.clear()
+    verbs = ("restore", "purge", "retry", "pause", "resume", "stop")
+    for verb in verbs:
+        caller.post(ended, verb, 409)
+    caller.start(plan, 409)
+    assert [(one["asked"], one["operation"]) for one in lines(caplog)] == [
+        *[(verb, ended) for verb in verbs], ("deletion", plan["plan_id"]),
+    ]  # fmt: skip
+    assert {(one["event"], one["actor"], one["actor_id"], one["how"]) for one in lines(caplog)} == {
+        ("refused", "ada", host.admin.user_id, "api")
+    }
+
+
+def test_who_is_turned_away_after_they_came_in_has_one_line(
+    host: HostWriter,
+    caller: Caller,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = host.add_run()
+    actor_named = caller.manager.signing_in.actor_named
+
+    def demoted_then(name: str, *, is_username: bool) -> Actor:
+        actor = actor_named(name, is_username=is_username)
+        host.execute("UPDATE users SET is_admin = false")
+        return actor
+
+    monkeypatch.setattr(caller.manager.signing_in, "actor_named", demoted_then)
+    caller.delete(run, status=403)
+    (line,) = lines(caplog)
+    assert (line["asked"], line["actor"], line["how"]) == ("deletion", "ada", "api")
 
 
 def test_who_proves_nothing_writes_no_line(
@@ -241,5 +284,5 @@ def test_what_is_refused_is_a_line_of_its_own(caplog: pytest.LogCaptureFixture) 
     line.pop("time")
     assert line == {
         "event": "refused", "asked": "restore", "operation": "op", "actor": "eve\n",
-        "how": "page", "why": "no admin",
+        "actor_id": None, "how": "page", "why": "no admin",
     }  # fmt: skip

@@ -10,6 +10,7 @@ import pytest
 from runmanager.api.parameters import OperationsParameters
 from runmanager.deletion import batch
 from runmanager.receipts import POLICY
+from runmanager.service import receipts
 from tests.api.conftest import bearer, token
 from tests.operations import in_batches_of, until
 
@@ -235,6 +236,18 @@ def test_those_that_failed_are_tried_again(host: HostWriter, caller: Caller) -> 
     assert (again["kind"], again["total"], again["how"]) == ("deletion", 1, "api")
     assert caller.finished(again)["done"] == 1
     assert host.is_gone(bad)
+
+
+def test_a_retry_takes_the_first_that_failed_where_they_are_many(
+    host: HostWriter, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receipts, "MAX_LISTED", 2)
+    ended = caller.deletes(*(f"none-{number}" for number in range(3)))
+    assert ended["failed"] == 3
+    assert caller.post(ended["id"], "retry")["total"] == 2
+    said = caller.client.get("/openapi.json").json()["paths"]
+    (retry,) = (one["post"] for path, one in said.items() if path.endswith("/retry"))
+    assert "Of more than 10,000 it takes the first" in retry["description"]
 
 
 def test_actions_take_no_parameters(host: HostWriter, caller: Caller) -> None:

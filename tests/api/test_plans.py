@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
 
+from runmanager.archive import purging
 from runmanager.store.tables import OPERATIONS
 from tests.api.conftest import bearer, token
 from tests.hosts import LONG_AGO
@@ -100,6 +103,26 @@ def test_a_plan_is_good_for_an_hour(host: HostWriter, caller: Caller) -> None:
         connection.execute(sa.update(OPERATIONS).values(created_at=OPERATIONS.c.created_at - 3601))
     assert "an hour" in caller.start(plan, 410)["detail"]
     assert not host.is_gone(run)
+
+
+def test_a_plan_s_hour_is_counted_by_the_store_s_clock(
+    host: HostWriter, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be another machine's; the store of these tests takes this one's."""
+    behind = SimpleNamespace(time=lambda: time.time() - 7200)
+    monkeypatch.setattr("runmanager.store.operations.time", behind)
+    (run,) = host.add_runs(1)
+    caller.finished(caller.start(caller.plan(run)))
+    assert host.is_gone(run)
+
+
+def test_the_files_of_an_old_plan_are_not_looked_for(host: HostWriter, caller: Caller) -> None:
+    (run,) = host.add_runs(1)
+    plan = caller.plan(run)
+    with caller.manager._store.write() as connection:
+        connection.execute(sa.update(OPERATIONS).values(created_at=OPERATIONS.c.created_at - 3601))
+    assert purging.sweep(caller.manager._store, caller.manager._keeping.place) == ()
+    assert "an hour" in caller.start(plan, 410)["detail"]
 
 
 def test_a_plan_of_another_schema_is_409(host: HostWriter, caller: Caller) -> None:

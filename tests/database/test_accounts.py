@@ -78,6 +78,7 @@ CALLS: dict[str, Callable[[RunManager, Actor], object]] = {
     "operations.receipt_html": lambda m, a: m.operations.receipt_html(a, "x"),
     "operations.plan_restore": lambda m, a: m.operations.plan_restore(a, "x"),
     "operations.restore": lambda m, a: m.operations.restore(a, "x"),
+    "operations.undo": lambda m, a: m.operations.undo(a, "x"),
     "operations.plan_purge": lambda m, a: m.operations.plan_purge(a, "x"),
     "operations.purge": lambda m, a: m.operations.purge(a, "x"),
 }

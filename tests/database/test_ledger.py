@@ -14,7 +14,7 @@ from runmanager import ledger
 from runmanager.commits import Fate, fate_of
 from runmanager.demo.postgres import EmbeddedPostgres
 from runmanager.errors import ArchiveError, InterruptedOperationError, LeaseLostError, StoreError
-from runmanager.ledger import PUT_BACK, rows_name
+from runmanager.ledger import rows_name
 from tests.cutting import cutting
 from tests.folders import MemoryFolder
 from tests.hosts import connect
@@ -24,7 +24,7 @@ from tests.polling import wait_until
 from tests.standby import SETTINGS, copy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from tests.cutting import Cut
     from tests.hosts import HostWriter
@@ -199,6 +199,29 @@ def test_a_commit_whose_answer_is_lost_is_done_once_the_server_says_so(
     assert b"COMMIT" in cut.sent[rounds - 1]
     ours.delete(after)
     assert [record["number"] for record in ours.ledger.records()] == [1, 2, 3, 4]
+    assert_true(host, ours, run, after)
+
+
+def test_what_is_undone_before_the_answer_to_its_commit_is_known_is_said_in_no_kind_s_words(
+    host: HostWriter, cut_way: tuple[Deleting, Cut]
+) -> None:
+    ours, cut = cut_way
+    rounds = rounds_of_a_transaction(host, ours, cut)
+    run, after = host.add_runs(2)
+
+    def undone(record: Mapping[str, Any]) -> set[str]:
+        host.add_run(run)
+        return ours.undone(record)
+
+    ours.ledger.undone = undone
+    cut.begin(rounds, after=True)
+    with pytest.raises(InterruptedOperationError, match="what is there now") as interrupted:
+        ours.delete(run)
+    assert not any(word in interrupted.value.message for word in ("delet", "restor"))
+    assert ours.says[run] == ours.put_back
+    ours.ledger = ours.new_ledger()
+    ours.ledger.recover()
+    ours.delete(after)
     assert_true(host, ours, run, after)
 
 
@@ -562,7 +585,7 @@ def test_a_database_put_back_from_a_backup_is_not_believed_to_have_committed(
         fate = fate_of(ours.database, str(xid))
         if since:
             assert fate is Fate.COMMITTED
-            assert ours.says[other] == PUT_BACK
+            assert ours.says[other] == ours.put_back
         else:
             assert fate is Fate.UNKNOWN
             assert other not in ours.says

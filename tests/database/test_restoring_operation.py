@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from runmanager.errors import InterruptedOperationError, LeaseLostError
 from runmanager.records import Actor
 from runmanager.restoring import reasons
 from runmanager.tasks import Ending
+from tests.deaths import KilledError
 from tests.hosts import connect
 from tests.restoring import CHILD, Control, Undo, undoing
 
@@ -323,3 +325,28 @@ def test_a_restore_waits_while_another_is_at_work_on_the_archive(
     finished = undo.carry_out(admin)
     assert finished is not None
     assert finished.done == 1
+
+
+def test_what_is_gone_again_after_a_crash_is_said_in_a_restore_s_own_words(
+    host: HostWriter, undo: Undo, admin: Actor
+) -> None:
+    first, second = host.add_runs(2)
+    undo.delete([first, second])
+
+    def die(done: int, _failed: int) -> None:
+        if done:
+            raise KilledError
+
+    with suppress(KilledError):
+        undo.carry_out(admin, control=Control(on_tell=die))
+    undo.delete([first])
+    undo.folder.remove(["000002.json", "000002.sql.zst"])
+    finished = undo.carry_out(admin)
+    assert finished is not None
+    assert (finished.done, finished.failed) == (1, 1)
+    _head, lines = undo.receipt()
+    said = {line["thread_id"]: line.get("error") for line in lines}
+    assert said == {first: reasons.GONE_AGAIN, second: None}
+    # The record says so too, which whoever looks into the archive reads.
+    record = json.loads(undo.of(CHILD).read("000001.json"))
+    assert record["failed"] == {first: reasons.GONE_AGAIN}

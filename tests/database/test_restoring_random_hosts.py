@@ -44,7 +44,7 @@ def test_what_went_comes_back(server: Server, shard: int) -> None:
                         undo.delete(host.thread_ids)
                     except (RefusedError, KeptRowsError, HostError):
                         return
-                    outcome = undo.restore(host.thread_ids)
+                    outcome = undo.restore(went)
                 assert outcome.failed == {}
                 assert made.rows() == before
         finally:

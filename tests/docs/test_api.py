@@ -92,9 +92,9 @@ def test_every_call_works_as_it_stands(host: HostWriter, tmp_path: Path) -> None
     assert not host.is_gone(old)
     said = [line for line in running.log.read_text().splitlines() if "runmanager.audit" in line]
     audit = [json.loads(line.split("runmanager.audit: ")[1]) for line in said]
-    assert [(one["event"], one["operation"]) for one in audit][:5] == [
+    assert [(one["event"], one["operation"]) for one in audit][:9] == [
         ("deletion started", first), ("deletion ended", first), ("deletion started", second),
-        ("deletion ended", second), ("restore started", restored["id"]),
+        ("deletion ended", second), *[("refused", second)] * 4, ("restore started", restored["id"]),
     ]  # fmt: skip
     assert SECRET not in running.log.read_text()
 

@@ -103,7 +103,17 @@ class Visitor:
 
         AppTest itself runs the whole script, whatever was touched.
         """
-        fragment_ids = self.app._fragment_storage.resolve_target(fragment)
+        with self._asking_for(self.app._fragment_storage.resolve_target(fragment)):
+            yield
+
+    @contextmanager
+    def only_last(self) -> Iterator[None]:
+        """The same for the part that was drawn last, such as a dialog, which has no name."""
+        with self._asking_for(list(self._parts._fragments)[-1:]):
+            yield
+
+    @contextmanager
+    def _asking_for(self, fragment_ids: list[str]) -> Iterator[None]:
         asked = partial(RerunData, fragment_id_queue=fragment_ids)
         with patch.object(local_script_runner, "RerunData", asked):
             yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from pages.parts import operation_detail, session, text
 from runmanager.paging import PageRequest
 from runmanager.records import OperationState
+from runmanager.service import receipts
 from tests.outage import deletions_wait_at
 from tests.pages.conftest import Visitor
 from tests.pages.test_deletion import HOLD, REFUSE, said
@@ -329,6 +331,38 @@ def test_what_failed_is_tried_again(ada: Visitor, host: HostWriter) -> None:
     ada.press("retry_operation").finish_deletion()
     assert "Deletion of 1 run" in ada.texts
     assert host.is_gone(one)
+
+
+def test_where_more_failed_than_are_listed_the_button_says_how_many_it_takes(
+    ada: Visitor, host: HostWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receipts, "MAX_LISTED", 1)
+    one, two = host.add_runs(2)
+    host.add_trigger("run_metadata", "RAISE 'no';")
+    opened_of(ada, one, two)
+    button = ada.app.button(key="retry_operation")
+    assert button.label == "Retry the first 1 of 2 that failed"
+    assert "Select the others anew" in button.help
+    ada.press("retry_operation").finish_deletion()
+    assert "Deletion of 1 run" in ada.texts
+
+
+def test_who_is_demoted_before_they_confirm_has_a_line_in_the_audit_log(
+    ada: Visitor,
+    host: HostWriter,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "runmanager.audit")
+    (run,) = host.add_runs(1)
+    ada.at().tick(run).press("delete_selected")
+    host.execute("UPDATE users SET is_admin = false WHERE username = 'ada'")
+    with ada.only_last():
+        ada.press("confirm_deletion")
+    lines = [json.loads(one.getMessage()) for one in caplog.records if "audit" in one.name]
+    assert [(one["event"], one["asked"], one["actor"], one["how"]) for one in lines] == [
+        ("refused", "deletion", "ada", "page")
+    ]
+    assert not host.is_gone(run)
 
 
 def test_another_admin_pauses_resumes_and_stops_it(

@@ -41,7 +41,7 @@ def test_what_went_comes_back(server: Server, shard: int) -> None:
                 before = made.rows()
                 with undoing(url, host.trace_tables) as undo:
                     try:
-                        undo.delete(host.thread_ids)
+                        went = undo.delete(host.thread_ids)
                     except (RefusedError, KeptRowsError, HostError):
                         return
                     outcome = undo.restore(went)

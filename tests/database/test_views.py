@@ -350,7 +350,8 @@ def test_a_log_found_by_foreign_keys_is_deleted_from_the_table_behind_its_view(
     (run,) = host.add_runs(1)
     # The page's role has rights on the sequence of logs too.
     host.execute(
-        "DROP TABLE logs; CREATE SEQUENCE logs_id_seq; CREATE TABLE steps (id int PRIMARY KEY, run text"
+        "DROP TABLE logs; CREATE SEQUENCE logs_id_seq;"
+        "CREATE TABLE steps (id int PRIMARY KEY, run text"
         " REFERENCES run_metadata ON DELETE CASCADE);"
         "CREATE TABLE lines (step int REFERENCES steps ON DELETE CASCADE, run text);"
         "CREATE VIEW logs AS SELECT step AS id, run AS thread_id FROM lines"

@@ -37,7 +37,12 @@ _OTHERS_STAY = (
 def draw(actor: Actor, operation_id: str) -> None:
     """Draw the operation of that id."""
     with st.container(key="top"):
-        st.page_link("operations.py", label="All operations", icon=":material/arrow_back:")
+        st.page_link(
+            "operations.py",
+            label="All operations",
+            icon=":material/arrow_back:",
+            query_params=address.operations_query(),
+        )
     view, missing = _read(actor, operation_id)
     st.set_page_config(page_title=f"{operation_words.title(view)} · Run Manager")
     _draw_title(view)

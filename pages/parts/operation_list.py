@@ -6,32 +6,29 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.parts import address, operation_words, paged, rates, session, table
+from pages.parts import (
+    address,
+    operation_filter,
+    operation_words,
+    paged,
+    rates,
+    session,
+    table,
+    text,
+)
 from pages.parts.messages import shown_errors
-from runmanager.records import OperationState
+from runmanager.records import EVERY_OPERATION
 from runmanager.text import shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from runmanager.paging import Page, PageRequest
     from runmanager.records import Actor, OperationView
 
 SIZE = 25
 TABLE = "operations"
 PAGER = "operations_page"
-STATE = "operations_state"
-# What the list can be narrowed to.
-NARROWED: Mapping[str, tuple[OperationState, ...] | None] = {
-    "All": None,
-    "Under way": (
-        OperationState.QUEUED,
-        OperationState.RUNNING,
-        OperationState.PAUSED,
-        OperationState.INTERRUPTED,
-    ),
-    "Finished": (OperationState.FINISHED,),
-}
+NONE = "There are none: what is done to runs is listed here."
+NO_SUCH = "There are none like that."
 
 
 def draw(actor: Actor) -> None:
@@ -52,20 +49,14 @@ def _draw(actor: Actor, drawn_at_pace: float | None) -> None:
         # Its clock is set anew with the whole page.
         st.rerun()
 
+    listed, admins = operation_filter.read(actor)
     with st.container(
         key="operations-head", horizontal=True, vertical_alignment="center", gap="small"
     ):
         with st.container(key="run-title", width="content"):
             st.text("Operations")
-        st.segmented_control(
-            "Which operations",
-            list(NARROWED),
-            default="All",
-            required=True,
-            key=STATE,
-            label_visibility="collapsed",
-            on_change=_turn_to_first,
-        )
+        with st.container(key="operations-kept", width="content"):
+            st.text(_kept(actor))
         st.page_link(
             "runs.py",
             label="All runs",
@@ -73,22 +64,34 @@ def _draw(actor: Actor, drawn_at_pace: float | None) -> None:
             query_params=address.list_query(),
             width="content",
         )
-    states = NARROWED[str(session.value(STATE))]
+    operation_filter.draw(listed, admins)
+    with st.container(key="notices", gap="xsmall"):
+        for notice in listed.notices:
+            st.info(notice)
+    listed = operation_filter.turned(listed, PAGER)
 
     def read(request: PageRequest) -> Page[OperationView]:
-        return session.service().operations.list(actor, request, states)
+        return session.service().operations.list(actor, request, listed.which)
 
-    paged.draw(
-        PAGER,
-        SIZE,
-        read,
-        _draw_rows,
-        nothing="There are none: what is done to runs is listed here.",
-    )
+    is_narrowed = listed.which != EVERY_OPERATION
+    paged.draw(PAGER, SIZE, read, _draw_rows, nothing=NO_SUCH if is_narrowed else NONE)
 
 
-def _turn_to_first() -> None:
-    session.seed(PAGER, 1)
+def _kept(actor: Actor) -> str:
+    """How big the copies of all deletions are, as far as that is known."""
+    with shown_errors():
+        kept = session.service().operations.kept(actor)
+    said = "Copies kept: none"
+    if kept.operations:
+        deletions = text.count(kept.operations, "deletion")
+        said = f"Copies kept: {text.size(kept.bytes)} of {deletions}"
+    if kept.uncounted:
+        is_one = kept.uncounted == 1
+        said += (
+            f" · not counted: {text.count(kept.uncounted, 'deletion')} that "
+            f"{'has' if is_one else 'have'} not finished"
+        )
+    return said
 
 
 def _draw_rows(page: Page[OperationView]) -> None:
@@ -96,21 +99,21 @@ def _draw_rows(page: Page[OperationView]) -> None:
     table.draw_choice(
         page.items,
         [
-            table.pills("State", operation_words.state, operation_words.state_colors, width=106),
-            table.words("What", lambda one: one.kind.name.capitalize(), width=70),
+            table.pills("State", operation_words.state, operation_words.state_colors, width=102),
+            table.words("What", lambda one: one.kind.name.capitalize(), width=68),
             table.opener(
                 TABLE,
                 lambda one: shorten(operation_words.runs(one), 200),
                 lambda one: one.operation_id,
                 address.open_operation,
                 heading="Runs",
-                width=180,
+                width=130,
             ),
-            table.words("Progress and result", _progress, width=206),
-            table.words("By", lambda one: one.actor.username, width=80),
+            table.words("Progress and result", _progress, width=212),
+            table.words("By", lambda one: one.actor.username, width=74),
             table.short_times("Asked for", lambda one: one.created_at),
-            table.words("Took", operation_words.took, width=72, at_right=True),
-            table.words("Copy", operation_words.archive, width=190),
+            table.words("Took", operation_words.took, width=58, at_right=True),
+            table.words("Copy", operation_words.archive, width=166),
             table.words("Reason", lambda one: shorten(one.reason or "", 200), only_if_any=True),
         ],
         key=TABLE,

@@ -56,7 +56,12 @@ def state(view: OperationView) -> str:
         return f"● {'pausing' if view.wanted == 'pause' else 'stopping'}"
     if view.is_over and (view.failed or view.was_stopped):
         return f"✕ {'stopped' if view.was_stopped else 'finished'}"
-    return f"{_LOOKS[view.state][0]} {view.state.value}"
+    return sign_and_word(view.state)
+
+
+def sign_and_word(of: OperationState) -> str:
+    """Such as "● running"."""
+    return f"{_LOOKS[of][0]} {of.value}"
 
 
 def state_kind(view: OperationView) -> str:
@@ -96,12 +101,20 @@ def waiting(view: OperationView) -> str:
 
 
 def outcome(view: OperationView) -> str:
-    """Such as "49 runs deleted, 2 failed, stopped"; "" before its end."""
+    """Such as "49 runs deleted, 2 failed, stopped, 3 rows came back"; "" before its end."""
     if not view.is_over:
         return ""
     failed = f", {view.failed:,} failed" if view.failed else ""
     stopped = ", stopped" if view.was_stopped else ""
-    return f"{text.count(done(view), 'run')} {view.kind.done}{failed}{stopped}"
+    return f"{text.count(done(view), 'run')} {view.kind.done}{failed}{stopped}{_came_back(view)}"
+
+
+def _came_back(view: OperationView) -> str:
+    """What was there again after the last of it; also where nobody could look."""
+    rows = view.summary.get("came_back", 0)
+    if not isinstance(rows, int):
+        return ", could not look again"
+    return f", {text.count(rows, 'row')} came back" if rows else ""
 
 
 def done(view: OperationView) -> int:

@@ -10,6 +10,7 @@ from runmanager import accounts
 from runmanager.advice.asking import asked_database
 from runmanager.advice.catalog import about_rows, read_catalog
 from runmanager.advice.sql import Advice, advise
+from runmanager.deletion.forms import read_forms, unrestorable
 from runmanager.errors import HostError
 from runmanager.host.catalog import read_host
 from runmanager.host.privileges import statements_of
@@ -81,7 +82,8 @@ def check_database(environ: Mapping[str, str]) -> tuple[str, bool]:
             return report.text(), False
         catalog = read_catalog(connection, host)
         unknown_hashes, admins = accounts.unknown_hashes(connection, host)
-        without_undo = undo_lacks(connection, host)
+        forms = read_forms(connection, host)
+        without_undo = (*undo_lacks(connection, host), *unrestorable(forms))
     lacking = [*(lack.fact for lack in host.privileges.lacks), *_nobody(admins)]
     advice, remarks = advise(host, catalog)
     report.add("Found", _found(host, catalog))

@@ -19,7 +19,7 @@ from runmanager.entries import MAX_WORDS, WordsEntry
 from runmanager.filters import ENTRIES, WITHOUT_KEY, Entry, RunFilter, query_problems
 from runmanager.paging import DEFAULT_SIZE, MAX_NUMBER, MAX_SIZE, PageRequest, RowKey
 from runmanager.queries.triage.edges import MAX_BUCKETS
-from runmanager.records import OperationState
+from runmanager.records import OperationFilter, OperationState
 from runmanager.service.triage import BUCKETS
 from runmanager.sorting import NEWEST_FIRST, SORTS, Sort, SortKey
 
@@ -80,16 +80,22 @@ class OperationsParameters(PageParameters):
         max_length=MAX_LEVELS,
         description="Only those in one of these states; may be repeated",
     )
-    kind: list[Annotated[str, Field(max_length=MAX_TEXT)]] = Field(
+    kind: list[Literal["deletion", "restore", "purge"]] = Field(
         default=[],
         max_length=MAX_LEVELS,
-        description="Only those of one of these kinds: deletion, restore, purge; may be repeated",
+        description="Only those of one of these kinds; may be repeated",
+    )
+    admin: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MAX_NAME,
+        description="Only those of the administrator of this name",
     )
 
     @property
-    def states(self) -> tuple[OperationState, ...] | None:
-        """The states that are meant, None for any."""
-        return tuple(map(OperationState, self.state)) or None
+    def which(self) -> OperationFilter:
+        """The operations that are meant."""
+        return OperationFilter(tuple(map(OperationState, self.state)), tuple(self.kind), self.admin)
 
 
 class ReceiptParameters(NoParameters):

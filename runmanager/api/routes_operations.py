@@ -74,10 +74,9 @@ def list_operations(
     context: ContextOf, actor: CallingActor, query: Annotated[OperationsParameters, Query()]
 ) -> schemas.ListedOperations:
     """The operations of every administrator, the newest first."""
-    found = context.service.operations.list(
-        actor, query.request, states=query.states, kinds=query.kind or None
-    )
-    return schemas.ListedOperations.of(found)
+    operations = context.service.operations
+    found = operations.list(actor, query.request, query.which)
+    return schemas.ListedOperations.of(found, operations.kept(actor))
 
 
 @router.get("/operations/{operation_id:id}")

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from runmanager import records
 from runmanager.api.parameters import MAX_NAME, MAX_TEXT
 from runmanager.api.schemas import EXAMPLE_ID, EXAMPLE_OPERATION, EXAMPLE_TIME, utc_text
 from runmanager.deletion import MAX_RUNS
@@ -182,6 +183,17 @@ def _fields(view: OperationView) -> dict[str, Any]:
     }
 
 
+class KeptCopies(BaseModel):
+    """What is kept of all that was deleted, whatever the page shows."""
+
+    operations: int = Field(description="Of how many deletions a copy is kept", examples=[34])
+    bytes: int = Field(description="How big these copies are together", examples=[1073741824])
+    uncounted: int = Field(
+        description="How many deletions have not finished: their copies are counted at their end",
+        examples=[0],
+    )
+
+
 class ListedOperations(BaseModel):
     """One page of operations, the newest first; the last one for a page past the end."""
 
@@ -189,15 +201,17 @@ class ListedOperations(BaseModel):
     total: int = Field(examples=[17])
     page: int = Field(examples=[1])
     page_size: int = Field(examples=[50])
+    kept: KeptCopies
 
     @classmethod
-    def of(cls, found: Page[OperationView]) -> ListedOperations:
+    def of(cls, found: Page[OperationView], kept: records.KeptCopies) -> ListedOperations:
         """The answer for one page."""
         return cls(
             operations=[Operation.of(one) for one in found.items],
             total=found.total,
             page=found.number,
             page_size=found.size,
+            kept=KeptCopies(operations=kept.operations, bytes=kept.bytes, uncounted=kept.uncounted),
         )
 
 

@@ -162,7 +162,8 @@ def _of_view(trace: TraceTable, stored: Mapping[int, _Stored]) -> Form:
     elif hidden:
         lack = (
             f"The view “{trace.name}” does not show {_listed(hidden)} of the table behind it, "
-            "which the role may not read and delete from: what is in there is not archived."
+            "which the role may not read and delete from: what is in there is not archived, until "
+            "it is granted SELECT and DELETE there."
         )
     return Form(
         trace,

@@ -8,7 +8,15 @@ from runmanager.records.finding import (
     RunPage,
     RunSummary,
 )
-from runmanager.records.operations import OperationKind, OperationState, OperationView, Origin
+from runmanager.records.operations import (
+    EVERY_OPERATION,
+    KeptCopies,
+    OperationFilter,
+    OperationKind,
+    OperationState,
+    OperationView,
+    Origin,
+)
 from runmanager.records.people import Account, Actor, SignedIn, Ticket
 from runmanager.records.plans import (
     ArchiveForecast,
@@ -60,6 +68,7 @@ from runmanager.records.triage import (
 )
 
 __all__ = [
+    "EVERY_OPERATION",
     "Account",
     "Accuracy",
     "Actor",
@@ -85,9 +94,11 @@ __all__ = [
     "HeldRun",
     "Histogram",
     "JsonText",
+    "KeptCopies",
     "KeptRows",
     "LeftBehind",
     "LogEntry",
+    "OperationFilter",
     "OperationKind",
     "OperationState",
     "OperationView",

@@ -47,6 +47,33 @@ class OperationState(Enum):
 
 
 @dataclass(frozen=True)
+class OperationFilter:
+    """Which operations are meant: by these states, kinds and the admin's name, () or None for any.
+
+    Of everybody's, and of every state but plans, where nothing is set.
+    """
+
+    states: tuple[OperationState, ...] = ()
+    kinds: tuple[str, ...] = ()
+    admin: str | None = None
+
+
+EVERY_OPERATION = OperationFilter()
+
+
+@dataclass(frozen=True)
+class KeptCopies:
+    """What is kept of all operations together: of how many, and how big it is.
+
+    ``uncounted`` have not finished: how big their copies will be is known at their end.
+    """
+
+    operations: int
+    bytes: int
+    uncounted: int
+
+
+@dataclass(frozen=True)
 class OperationView:
     """An operation as it stood when it was asked about; ``receipt`` is there once it finished.
 

@@ -35,12 +35,17 @@ def lacking(connection: sa.Connection, targets: Sequence[Target]) -> Iterator[La
     """Why no row can be put back into some of these tables."""
     closed = [target for target in targets if not target.may_insert]
     if closed:
-        tables = [_quoted(connection, target.table) for target in closed]
+        hidden = [target for target in closed if not _may_read(connection, target.table)]
+        shown = [target for target in closed if target not in hidden]
         yield _grant(
             connection,
             "The database role may not put rows back into "
             + ", ".join(f"“{target.name}”" for target in closed),
-            f"INSERT ON {', '.join(sorted(tables))}",
+            *(
+                f"{right} ON {', '.join(sorted(_quoted(connection, one.table) for one in some))}"
+                for right, some in (("INSERT", shown), ("SELECT, INSERT", hidden))
+                if some
+            ),
         )
     for name in _not_insertable(connection, targets):
         yield Lack(
@@ -130,8 +135,16 @@ def _without_policy(connection: sa.Connection, targets: Sequence[Target]) -> lis
     return [target for target in targets if target.table.info["oid"] not in open_tables]
 
 
-def _grant(connection: sa.Connection, fact: str, right: str) -> Lack:
-    return Lack(fact, "the owner of the tables", (f"GRANT {right} TO {_role(connection)};",))
+def _may_read(connection: sa.Connection, table: sa.Table) -> bool:
+    may = [sa.func.has_column_privilege(table.info["oid"], one.name, "SELECT") for one in table.c]
+    return bool(connection.scalar(sa.select(sa.and_(sa.true(), *may))))
+
+
+def _grant(connection: sa.Connection, fact: str, *rights: str) -> Lack:
+    role = _role(connection)
+    return Lack(
+        fact, "the owner of the tables", tuple(f"GRANT {right} TO {role};" for right in rights)
+    )
 
 
 def _role(connection: sa.Connection) -> str:

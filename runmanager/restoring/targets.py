@@ -31,9 +31,9 @@ class Target:
     ``columns`` the column of ``table`` for each, ``numbers`` those of the real ones in the catalog,
     ``types`` how their types are written in a cast. ``trace`` is what the host's table is to a run,
     None where it is nothing any more. ``changes`` are sentences on what is different from when the
-    rows went. ``may_insert`` says whether the role may put rows into ``table``. With
-    ``takes_copy`` PostgreSQL's COPY may be used; with ``is_guarded`` row security is at work, and
-    may refuse one row and take another.
+    rows went. ``may_insert`` says whether the role may put rows into ``table``, and read them
+    again. With ``takes_copy`` PostgreSQL's COPY may be used; with ``is_guarded`` row security is at
+    work, and may refuse one row and take another.
     """
 
     archived: ArchivedTable
@@ -251,6 +251,8 @@ def _read_facts(connection: sa.Connection, oids: Iterable[int]) -> dict[int, dic
     may_insert = sa.and_(
         sa.func.has_schema_privilege(relation.c.relnamespace, "USAGE"),
         sa.func.has_column_privilege(relation.c.oid, attribute.c.attnum, "INSERT"),
+        # What came back is read again.
+        sa.func.has_column_privilege(relation.c.oid, attribute.c.attnum, "SELECT"),
     )
     rows = connection.execute(
         sa.select(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from runmanager.archive.forecast import forecast
 from runmanager.deletion import DELETION, plan_deletion
+from runmanager.deletion.forms import read_forms, unrestorable
 from runmanager.deletion.matching import plan_matching
 from runmanager.deletion.plan import require_reason
 from runmanager.deletion.spec import DeletionSpec, write_frozen
@@ -266,7 +267,10 @@ class Deleting:
         return replace(
             plan,
             archive=forecast(self._place, plan.stored_bytes, self._settings.archive_days),
-            undo_lacks=undo_lacks(reading.connection, reading.host),
+            undo_lacks=(
+                *undo_lacks(reading.connection, reading.host),
+                *unrestorable(read_forms(reading.connection, reading.host)),
+            ),
         )
 
     def _receipt(self, view: OperationView) -> Receipt | None:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from runmanager.deletion import DELETION
 from runmanager.errors import FileMissingError, OperationNotFoundError, OperationStateError
 from runmanager.receipts import html_of, json_of, read_receipt
-from runmanager.records import OperationState, Origin
+from runmanager.records import EVERY_OPERATION, OperationState, Origin
 from runmanager.restoring.kind import PURGE, RESTORE
 from runmanager.service.receipts import RECEIPT, read_facts, whole_receipt
 from runmanager.service.refusals import noting_refusals
 from runmanager.tasks import Ending
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from runmanager.folders import Folder, Source
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from runmanager.records import (
         Actor,
         DeletionPlan,
+        KeptCopies,
+        OperationFilter,
+        OperationKind,
         OperationView,
         PurgePlan,
         Receipt,
@@ -45,16 +48,32 @@ class Operations:
     _keeping: Keeping
     _deleting: Deleting
 
+    @property
+    def kinds(self) -> tuple[OperationKind, ...]:
+        """Every kind of operation that there is here."""
+        return self._engine.kinds
+
     def list(
         self,
         actor: Actor,
         request: PageRequest,
-        states: Collection[OperationState] | None = None,
-        kinds: Collection[str] | None = None,
+        which: OperationFilter = EVERY_OPERATION,
     ) -> Page[OperationView]:
-        """A page of operations, newest first, of everybody: of these states and kinds, or all."""
+        """A page of operations, newest first: of everybody and of all kinds, or of some."""
         self._access.require_admin(actor)
-        return self._engine.views(request, states, kinds=kinds)
+        return self._engine.views(
+            request, which.states or None, kinds=which.kinds or None, admin=which.admin
+        )
+
+    def admins(self, actor: Actor) -> tuple[str, ...]:
+        """The names of all who have asked for an operation, which ``list`` can be narrowed to."""
+        self._access.require_admin(actor)
+        return self._engine.admins()
+
+    def kept(self, actor: Actor) -> KeptCopies:
+        """What is kept of all that was deleted: of how many deletions, and how big it is."""
+        self._access.require_admin(actor)
+        return self._engine.kept()
 
     def running(self, actor: Actor) -> tuple[OperationView, ...]:
         """What has begun, or waits, and has not finished; newest first."""

@@ -133,9 +133,13 @@ def page(
     states: Collection[OperationState] | None = None,
     parent: str | None = None,
     kinds: Collection[str] | None = None,
+    admin: str | None = None,
 ) -> tuple[StoredOperation, ...]:
-    """So many operations behind the first ``offset``, newest first: all but plans, or of states."""
-    which = _which(connection, states, parent, kinds)
+    """So many operations behind the first ``offset``, newest first: all but plans, or of states.
+
+    ``admin`` is the name of who asked for them.
+    """
+    which = _which(connection, states, parent, kinds, admin)
     # By an index alone: a row is wide, and the page is a few of many.
     ids = sa.select(_o.id).where(which).order_by(_o.created_at.desc(), _o.id.desc())
     wanted = connection.execute(ids.limit(size).offset(offset)).scalars().all()
@@ -147,10 +151,11 @@ def count(
     states: Collection[OperationState] | None = None,
     parent: str | None = None,
     kinds: Collection[str] | None = None,
+    admin: str | None = None,
 ) -> int:
     """How many operations ``page`` would go through."""
     statement = sa.select(sa.func.count()).select_from(OPERATIONS)
-    which = _which(connection, states, parent, kinds)
+    which = _which(connection, states, parent, kinds, admin)
     return int(connection.execute(statement.where(which)).scalar_one())
 
 
@@ -179,11 +184,20 @@ def mark_purged(connection: sa.Connection, operation_id: str) -> None:
     )
 
 
-def archived_bytes(connection: sa.Connection) -> int:
-    """How much all operations together have archived, of what is still there."""
+def admins(connection: sa.Connection) -> tuple[str, ...]:
+    """The names of all who have asked for an operation."""
+    is_begun = _o.state != OperationState.PLANNED.value
+    return tuple(
+        sorted(connection.execute(sa.select(_o.actor_name).distinct().where(is_begun)).scalars())
+    )
+
+
+def archived(connection: sa.Connection) -> tuple[int, int]:
+    """Of how many operations something archived is still there, and how many bytes it has."""
     total = sa.func.coalesce(sa.func.sum(_o.archive_bytes), 0)
-    kept = sa.select(total).where(_o.archive_until.is_not(None))
-    return int(connection.execute(kept).scalar_one())
+    kept = sa.select(sa.func.count(), total).where(_o.archive_until.is_not(None))
+    row = connection.execute(kept).one()
+    return int(row[0]), int(row[1])
 
 
 def write_json(value: Mapping[str, Any]) -> str:
@@ -257,10 +271,13 @@ def _which(
     states: Collection[OperationState] | None,
     parent: str | None,
     kinds: Collection[str] | None,
+    admin: str | None,
 ) -> sa.ColumnElement[bool]:
     of_parent = sa.true() if parent is None else _o.parent == parent
     if kinds is not None:
         of_parent = sa.and_(of_parent, _o.kind.in_([keepable(kind) for kind in kinds]))
+    if admin is not None:
+        of_parent = sa.and_(of_parent, _o.actor_name == keepable(admin))
     if states is None:
         return sa.and_(_o.state != OperationState.PLANNED.value, of_parent)
     lapsed = is_lapsed(connection)

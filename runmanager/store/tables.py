@@ -83,10 +83,12 @@ OPERATIONS = sa.Table(
     sa.Column("archive_until", sa.Double),
     sa.Column("archive_bytes", sa.BigInteger, nullable=False),
     sa.Column("purged_at", sa.Double),
-    sa.Index("operations_created_at", "created_at", "id", "state"),
-    sa.Index("operations_state", "state", "created_at", "id"),
+    # Lists are counted and ordered by an index alone: rows are wide.
+    sa.Index("operations_created_at", "created_at", "id", "state", "kind"),
+    sa.Index("operations_actor_name", "actor_name", "created_at", "id", "state", "kind"),
+    sa.Index("operations_state", "state", "created_at", "id", "kind"),
     sa.Index("operations_parent", "parent"),
-    sa.Index("operations_archive_until", "archive_until"),
+    sa.Index("operations_archive_until", "archive_until", "archive_bytes"),
 )
 
 FILES = sa.Table(

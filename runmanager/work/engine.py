@@ -19,7 +19,7 @@ from runmanager.errors import (
     StoreError,
 )
 from runmanager.paging import Page
-from runmanager.records import OperationState, OperationView
+from runmanager.records import KeptCopies, OperationState, OperationView
 from runmanager.store import operations, plans
 from runmanager.store.operations import NewOperation
 from runmanager.tasks import Ending
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from runmanager.paging import PageRequest
-    from runmanager.records import Actor, Origin
+    from runmanager.records import Actor, OperationKind, Origin
     from runmanager.store import Store
     from runmanager.store.operations import StoredOperation
     from runmanager.tasks import Kind
@@ -128,6 +128,11 @@ class Engine:
         new = self._new(kind, actor, origin, spec, parent, operation_id)
         return self._insert(new, OperationState.QUEUED)
 
+    @property
+    def kinds(self) -> tuple[OperationKind, ...]:
+        """Every kind that was given, in words."""
+        return tuple(self._words.values())
+
     # Looking on ----------------------------------------------------------------------------------
 
     def view(self, operation_id: str) -> OperationView:
@@ -164,10 +169,11 @@ class Engine:
         *,
         parent: str | None = None,
         kinds: Collection[str] | None = None,
+        admin: str | None = None,
     ) -> Page[OperationView]:
         """A page of operations, newest first: of these states, or all but plans; or its nearest."""
         with self._store.read() as connection:
-            total = operations.count(connection, states, parent, kinds)
+            total = operations.count(connection, states, parent, kinds, admin)
             page = request.within(total)
             found = operations.page(
                 connection,
@@ -176,6 +182,7 @@ class Engine:
                 states=states,
                 parent=parent,
                 kinds=kinds,
+                admin=admin,
             )
         return Page(tuple(map(self._seen, found)), total, page.number, page.size)
 
@@ -184,6 +191,18 @@ class Engine:
         with self._store.read() as connection:
             found = operations.page(connection, offset=0, size=MAX_RUNNING_SHOWN, states=UNFINISHED)
         return tuple(map(self._seen, found))
+
+    def admins(self) -> tuple[str, ...]:
+        """The names of all who have asked for an operation."""
+        with self._store.read() as connection:
+            return operations.admins(connection)
+
+    def kept(self) -> KeptCopies:
+        """What is kept of all that operations have removed."""
+        kinds = [name for name, words in self._words.items() if words.removes_runs]
+        with self._store.read() as connection:
+            kept, size = operations.archived(connection)
+            return KeptCopies(kept, size, operations.count(connection, UNFINISHED, kinds=kinds))
 
     def wait(self, operation_id: str) -> OperationView:
         """Block until an operation has finished; how it stands then.

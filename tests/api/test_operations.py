@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 import pytest
 
+from runmanager.api.parameters import OperationsParameters
 from runmanager.deletion import batch
 from runmanager.receipts import POLICY
 from runmanager.service import receipts
@@ -16,6 +17,7 @@ from tests.operations import in_batches_of, until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from runmanager.service import RunManager
     from tests.api.conftest import Caller
     from tests.hosts import HostWriter
 
@@ -79,6 +81,7 @@ def test_operations_are_listed_newest_first_and_page_by_page(
 ) -> None:
     assert caller.json("/operations") == {
         "operations": [], "total": 0, "page": 1, "page_size": 50,
+        "kept": {"operations": 0, "bytes": 0, "uncounted": 0},
     }  # fmt: skip
     ids = [caller.deletes(run)["id"] for run in host.add_runs(5)]
     pages = [caller.json("/operations", page=page, page_size=2) for page in (1, 2, 3, 4)]
@@ -87,7 +90,9 @@ def test_operations_are_listed_newest_first_and_page_by_page(
     assert [(page["total"], page["page"]) for page in pages] == [(5, 1), (5, 2), (5, 3), (5, 3)]
 
 
-def test_operations_are_narrowed_down_by_state_and_kind(host: HostWriter, caller: Caller) -> None:
+def test_operations_are_narrowed_down_by_state_kind_and_admin(
+    host: HostWriter, caller: Caller
+) -> None:
     (run,) = host.add_runs(1)
     ended = caller.deletes(run)["id"]
 
@@ -99,9 +104,34 @@ def test_operations_are_narrowed_down_by_state_and_kind(host: HostWriter, caller
     assert (
         listed(kind="deletion", state="finished") == listed(kind=["purge", "deletion"]) == [ended]
     )
-    assert listed(kind="restore") == listed(kind="no such kind") == listed(kind="\0") == []
-    for query in ("state=done", "state=planned", "state=", "kinds=deletion", "page=0"):
+    assert listed(admin="ada") == listed(admin="ada", kind="deletion", state="finished") == [ended]
+    assert listed(kind="restore") == listed(admin="grace") == listed(admin="ADA") == []
+    assert listed(admin="\0") == listed(admin="ada", kind="purge") == []
+    for query in (
+        "state=done", "state=planned", "state=", "kind=no such kind", "kind=%00", "kind=",
+        "admin=", "kinds=deletion", "page=0",
+    ):  # fmt: skip
         assert caller.client.get(f"/operations?{query}").status_code == 422
+
+
+def test_every_kind_that_there_is_can_be_asked_for(manager: RunManager) -> None:
+    (kinds,) = get_args(get_type_hints(OperationsParameters)["kind"])
+    assert set(get_args(kinds)) == {one.name for one in manager.operations.kinds}
+
+
+def test_the_list_says_how_big_the_copies_of_all_deletions_are(
+    host: HostWriter, caller: Caller
+) -> None:
+    first, second = (caller.deletes(run) for run in host.add_runs(2))
+    sizes = [caller.json(f"/operations/{one['id']}")["archive"]["bytes"] for one in (first, second)]
+    assert min(sizes) > 0
+    kept = {"operations": 2, "bytes": sum(sizes), "uncounted": 0}
+    assert caller.json("/operations")["kept"] == kept
+    assert caller.json("/operations", kind="purge")["kept"] == kept
+    caller.finished(caller.post(first["id"], "purge"))
+    assert caller.json("/operations")["kept"] == {
+        "operations": 1, "bytes": sizes[1], "uncounted": 0,
+    }  # fmt: skip
 
 
 def test_one_operation_says_what_came_of_it(host: HostWriter, caller: Caller) -> None:

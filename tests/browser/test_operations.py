@@ -92,6 +92,33 @@ def test_another_admin_sees_it_pauses_it_and_lets_it_go_on(
     assert is_whole(host, 0)
 
 
+def test_what_another_admin_did_is_found_and_back_leads_to_the_list_as_it_was(
+    tab: Callable[..., Dashboard], host: HostWriter
+) -> None:
+    host.add_user("grace", is_admin=True)
+    one, two = host.add_runs(2)
+    for name, run in (("ada", one), ("grace", two)):
+        admin = tab(name).visit()
+        admin.tick(run)
+        admin.ask_to_delete_selected(1)
+        admin.confirm("Delete 1 run")
+        admin.expect_result("1 run deleted")
+    ada = tab().visit("/operations")
+    ada.area("operations-filter").get_by_role("combobox", name="Admin").click()
+    ada.page.get_by_role("option", name="grace", exact=True).click()
+    expect(ada.page).to_have_url(re.compile(r"/operations\?admin=grace$"))
+    ada.page.get_by_role("button", name="Deletion", exact=True).click()
+    narrowed = re.compile(r"/operations\?admin=grace&kind=deletion$")
+    expect(ada.page).to_have_url(narrowed)
+    ada.operations.choose(0)
+    expect(ada.page.get_by_text("grace, through the page")).to_be_visible()
+    ada.page.go_back()
+    expect(ada.page).to_have_url(narrowed)
+    expect(ada.area("operations-kept")).to_contain_text("Copies kept")
+    ada.page.get_by_role("button", name="Deletion", exact=True).click()
+    expect(ada.page).to_have_url(re.compile(r"/operations\?admin=grace$"))
+
+
 def test_what_a_killed_server_left_is_found_interrupted_and_goes_on(
     host: HostWriter, new_context: Callable[..., BrowserContext], tmp_path: Path
 ) -> None:

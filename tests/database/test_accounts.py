@@ -65,6 +65,8 @@ CALLS: dict[str, Callable[[RunManager, Actor], object]] = {
     "deleting.plan_matching": lambda m, a: m.deleting.plan_matching(a, RunFilter(search="order")),
     "deleting.start_kept": lambda m, a: m.deleting.start_kept(a, "x"),
     "operations.list": lambda m, a: m.operations.list(a, PageRequest()),
+    "operations.admins": lambda m, a: m.operations.admins(a),
+    "operations.kept": lambda m, a: m.operations.kept(a),
     "operations.running": lambda m, a: m.operations.running(a),
     "operations.get": lambda m, a: m.operations.get(a, "x"),
     "operations.view": lambda m, a: m.operations.view(a, "x"),
@@ -132,6 +134,7 @@ def test_every_call_of_the_service_is_among_those_tested(manager: RunManager) ->
         "deleting.archives",
         "deleting.denied",
         "deleting.reason_above",
+        "operations.kinds",
     }
     making_an_actor = {name for name in public if name.startswith("signing_in.")}
     assert public - without_actor - making_an_actor - NEED_A_PLAN == set(CALLS)

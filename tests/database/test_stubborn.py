@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from runmanager.records import Actor
+    from runmanager.records import Actor, DeletionReceipt
     from runmanager.service import RunManager
     from tests.conftest import OpenManager
     from tests.hosts import HostWriter
@@ -81,20 +81,59 @@ def test_a_backend_that_is_ended_at_batch_3_of_30_is_followed_by_another(
 # Locks
 
 
+def deleted_past_a_lock(
+    host: HostWriter, manager: RunManager, admin: Actor, table: str
+) -> tuple[DeletionReceipt, list[str], list[list[str]]]:
+    """Delete 20 runs while somebody has a row of the eighth, until the others are dealt with.
+
+    The receipt, the runs, and which of them were still there each time something was told.
+    """
+    runs = host.add_runs(20)
+    plan = manager.deleting.plan(admin, runs)
+    there: list[list[str]] = []
+    with connect(host.url) as other:
+        other.autocommit = False
+        locked = other.execute(
+            f"SELECT FROM {table} WHERE thread_id = %s FOR UPDATE",
+            [runs[7]],
+        )
+        assert locked.rowcount == 1
+
+        def tell(done: int, failed: int) -> None:
+            there.append([run for run in runs if not host.is_gone(run)])
+            if (done, failed) == (19, 1):
+                other.rollback()
+
+        receipt = execute_here(manager, admin, plan, on_progress=tell)
+    return receipt, runs, there
+
+
 @pytest.mark.parametrize("table", ["run_metadata", "logs", "checkpoints"])
 def test_a_run_that_is_locked_for_a_while_is_tried_again_at_the_end(
     host: HostWriter, manager: RunManager, admin: Actor, hasty: None, table: str
 ) -> None:
-    runs = host.add_runs(20)
-    plan = manager.deleting.plan(admin, runs)
-    with connect(host.url) as other:
-        other.autocommit = False
-        other.execute(f"SELECT FROM {table} WHERE thread_id = %s FOR UPDATE", [runs[7]])
-        # All others are dealt with by then.
-        receipt = execute_here(manager, admin, plan, on_progress=at(19, other.rollback))
+    receipt, runs, there = deleted_past_a_lock(host, manager, admin, table)
+    # All others were gone before it, which had failed by then, and went as the last.
+    assert there[-2:] == [[runs[7]], []]
+    assert all(runs[7] in left for left in there[:-1])
     assert errors(receipt) == {}
     assert deleted(receipt) == set(runs)
-    assert all(host.is_gone(run) for run in runs)
+    assert [run.thread_id for run in receipt.done if run.thread_id == runs[7]] == [runs[7]]
+
+
+@pytest.mark.parametrize("table", ["run_metadata", "logs", "checkpoints"])
+def test_who_did_not_try_again_at_the_end_would_leave_a_locked_run(
+    host: HostWriter,
+    manager: RunManager,
+    admin: Actor,
+    monkeypatch: pytest.MonkeyPatch,
+    table: str,
+) -> None:
+    """The control: it is the second try, not patience at the first, that takes the run along."""
+    monkeypatch.setattr(execution._Turn, "_try_again", lambda _turn: None)
+    receipt, runs, there = deleted_past_a_lock(host, manager, admin, table)
+    assert there[-1] == [runs[7]]
+    assert errors(receipt) == {runs[7]: LOCKED}
 
 
 @pytest.mark.parametrize("table", ["run_metadata", "logs"])
@@ -106,7 +145,11 @@ def test_a_run_that_stays_locked_is_given_up_after_some_tries(
     before = host.counts(runs[3])
     with connect(host.url) as other, other.transaction():
         other.execute(f"SELECT FROM {table} WHERE thread_id = %s FOR UPDATE", [runs[3]])
-        receipt = execute_here(manager, admin, plan)
+        with recorded(manager) as statements:
+            receipt = execute_here(manager, admin, plan)
+    # At the end at once, and then three times with growing patience; before that its batch, which
+    # is halved where it is a trace that nobody gets.
+    assert batches_tried(statements) == {"run_metadata": 1, "logs": 7}[table] + 4
     assert errors(receipt) == {runs[3]: LOCKED}
     assert deleted(receipt) == {*runs} - {runs[3]}
     assert host.counts(runs[3]) == before

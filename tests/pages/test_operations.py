@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pages.parts import operation_detail, session
+from pages.parts import operation_detail, session, text
 from runmanager.paging import PageRequest
 from runmanager.records import OperationState
 from runmanager.service import receipts
@@ -79,18 +79,120 @@ def test_what_was_done_is_listed_for_every_admin_the_newest_first(
     assert listed(grace) == expected
 
 
-def test_the_list_is_narrowed_to_what_is_under_way(ada: Visitor, host: HostWriter) -> None:
+def narrow(ada: Visitor, name: str, *words: str) -> None:
+    """Choose these states or kinds, instead of those that were chosen."""
+    ada.widget("button_group", f"operations_{name}").set_value(list(words))
+    ada.look()
+
+
+def test_the_list_is_narrowed_by_state_to_what_is_under_way(ada: Visitor, host: HostWriter) -> None:
     one, two = host.add_runs(2)
     deleted(ada, one)
     with deletions_wait_at(host, two):
         ada.at().tick(two).press("delete_selected").press("confirm_deletion")
         assert len(listed(ada)) == 2
-        ada.widget("button_group", "operations_state").set_value("Under way")
-        table = ada.look().tables("State", "By")[0]
+        narrow(ada, "state", "running", "queued", "paused", "interrupted")
+        table = ada.tables("State", "By")[0]
         assert list(table["Progress and result"]) == ["0 of 1"]
-        ada.widget("button_group", "operations_state").set_value("Finished")
-        assert len(ada.look().tables("State", "By")[0]) == 1
+        narrow(ada, "state", "finished")
+        assert list(ada.tables("State", "By")[0]["Progress and result"]) == ["1 run deleted"]
+        narrow(ada, "state", "paused")
+        assert "There are none like that." in said(ada)
     ada.finish_deletion()
+
+
+def test_what_another_admin_did_is_found_by_their_name_and_by_kind(
+    ada: Visitor, host: HostWriter, grace: Visitor
+) -> None:
+    one, two = host.add_runs(2)
+    deleted(ada, one)
+    gone = deleted(grace, two)
+    opened(grace, gone).press("restore_operation").press("confirm_restore").finish_deletion()
+    assert [by for *_rest, by in listed(ada)] == ["grace", "grace", "ada"]
+    assert ada.app.selectbox(key="operations_admin").options == ["ada", "grace"]
+    ada.app.selectbox(key="operations_admin").set_value("grace")
+    assert list(ada.look().tables("State", "By")[0]["What"]) == ["Restore", "Deletion"]
+    assert ada.app.query_params == {"admin": "grace"}
+    narrow(ada, "kind", "deletion", "purge")
+    assert list(ada.tables("State", "By")[0]["What"]) == ["Deletion"]
+    assert ada.app.query_params == {"admin": "grace", "kind": ["deletion", "purge"]}
+    narrow(ada, "kind")
+    assert ada.app.query_params == {"admin": "grace"}
+    assert len(ada.tables("State", "By")[0]) == 2
+
+
+def test_an_address_narrows_the_list_and_an_operation_leads_back_to_it(
+    ada: Visitor, host: HostWriter, grace: Visitor
+) -> None:
+    one, two = host.add_runs(2)
+    deleted(ada, one)
+    gone = deleted(grace, two)
+    ada.at("operations.py", admin="grace", state=["finished", "paused"], kind="deletion")
+    assert list(ada.tables("State", "By")[0]["By"]) == ["grace"]
+    assert ada.app.selectbox(key="operations_admin").value == "grace"
+    assert ada.widget("button_group", "operations_state").value == ["finished", "paused"]
+    assert ada.widget("button_group", "operations_kind").value == ["deletion"]
+    opened(ada, gone)
+    links = [one.proto for one in ada.app.get("page_link")]
+    (back,) = [one.query_string for one in links if one.label == "All operations"]
+    assert back == "admin=grace&state=finished&state=paused&kind=deletion"
+
+
+def test_what_an_address_cannot_mean_is_said_and_left_out(ada: Visitor, host: HostWriter) -> None:
+    (run,) = host.add_runs(1)
+    deleted(ada, run)
+    ada.at("operations.py", admin="no *one*", state="done", kind=["deletion", "theft"], page="x")
+    assert list(ada.tables("State", "By")[0]["What"]) == ["Deletion"]
+    assert ada.notices == [
+        "“page” in the address is not a number: showing 1.",
+        "“state” in the address must be one of running, queued, paused, interrupted, finished.",
+        "“kind” in the address must be one of deletion, restore, purge.",
+        "The admin in the address has asked for no operation: showing everybody's.",
+    ]
+    assert ada.app.selectbox(key="operations_admin").value is None
+
+
+def test_the_page_of_the_list_stands_in_the_address_and_a_filter_returns_to_the_first(
+    ada: Visitor, host: HostWriter, provided: RunManager
+) -> None:
+    for run in host.add_runs(27):
+        provided.deleting.delete(ada.actor, [run], include_running=True)
+    assert len(ada.at("operations.py", page="2").tables("State", "By")[0]) == 2
+    (pager,) = ada.app.pagination
+    assert (pager.value, ada.app.query_params) == (2, {"page": "2"})
+    pager.set_value(1)
+    assert len(ada.look().tables("State", "By")[0]) == 25
+    assert not ada.app.query_params
+    next(iter(ada.app.pagination)).set_value(2)
+    assert len(ada.look().tables("State", "By")[0]) == 2
+    assert ada.app.query_params == {"page": "2"}
+    narrow(ada, "kind", "deletion")
+    assert len(ada.tables("State", "By")[0]) == 25
+    assert ada.app.query_params == {"kind": "deletion"}
+
+
+def kept(ada: Visitor) -> str:
+    """What the list of operations says of the copies."""
+    (found,) = [one for one in ada.at("operations.py").texts if one.startswith("Copies kept")]
+    return found
+
+
+def test_the_size_of_all_copies_is_shown_and_what_is_not_known_of_it(
+    ada: Visitor, host: HostWriter
+) -> None:
+    assert kept(ada) == "Copies kept: none"
+    one, two, three = host.add_runs(3)
+    first, second = deleted(ada, one), deleted(ada, two)
+    size = first.archive_bytes + second.archive_bytes
+    assert size > first.archive_bytes > 0
+    assert kept(ada) == f"Copies kept: {text.size(size)} of 2 deletions"
+    with deletions_wait_at(host, three):
+        ada.at().tick(three).press("delete_selected").press("confirm_deletion")
+        assert kept(ada).endswith("of 2 deletions · not counted: 1 deletion that has not finished")
+    ada.finish_deletion()
+    assert kept(ada).endswith("of 3 deletions")
+    opened(ada, first).press("purge_operation").press("confirm_purge").finish_deletion()
+    assert kept(ada).endswith("of 2 deletions")
 
 
 def test_the_receipt_says_who_why_and_what_became_of_each_run(

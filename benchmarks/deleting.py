@@ -100,7 +100,7 @@ class Deleted:
 
 def measure(url: sa.URL, host: Host, runs: int) -> tuple[list[Row], float]:
     """Deletions without and with a network between; and that network's round trip, measured."""
-    newest = _newest(url, runs, 2 * ROUNDS * (2 * OURS + NAIVE))
+    newest = iter(newest_runs(url, runs, 2 * ROUNDS * (2 * OURS + NAIVE)))
     near = _delete(url, host, newest)
     with delayed(url, ROUND_TRIP) as remote:
         trip = round_trip(remote) - round_trip(url)
@@ -119,9 +119,10 @@ def round_trip(url: sa.URL) -> float:
     return statistics.median(took)
 
 
-def _newest(url: sa.URL, runs: int, number: int) -> Iterator[str]:
+def newest_runs(url: sa.URL, runs: int, number: int) -> list[str]:
+    """The newest runs of a database of so many, the newest first."""
     with connect(url) as connection:
-        return iter([one for (one,) in connection.execute(_NEWEST, [runs, runs, number])])
+        return [one for (one,) in connection.execute(_NEWEST, [runs, runs, number])]
 
 
 def _delete(url: sa.URL, host: Host, newest: Iterator[str]) -> Deleted:

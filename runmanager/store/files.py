@@ -69,6 +69,15 @@ def remove(connection: sa.Connection, operation_id: str, names: Iterable[str]) -
     )
 
 
+def remove_half_written(connection: sa.Connection, operation_id: str) -> None:
+    """Remove the files of an operation that are being written."""
+    connection.execute(
+        sa.delete(FILES).where(
+            _f.operation_id == operation_id, _f.name.startswith(".", autoescape=True)
+        )
+    )
+
+
 def remove_all(connection: sa.Connection, operation_id: str) -> None:
     """Remove every file of an operation, also those being written."""
     connection.execute(sa.delete(FILES).where(_f.operation_id == operation_id))

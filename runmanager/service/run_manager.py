@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from runmanager.archive.places import Place, open_place
+from runmanager.archive.places import KnownPlaces, Place, open_place
 from runmanager.database import Database
 from runmanager.deletion import DeletionWork
 from runmanager.errors import DatabaseError, HostError, StartError
@@ -123,7 +123,7 @@ class RunManager:
                     identity = read_identity(connection)
             store = Store.open(folder=settings.state_folder, url=settings.state_url, host=identity)
             opened.callback(store.close)
-            place = open_place(settings, store, settings.state_folder)
+            place = KnownPlaces(open_place(settings, store, settings.state_folder), store)
             signing_in = _signing_in(access, store, settings, check_password)
             opened.pop_all()
         for sentence in access.host.privileges.sentences:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from runmanager.archive.places import StorePlace
 from runmanager.batches import stopped
 from runmanager.deletion import DELETION, DeletionWork, batch, execution
 from runmanager.deletion.reasons import NOT_FOUND
@@ -16,6 +18,7 @@ from runmanager.paging import PageRequest
 from runmanager.records import Actor, OperationState
 from runmanager.tasks import Ending
 from tests.conftest import every_shape
+from tests.engines import CutOff
 from tests.hosts import connect
 from tests.operations import (
     HERE,
@@ -349,6 +352,24 @@ def test_a_store_that_does_not_answer_ends_the_turn_and_not_the_operation(
         work.carry_out(task_of(HERE, admin, Here(is_leased=is_leased), is_archived=True))
     assert [host.is_gone(run) for run in runs] == [True, False, False]
     assert work.carry_out(task_of(HERE, admin, Here(), is_archived=True)) is not None
+    assert deleted(read_receipt_of(folder)) == set(runs)
+
+
+def test_a_record_that_the_store_does_not_take_interrupts_the_deletion_and_ends_it_not(
+    host: HostWriter, open_manager: OpenManager, admin: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager = open_manager(archive="off")
+    in_batches_of(1, monkeypatch)
+    runs = host.add_runs(3)
+    plan = manager.deleting.plan(admin, runs)
+    work, folder = deletion_here(manager, plan)
+    reached = CutOff(manager._store)
+    cut = replace(work, folder=StorePlace(reached).folder)
+    crashing = Here(on_progress=lambda done, _failed: reached.crash() if done == 1 else None)
+    with pytest.raises(StoreError):
+        cut.carry_out(task_of(HERE, admin, crashing, is_archived=False))
+    assert [host.is_gone(run) for run in runs] == [True, False, False]
+    assert work.carry_out(task_of(HERE, admin, Here(), is_archived=False)) is not None
     assert deleted(read_receipt_of(folder)) == set(runs)
 
 

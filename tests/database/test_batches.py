@@ -229,13 +229,20 @@ def test_a_pool_that_is_full_for_a_while_is_waited_for(
     manager, held = crowded
     in_batches_of(1, monkeypatch)
     runs = host.add_runs(3)
-    asked: list[int] = []
+    asked: list[str] = []
+
+    def should_stop() -> bool:
+        asked.append("whether to stop")
+        # Before each batch, the second of which finds no connection; then before it looks again.
+        if len(asked) == 3:
+            held.close()
+        return False
+
     batches = batches_of(
         manager._access.database,
         StatusStep(manager._access.host, admin, "archived"),
         on_progress=lambda done, _failed: take_all(manager, held) if done == 1 else None,
-        # Asked before the batch, which then finds no connection; and before it looks again.
-        should_stop=lambda: bool(asked.append(len(asked)) or len(asked) == 3 and held.close()),
+        should_stop=should_stop,
     )
     batches.run(runs)
     assert (sorted(batches.outcome.done), batches.outcome.failed) == (runs, {})

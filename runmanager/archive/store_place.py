@@ -44,6 +44,11 @@ class StorePlace:
         with self._store.read() as connection:
             return files.size(connection, require_operation_id(operation_id))
 
+    def operations(self) -> tuple[str, ...]:
+        """The ids of the operations that have files."""
+        with self._store.read() as connection:
+            return files.operation_ids(connection)
+
     def free(self) -> int | None:
         """Nobody knows."""
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ from runmanager.service.receipts import whole_receipt
 from runmanager.service.refusals import noting_refusals
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from runmanager.archive.places import Place
@@ -115,19 +115,17 @@ class Deleting:
             )
             return self._with_way_back(reading, plan)
 
-        try:
+        with self._files_of(operation_id):
             plan = self._access.read_to_delete(actor, ask)
             return self._keep(actor, plan, operation_id)
-        except BaseException:
-            self._place.remove(operation_id)
-            raise
 
     def keep(self, actor: Actor, plan: DeletionPlan) -> DeletionPlan:
         """Keep a plan by ids for an hour; the same with its ``plan_id``."""
         self._access.require_admin(actor)
         operation_id = uuid.uuid4().hex
-        write_frozen(self._place.folder(operation_id), plan)
-        return self._keep(actor, plan, operation_id)
+        with self._files_of(operation_id):
+            write_frozen(self._place.folder(operation_id), plan)
+            return self._keep(actor, plan, operation_id)
 
     def start(
         self,
@@ -202,17 +200,14 @@ class Deleting:
         said = self._said(plan.total, plan.stored_bytes, reason, is_archived)
         folder = self._place.folder(operation_id)
         spec = DeletionSpec.of(plan)
-        try:
+        with self._files_of(operation_id):
             write_frozen(folder, plan)
             spec.write(folder)
-            return self._engine.submit(
-                DELETION.name, actor, origin, _facts(spec) | said, operation_id=operation_id
-            )
-        except RunManagerError:
-            # Nobody knows of it: its files are nobody's.
-            with suppress(RunManagerError):
-                self._place.remove(operation_id)
-            raise
+        # Where the store's answer is lost it may begin all the same, and needs its files; if it does
+        # not they are leftovers.
+        return self._engine.submit(
+            DELETION.name, actor, origin, _facts(spec) | said, operation_id=operation_id
+        )
 
     def _start_kept(
         self,
@@ -231,6 +226,16 @@ class Deleting:
             raise OutdatedPlanError
         said = self._said(spec.going, spec.stored_bytes, reason, is_archived)
         return self._engine.queue(plan_id, actor, origin=origin, more=said)
+
+    @contextmanager
+    def _files_of(self, operation_id: str) -> Iterator[None]:
+        """Remove what was written inside the block where it fails: nobody knows of it then."""
+        try:
+            yield
+        except BaseException:
+            with suppress(RunManagerError):
+                self._place.remove(operation_id)
+            raise
 
     def _shape(self, actor: Actor) -> str:
         """What tells one schema of the host from another. Raises as ``read_to_delete`` does."""

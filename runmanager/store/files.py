@@ -28,6 +28,11 @@ def names(connection: sa.Connection, operation_id: str) -> tuple[str, ...]:
     return tuple(sorted(name for name in found if not name.startswith(".")))
 
 
+def operation_ids(connection: sa.Connection) -> tuple[str, ...]:
+    """The ids of the operations that have files, those being written too."""
+    return tuple(connection.execute(sa.select(_f.operation_id).distinct()).scalars())
+
+
 def put(connection: sa.Connection, operation_id: str, name: str, data: bytes) -> None:
     """Let the file ``name`` hold ``data``, in place of what it held; an empty one is there too."""
     remove(connection, operation_id, [name])

@@ -30,8 +30,9 @@ from runmanager.store import operations, plans
 from runmanager.store.tables import OPERATIONS
 from runmanager.tasks import Ending, Finished
 from runmanager.work import turns
+from runmanager.work.engine import Engine
 from tests.conftest import every_store
-from tests.engines import ADA, COUNTING, FAST, GRACE, Counting, Engines, submit
+from tests.engines import ADA, COUNTING, FAST, GRACE, Counting, Deaf, Engines, submit
 from tests.polling import wait_until
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
     from runmanager.store import Store
     from runmanager.tasks import Task
-    from runmanager.work.engine import Engine
 
 STATES = OperationState
 # Nothing is looked for by itself within a test.
@@ -293,6 +293,16 @@ def test_what_may_be_over_soon_is_tried_again_by_itself(
     assert [line.getMessage().partition(" goes on in ")[2] for line in caplog.records] == [
         f"{seconds} s: The database is away." for seconds in ("0.1", "0.2", "0.4")
     ]
+
+
+@every_store
+def test_a_start_whose_answer_is_lost_is_found_to_have_been_made(
+    engines: Engines, store: Store
+) -> None:
+    deaf = Engine(Deaf(store, for_good=False), [Counting(engines.journal)], "deaf")
+    view = submit(deaf)
+    assert view.state is STATES.QUEUED
+    assert engines.open().wait(view.operation_id).is_over
 
 
 @pytest.mark.parametrize("away", [DatabaseAwayError, DatabaseTooSlowError])

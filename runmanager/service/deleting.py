@@ -203,8 +203,8 @@ class Deleting:
         with self._files_of(operation_id):
             write_frozen(folder, plan)
             spec.write(folder)
-        # Where the store's answer is lost it may begin all the same, and needs its files; if it does
-        # not they are leftovers.
+        # Where the store's answer is lost it may begin all the same, and needs its files; where it
+        # does not they are leftovers.
         return self._engine.submit(
             DELETION.name, actor, origin, _facts(spec) | said, operation_id=operation_id
         )

@@ -125,7 +125,9 @@ def unknown(connection: sa.Connection, operation_ids: Sequence[str]) -> set[str]
     left = set(operation_ids)
     for start in range(0, len(operation_ids), _ASKED_AT_ONCE):
         some = operation_ids[start : start + _ASKED_AT_ONCE]
-        left.difference_update(connection.execute(sa.select(_o.id).where(_o.id.in_(some))).scalars())
+        left.difference_update(
+            connection.execute(sa.select(_o.id).where(_o.id.in_(some))).scalars()
+        )
     return left
 
 

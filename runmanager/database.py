@@ -33,7 +33,7 @@ WRITE_TIMEOUT_SECONDS = 60.0
 MAX_OPERATIONS = 2
 # A machine that dies says nothing to whoever is at the other end. Unless they ask they find out
 # after two hours, for which its transaction keeps its locks. So both ask, and know in a minute: by
-# what the kernel asks of a quiet connection, and by how long it waits for an answer to what it sent.
+# what the kernel asks of a quiet connection, and by how long it waits for an answer.
 # https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-KEEPALIVES
 _CLIENT_KEEPALIVES: Mapping[str, int] = MappingProxyType(
     {
@@ -191,13 +191,13 @@ def client_keepalives(url: sa.URL) -> dict[str, int]:
     return {name: value for name, value in _CLIENT_KEEPALIVES.items() if name not in url.query}
 
 
-def _limit(
-    connection: sa.Connection, more: Mapping[str, str] = _NOTHING, **seconds: float
-) -> None:
+def _limit(connection: sa.Connection, more: Mapping[str, str] = _NOTHING, **seconds: float) -> None:
     values = {name: _milliseconds(value) for name, value in seconds.items()}
     # A host's own DateStyle could not be read at all. Compiling a statement first costs more than
     # any of ours gains by it.
-    _set_locally(connection, {**values, **more, "datestyle": "ISO", "timezone": "UTC", "jit": "off"})
+    _set_locally(
+        connection, {**values, **more, "datestyle": "ISO", "timezone": "UTC", "jit": "off"}
+    )
 
 
 def _milliseconds(seconds: float) -> str:

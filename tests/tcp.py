@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from sqlalchemy import URL
 
 from runmanager.demo import places
 from runmanager.demo.binaries import find_binaries, reachable_binaries, version_of
@@ -22,9 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    import sqlalchemy as sa
+
 
 @contextmanager
-def over_tcp(folder: Path) -> Iterator[URL]:
+def over_tcp(folder: Path) -> Iterator[sa.URL]:
     """The address of a server on this machine's loopback, with an empty database."""
     with EmbeddedPostgres(folder / "first", settings=SETTINGS) as first:
         second = EmbeddedPostgres(folder / "tcp", settings=SETTINGS)
@@ -66,7 +67,7 @@ def _free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def _answers(process: subprocess.Popen[bytes], url: URL) -> bool:
+def _answers(process: subprocess.Popen[bytes], url: sa.URL) -> bool:
     assert process.poll() is None
     try:
         connect(url).close()

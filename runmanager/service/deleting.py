@@ -12,6 +12,7 @@ from runmanager.deletion import DELETION, plan_deletion
 from runmanager.deletion.forms import read_forms, unrestorable
 from runmanager.deletion.matching import plan_matching
 from runmanager.deletion.plan import require_reason
+from runmanager.deletion.retrying import confirmed_of, plan_retry
 from runmanager.deletion.spec import DeletionSpec, write_frozen
 from runmanager.errors import (
     ArchiveError,
@@ -76,6 +77,29 @@ class Deleting:
                 reading.connection,
                 reading.host,
                 thread_ids,
+                include_running=include_running,
+                active_minutes=self._settings.active_minutes,
+            )
+            return self._with_way_back(reading, plan)
+
+        return self._access.read_to_delete(actor, ask)
+
+    def plan_retry(
+        self, actor: Actor, operation_id: str, failed: Sequence[str], *, include_running: bool
+    ) -> DeletionPlan:
+        """What deleting those runs would do that an operation failed at: as they were confirmed.
+
+        Others that have their ids by now are left out. Raises as ``plan``, and OperationStateError
+        where none is left, and FileMissingError where nobody knows any more what was confirmed.
+        """
+        confirmed = confirmed_of(self._place.folder(operation_id), failed)
+
+        def ask(reading: Reading) -> DeletionPlan:
+            plan = plan_retry(
+                reading.connection,
+                reading.host,
+                failed,
+                confirmed,
                 include_running=include_running,
                 active_minutes=self._settings.active_minutes,
             )

@@ -69,7 +69,7 @@ class RunManager:
         self.preferences = Preferences(access, store)
         deletion = DeletionWork(
             access.database,
-            lambda: access.host,
+            access.current_host,
             place.folder,
             self._note_deleted,
             settings.active_minutes,
@@ -81,9 +81,9 @@ class RunManager:
             (
                 deletion,
                 RestoreWork(
-                    access.database, lambda: access.host, place.folder, self._note_restored
+                    access.database, access.current_host, place.folder, self._note_restored
                 ),
-                PurgeWork(access.database, lambda: access.host, store, place),
+                PurgeWork(access.database, access.current_host, store, place),
             ),
             socket.gethostname(),
             access.database.max_operations,

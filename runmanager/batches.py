@@ -254,7 +254,11 @@ class Batches(Generic[O_inv]):
                     lock_timeout, lambda connection, number: self.step.do(connection, batch, number)
                 )
             except (RefusedError, sa.exc.SQLAlchemyError) as error:
-                if not is_away(_cause(error)) or losses == _MAX_LOSSES:
+                cause = _cause(error)
+                if not _may_return(cause):
+                    raise
+                if losses == _MAX_LOSSES:
+                    _interrupt_if_crowded(cause)
                     raise
                 self._reconnect()
         raise AssertionError  # the last loss was raised
@@ -270,14 +274,15 @@ class Batches(Generic[O_inv]):
                 with self.database.write():
                     return
             except sa.exc.SQLAlchemyError as error:
-                if time.monotonic() > deadline or not is_away(error):
+                if time.monotonic() > deadline or not _may_return(error):
+                    _interrupt_if_crowded(error)
                     raise InterruptedOperationError(DatabaseAwayError().message) from None
 
     def _abort_if_hopeless(self, error: Exception) -> None:
         """Raises AbortedError for what would meet every other batch just the same."""
         cause = _cause(error)
         not_done = self.step.kind.not_done
-        if is_away(cause) or isinstance(cause, sa.exc.TimeoutError) or is_schema_changed(cause):
+        if is_away(cause) or is_schema_changed(cause):
             raise AbortedError(f"{not_done}. {translate(cause).message}") from None
         if (sqlstate(cause) or "").startswith(_HOPELESS_CLASSES):
             raise AbortedError(f"{not_done}. {_said(cause)}") from None
@@ -290,6 +295,17 @@ class Batches(Generic[O_inv]):
 
 def _cause(error: Exception) -> Exception:
     return error.cause if isinstance(error, RefusedError) else error
+
+
+def _may_return(cause: Exception) -> bool:
+    """Whether there was no connection for it, or none any more, and may be one in a moment."""
+    return is_away(cause) or isinstance(cause, sa.exc.TimeoutError)
+
+
+def _interrupt_if_crowded(cause: Exception) -> None:
+    """Raises InterruptedOperationError where others have every connection: no batch's own fault."""
+    if isinstance(cause, sa.exc.TimeoutError):
+        raise InterruptedOperationError(translate(cause).message) from None
 
 
 def _said(cause: Exception) -> str:

@@ -28,7 +28,8 @@ class Folder(Protocol):
 
     What is written is durable once the call, or the block, has ended: a crash or a power cut
     afterwards does not take it away, and nobody ever sees half of a file. Every method raises
-    ArchiveError, in one sentence that says what to do, where the place does not do it.
+    ArchiveError, in one sentence that says what to do, where the place does not do it; StoreError
+    where the place is Run Manager's own store, which may answer again in a moment.
     """
 
     def names(self) -> tuple[str, ...]:

@@ -100,6 +100,8 @@ class Kind(Protocol):
         None where ``task.control`` let it end before its end, for a pause or a shutdown: all that
         it has done is settled then, and the next turn goes on there. A stop ends it for good, with
         a receipt. Raises InterruptedOperationError for what may well be over in a while (the
-        database is away): it is given another turn then, and so it is after a StoreError.
-        LeaseLostError passes through. Any other exception pauses the operation, with a sentence.
+        database is away): it is given another turn then, and so it is after a StoreError,
+        DatabaseAwayError and DatabaseTooSlowError. LeaseLostError passes through. Any other
+        exception pauses the operation, with a sentence; where it is to stop and its files or its
+        spec are gone, it ends there, without a receipt.
         """

@@ -144,6 +144,36 @@ class CutOff(Store):
             raise StoreError("Run Manager's store is out of this instance's reach.")
 
 
+class Deaf(Store):
+    """The store as an instance has it that does not hear the answer to its next commit.
+
+    With ``for_good`` it hears nothing any more from then on.
+    """
+
+    def __init__(self, store: Store, *, for_good: bool) -> None:
+        super().__init__(store._kept)
+        self._for_good = for_good
+        self._is_deaf = False
+        self._has_missed = False
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """As the store's, where its answer is heard."""
+        if self._is_deaf:
+            raise StoreError("Run Manager's store cannot be reached.")
+        with super().read() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """As the store's; what is written is there, whether or not that is heard."""
+        with super().write() as connection:
+            yield connection
+        if not self._has_missed:
+            self._has_missed, self._is_deaf = True, self._for_good
+            raise StoreError("Run Manager's store cannot be reached.")
+
+
 class Engines:
     """Opens engines on one store, and closes them at the end of the test."""
 

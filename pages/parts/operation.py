@@ -126,7 +126,7 @@ def _finish(actor: Actor, operation_id: str) -> None:
     with shown_errors():
         try:
             found = operations.get(actor, operation_id)
-        except ArchiveError:
+        except (ArchiveError, StoreError):
             # What came of it is known all the same; its page says why the rest is not.
             found = operations.view(actor, operation_id)
     if not found.is_over:

@@ -22,7 +22,7 @@ from pages.parts import (
     times,
 )
 from pages.parts.messages import shown_errors
-from runmanager.errors import ArchiveError
+from runmanager.errors import ArchiveError, StoreError
 from runmanager.records import OperationState
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def draw(actor: Actor, operation_id: str) -> None:
             receipt.draw(view, view.receipt)
         else:
             st.text(f"{operation_words.outcome(view)}.")
-            st.text(missing)
+            st.text(view.message or missing)
     else:
         watch = st.fragment(
             _watch,
@@ -72,7 +72,7 @@ def _read(actor: Actor, operation_id: str) -> tuple[OperationView, str]:
     with shown_errors():
         try:
             return operations.get(actor, operation_id), "Its receipt is no longer there."
-        except ArchiveError as error:
+        except (ArchiveError, StoreError) as error:
             return operations.view(actor, operation_id), error.message
 
 

@@ -162,7 +162,9 @@ def retry_operation(
 ) -> schemas.Operation:
     """Start a new deletion of the runs that failed; the answer is that new operation.
 
-    Of more than 10,000 it takes the first that the receipt names: plan the others anew.
+    Another run that has the id of one by now was not confirmed: it is left out, and the receipt of
+    the new operation names it. Of more than 10,000 it takes the first that the receipt names: plan
+    the others anew.
     """
     view = context.service.operations.retry(actor, _known(operation_id), origin=Origin.API)
     return _begun(request, response, view)

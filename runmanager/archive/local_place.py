@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO
 
 from runmanager.archive.faults import explained, missing
-from runmanager.archive.marker import MARKER, require_operation_id
+from runmanager.archive.marker import MARKER, is_operation_id, require_operation_id
 from runmanager.errors import ArchiveError
 
 if TYPE_CHECKING:
@@ -50,6 +50,16 @@ class LocalPlace:
         names = self.folder(operation_id).names()
         with explained(_NAME):
             return sum(os.stat(path / name).st_size for name in names)
+
+    def operations(self) -> tuple[str, ...]:
+        """The ids of the operations that have a folder."""
+        require_place(self._path)
+        with explained(_NAME), os.scandir(self._path) as found:
+            return tuple(
+                one.name
+                for one in found
+                if is_operation_id(one.name) and one.is_dir(follow_symlinks=False)
+            )
 
     def free(self) -> int | None:
         """How many bytes there is room for."""

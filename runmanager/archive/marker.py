@@ -30,6 +30,9 @@ class Place(Protocol):
     def size(self, operation_id: str) -> int:
         """How many bytes the files of an operation have."""
 
+    def operations(self) -> tuple[str, ...]:
+        """The ids of the operations that have files, also half written ones."""
+
     def free(self) -> int | None:
         """How many bytes there is room for; None where nobody knows."""
 
@@ -44,8 +47,13 @@ class MarkedPlace(Place, Protocol):
         """Let the place say whose it is; made with it where it is not there."""
 
 
+def is_operation_id(name: str) -> bool:
+    """Whether this could be the name of an operation's folder."""
+    return _OPERATION_ID.fullmatch(name) is not None
+
+
 def require_operation_id(operation_id: str) -> str:
     """``operation_id``, which is a name of a folder. Raises ArchiveError for what could be more."""
-    if not _OPERATION_ID.fullmatch(operation_id):
+    if not is_operation_id(operation_id):
         raise ArchiveError("The archive has no operation of this id: look at the list of them.")
     return operation_id

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 import fsspec
 
 from runmanager.archive.faults import explained, missing
-from runmanager.archive.marker import MARKER, require_operation_id
+from runmanager.archive.marker import MARKER, is_operation_id, require_operation_id
 from runmanager.errors import ArchiveError, RunManagerError, StartError
 from runmanager.text import count
 
@@ -90,6 +90,17 @@ class ObjectPlace:
     def size(self, operation_id: str) -> int:
         """How many bytes the files of an operation have."""
         return sum(int(found["size"]) for found in self.folder(operation_id).files().values())
+
+    def operations(self) -> tuple[str, ...]:
+        """The ids of the operations that have files."""
+        with _explained():
+            found = self._system.ls(self._path, detail=True)
+        folders = (
+            one["name"].rstrip("/").rpartition("/")[2]
+            for one in found
+            if one["type"] == "directory"
+        )
+        return tuple(filter(is_operation_id, folders))
 
     def free(self) -> int | None:
         """Nobody knows."""

@@ -1,7 +1,8 @@
 """The archive that is off: what an operation needs to be gone on with, in Run Manager's own store.
 
 No rows are kept here, so the files are small; they are written and read in parts all the same, each
-in a short transaction.
+in a short transaction. Where the store does not answer StoreError is raised, and not ArchiveError:
+it may be over in a moment, and whoever waits for the store waits for this too.
 """
 
 from __future__ import annotations
@@ -12,13 +13,11 @@ from typing import TYPE_CHECKING
 
 from runmanager.archive.faults import missing
 from runmanager.archive.marker import require_operation_id
-from runmanager.errors import ArchiveError, StoreError
+from runmanager.errors import StoreError
 from runmanager.store import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-    import sqlalchemy as sa
 
     from runmanager.store import Store
 
@@ -37,13 +36,18 @@ class StorePlace:
 
     def remove(self, operation_id: str) -> None:
         """Remove all files of an operation, those half written too."""
-        with _writing(self._store) as connection:
+        with self._store.write() as connection:
             files.remove_all(connection, require_operation_id(operation_id))
 
     def size(self, operation_id: str) -> int:
         """How many bytes the files of an operation have."""
-        with _reading(self._store) as connection:
+        with self._store.read() as connection:
             return files.size(connection, require_operation_id(operation_id))
+
+    def operations(self) -> tuple[str, ...]:
+        """The ids of the operations that have files."""
+        with self._store.read() as connection:
+            return files.operation_ids(connection)
 
     def free(self) -> int | None:
         """Nobody knows."""
@@ -59,12 +63,12 @@ class StoreFolder:
 
     def names(self) -> tuple[str, ...]:
         """The names of its files, sorted, without those half written."""
-        with _reading(self._store) as connection:
+        with self._store.read() as connection:
             return files.names(connection, self._id)
 
     def write(self, name: str, data: bytes) -> None:
         """Let the file ``name`` hold ``data``."""
-        with _writing(self._store) as connection:
+        with self._store.write() as connection:
             files.put(connection, self._id, name, data)
 
     @contextmanager
@@ -74,10 +78,10 @@ class StoreFolder:
         try:
             yield sink
             sink.end()
-            with _writing(self._store) as connection:
+            with self._store.write() as connection:
                 files.rename(connection, self._id, sink.name, name)
         except BaseException:
-            with suppress(ArchiveError), _writing(self._store) as connection:
+            with suppress(StoreError), self._store.write() as connection:
                 files.remove(connection, self._id, [sink.name])
             raise
 
@@ -93,7 +97,7 @@ class StoreFolder:
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove these files; those that are not there are no error."""
-        with _writing(self._store) as connection:
+        with self._store.write() as connection:
             files.remove(connection, self._id, names)
 
     def remove_half_written(self) -> None:
@@ -125,7 +129,7 @@ class StoreSink:
             self._put(len(self._waiting))
 
     def _put(self, size: int) -> None:
-        with _writing(self._store) as connection:
+        with self._store.write() as connection:
             files.add_part(
                 connection, self._id, self.name, self._parts, bytes(self._waiting[:size])
             )
@@ -157,28 +161,10 @@ class StoreSource:
 
     def _fetch(self) -> None:
         assert self._next is not None  # noqa: S101  asked only before the end
-        with _reading(self._store) as connection:
+        with self._store.read() as connection:
             part = files.find_part(connection, self._id, self._name, self._next)
         if part is None:
             self._next = None
         else:
             self._read += part
             self._next += 1
-
-
-@contextmanager
-def _reading(store: Store) -> Iterator[sa.Connection]:
-    try:
-        with store.read() as connection:
-            yield connection
-    except StoreError as error:
-        raise ArchiveError(error.message) from None
-
-
-@contextmanager
-def _writing(store: Store) -> Iterator[sa.Connection]:
-    try:
-        with store.write() as connection:
-            yield connection
-    except StoreError as error:
-        raise ArchiveError(error.message) from None

@@ -231,7 +231,8 @@ class _Turn:
         """Those of a record's runs whose row is there as it was.
 
         Of those that had no row of their own traces can tell; but a worker may have written some
-        since, so they are asked only where nothing else can.
+        since, so they are asked only where nothing else can. Where the server does not know the
+        transaction, and every row is as it was, it was done to none of them.
         """
         stamps: Mapping[str, str | None] = record["stamps"]
         runs = self.host.runs
@@ -245,7 +246,10 @@ class _Turn:
         ).where(has_id(runs.c.thread_id, asked))
         with self.work.database.read() as connection:
             rows = connection.execute(statement).all()
-        return {row.thread_id for row in rows if row.stamp == stamps[row.thread_id]}
+        undone = {row.thread_id for row in rows if row.stamp == stamps[row.thread_id]}
+        if not record["is_committed"] and undone == set(asked):
+            return set(record["done"])
+        return undone
 
     def _done_ids(self) -> Iterator[Sequence[str]]:
         """The ids of all runs that are gone, some thousands at a time."""

@@ -27,7 +27,8 @@ NAME = "operation.json"
 class DeletionSpec:
     """A confirmed plan. ``going`` is how many runs stand in the file of frozen ids.
 
-    ``held`` and ``missing`` are accounted for as failed; ``left_out`` are those that were set apart
+    ``held`` and ``missing`` are accounted for as failed; ``held_stamps`` says which runs the former
+    are, as a frozen run's stamp does; ``left_out`` are those that were set apart
     and stay, of ``left_out_total`` in all. What an admin decided when they started it is added
     then: their ``reason``, and with ``is_archived`` that the rows are kept before they go.
     """
@@ -47,6 +48,7 @@ class DeletionSpec:
     stored_bytes: int = 0
     reason: str | None = None
     is_archived: bool = False
+    held_stamps: tuple[str | None, ...] = ()
 
     @property
     def total(self) -> int:
@@ -59,6 +61,7 @@ class DeletionSpec:
         left_out = (
             *(_set_apart(run, STILL_RUNNING) for run in plan.excluded),
             *(_set_apart(run, ACTIVE) for run in plan.active),
+            *(_set_apart(one.run, one.reason) for one in plan.unconfirmed),
         )
         return cls(
             shape=plan.shape,
@@ -67,6 +70,7 @@ class DeletionSpec:
             going=plan.total,
             missing=plan.missing,
             held=tuple(_set_apart(held.run, held.reason) for held in plan.held),
+            held_stamps=tuple(held.run.stamp for held in plan.held),
             left_out=left_out,
             left_out_total=max(len(left_out), plan.running + len(plan.active)),
             left_behind=plan.left_behind,
@@ -90,6 +94,7 @@ class DeletionSpec:
             **values
             | {
                 "missing": tuple(values["missing"]),
+                "held_stamps": tuple(values.get("held_stamps", ())),
                 "held": tuple(FailedRun(**run) for run in values["held"]),
                 "left_out": tuple(FailedRun(**run) for run in values["left_out"]),
                 "left_behind": tuple(LeftBehind(**one) for one in values["left_behind"]),

@@ -136,12 +136,13 @@ def _units(nodes: Iterable[int], between: Iterable[tuple[int, int]]) -> tuple[tu
     reach = {oid: reached(oid, refers) for oid in refers}
     found: list[tuple[int, ...]] = []
     # A run's own row goes after its traces, and comes back before them: a host may make it itself
-    # for traces that have none.
+    # for traces that have none. Of a circle, which goes at once, it comes back first too.
     own, *others = refers
     left = [*others, own]
     while left:
         for oid in left:
-            unit = [one for one in left if one == oid or (one in reach[oid] and oid in reach[one])]
+            circle = {one for one in left if one in reach[oid] and oid in reach[one]} | {oid}
+            unit = [one for one in refers if one in circle]
             if not any(oid in reach[one] for one in left if one not in unit):
                 break
         found.append(tuple(unit))

@@ -128,9 +128,10 @@ class DeletionPlan:
     them, ``matching`` how many go and ``running`` how many were left out as running; ``runs`` are
     the first of them only, ``tally`` is of all. With ``is_about`` rows and bytes are scaled up from
     a sample. ``active`` runs stay as ``excluded`` ones do: they have written within the last
-    minutes; with ``looks_on`` each batch looks for such runs as it goes. ``archive`` is None where
-    nothing would be kept; ``undo_lacks`` says what Undo would need. A plan that is kept has a
-    ``plan_id``.
+    minutes; with ``looks_on`` each batch looks for such runs as it goes. ``unconfirmed`` ones stay
+    in a second try, which takes the runs of the first and no others that have their ids.
+    ``archive`` is None where nothing would be kept; ``undo_lacks`` says what Undo would need. A
+    plan that is kept has a ``plan_id``.
     """
 
     asked: tuple[str, ...]
@@ -155,6 +156,7 @@ class DeletionPlan:
     archive: ArchiveForecast | None = None
     undo_lacks: tuple[str, ...] = ()
     plan_id: str | None = None
+    unconfirmed: tuple[HeldRun, ...] = ()
 
     @property
     def total(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from runmanager.deletion import DELETION, plan_deletion
 from runmanager.deletion.forms import read_forms, unrestorable
 from runmanager.deletion.matching import plan_matching
 from runmanager.deletion.plan import require_reason
+from runmanager.deletion.retrying import confirmed_of, plan_retry
 from runmanager.deletion.spec import DeletionSpec, write_frozen
 from runmanager.errors import (
     ArchiveError,
@@ -26,7 +27,7 @@ from runmanager.service.receipts import whole_receipt
 from runmanager.service.refusals import noting_refusals
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from runmanager.archive.places import Place
@@ -83,6 +84,29 @@ class Deleting:
 
         return self._access.read_to_delete(actor, ask)
 
+    def plan_retry(
+        self, actor: Actor, operation_id: str, failed: Sequence[str], *, include_running: bool
+    ) -> DeletionPlan:
+        """What deleting those runs would do that an operation failed at: as they were confirmed.
+
+        Others that have their ids by now are left out. Raises as ``plan``, and OperationStateError
+        where none is left, and FileMissingError where nobody knows any more what was confirmed.
+        """
+        confirmed = confirmed_of(self._place.folder(operation_id), failed)
+
+        def ask(reading: Reading) -> DeletionPlan:
+            plan = plan_retry(
+                reading.connection,
+                reading.host,
+                failed,
+                confirmed,
+                include_running=include_running,
+                active_minutes=self._settings.active_minutes,
+            )
+            return self._with_way_back(reading, plan)
+
+        return self._access.read_to_delete(actor, ask)
+
     def plan_matching(
         self,
         actor: Actor,
@@ -115,19 +139,17 @@ class Deleting:
             )
             return self._with_way_back(reading, plan)
 
-        try:
+        with self._files_of(operation_id):
             plan = self._access.read_to_delete(actor, ask)
             return self._keep(actor, plan, operation_id)
-        except BaseException:
-            self._place.remove(operation_id)
-            raise
 
     def keep(self, actor: Actor, plan: DeletionPlan) -> DeletionPlan:
         """Keep a plan by ids for an hour; the same with its ``plan_id``."""
         self._access.require_admin(actor)
         operation_id = uuid.uuid4().hex
-        write_frozen(self._place.folder(operation_id), plan)
-        return self._keep(actor, plan, operation_id)
+        with self._files_of(operation_id):
+            write_frozen(self._place.folder(operation_id), plan)
+            return self._keep(actor, plan, operation_id)
 
     def start(
         self,
@@ -202,17 +224,14 @@ class Deleting:
         said = self._said(plan.total, plan.stored_bytes, reason, is_archived)
         folder = self._place.folder(operation_id)
         spec = DeletionSpec.of(plan)
-        try:
+        with self._files_of(operation_id):
             write_frozen(folder, plan)
             spec.write(folder)
-            return self._engine.submit(
-                DELETION.name, actor, origin, _facts(spec) | said, operation_id=operation_id
-            )
-        except RunManagerError:
-            # Nobody knows of it: its files are nobody's.
-            with suppress(RunManagerError):
-                self._place.remove(operation_id)
-            raise
+        # Where the store's answer is lost it may begin all the same, and needs its files; where it
+        # does not they are leftovers.
+        return self._engine.submit(
+            DELETION.name, actor, origin, _facts(spec) | said, operation_id=operation_id
+        )
 
     def _start_kept(
         self,
@@ -231,6 +250,16 @@ class Deleting:
             raise OutdatedPlanError
         said = self._said(spec.going, spec.stored_bytes, reason, is_archived)
         return self._engine.queue(plan_id, actor, origin=origin, more=said)
+
+    @contextmanager
+    def _files_of(self, operation_id: str) -> Iterator[None]:
+        """Remove what was written inside the block where it fails: nobody knows of it then."""
+        try:
+            yield
+        except BaseException:
+            with suppress(RunManagerError):
+                self._place.remove(operation_id)
+            raise
 
     def _shape(self, actor: Actor) -> str:
         """What tells one schema of the host from another. Raises as ``read_to_delete`` does."""

@@ -14,6 +14,7 @@ from runmanager.logs import report, told
 from runmanager.records import PurgePlan
 from runmanager.restoring.kind import PURGE, RESTORE
 from runmanager.restoring.planning import plan_restore
+from runmanager.service.leftovers import Leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,11 +102,12 @@ def _require_kept(view: OperationView) -> None:
 
 
 class Schedule:
-    """Ends, every ten minutes, what is past its days: archives, and plans nobody started."""
+    """Ends, every ten minutes, what is past its days: archives, plans nobody started, leftovers."""
 
     def __init__(self, store: Store, place: Place) -> None:
         self._store = store
         self._place = place
+        self._leftovers = Leftovers(store, place)
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="archive's schedule", daemon=True)
 
@@ -124,6 +126,8 @@ class Schedule:
             try:
                 for operation_id in sweep(self._store, self._place):
                     logger.info("Operation %s: its archive's days are over.", operation_id)
+                for operation_id in self._leftovers.sweep():
+                    logger.info("Files of %s, which was never started, are removed.", operation_id)
             except RunManagerError as error:
                 logger.warning("The archive's schedule waits: %s", told(logger, error))
             except Exception as error:  # noqa: BLE001  the next time is to come all the same

@@ -122,8 +122,10 @@ class Operations:
     def retry(self, actor: Actor, operation_id: str, origin: Origin = Origin.PAGE) -> OperationView:
         """Delete those runs of a finished deletion that failed, in a new operation.
 
-        Of more than 10,000 it takes the first of the receipt: the others want a deletion of their
-        own. Raises OperationStateError where there are none, or where it is no deletion.
+        Only those that were confirmed then: another run that has the id of one by now, and one that
+        had no row and has some now, is left out, and its receipt says so. Of more than 10,000 it
+        takes the first of the receipt: the others want a deletion of their own. Raises
+        OperationStateError where there are none, or where it is no deletion.
         """
         with noting_refusals("retry", actor, origin, operation_id):
             view, plan = self._plan_retry(actor, operation_id)
@@ -141,7 +143,10 @@ class Operations:
         failed = [run.thread_id for run in view.receipt.failed]
         facts = read_facts(self._keeping.folder(operation_id))
         include_running = bool(facts["include_running"])
-        return view, self._deleting.plan(actor, failed, include_running=include_running)
+        plan = self._deleting.plan_retry(
+            actor, operation_id, failed, include_running=include_running
+        )
+        return view, plan
 
     def receipt_json(self, actor: Actor, operation_id: str) -> Iterator[bytes]:
         """The receipt as JSON, in pieces; its fields stand in ``receipts/lines.py``.

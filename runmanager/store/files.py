@@ -34,6 +34,11 @@ def has_any(connection: sa.Connection, operation_id: str) -> bool:
     return bool(connection.execute(sa.select(found)).scalar_one())
 
 
+def operation_ids(connection: sa.Connection) -> tuple[str, ...]:
+    """The ids of the operations that have files, those being written too."""
+    return tuple(connection.execute(sa.select(_f.operation_id).distinct()).scalars())
+
+
 def put(connection: sa.Connection, operation_id: str, name: str, data: bytes) -> None:
     """Let the file ``name`` hold ``data``, in place of what it held; an empty one is there too."""
     remove(connection, operation_id, [name])

@@ -138,8 +138,12 @@ def finish(
     summary: Mapping[str, Any],
     archive_bytes: int = 0,
     archive_until: float | None = None,
+    message: str | None = None,
 ) -> None:
-    """Note the end of an operation. Raises LeaseLostError where it is not its owner's any more."""
+    """Note the end of an operation, with a ``message`` where it has no receipt that says it.
+
+    LeaseLostError where it is not its owner's any more.
+    """
     _settle(
         connection,
         lease,
@@ -153,6 +157,7 @@ def finish(
         wanted=None,
         lease_until=None,
         retries=0,
+        message=None if message is None else keepable(message),
     )
 
 

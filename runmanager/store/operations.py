@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # What a spec may have that lists show; all else in it is the kind's own.
 SENTENCE, REASON, TOTAL = "sentence", "reason", "total"
+_ASKED_AT_ONCE = 500
 
 _o = OPERATIONS.c
 _IS_EXPIRED = sa.and_(_o.state == OperationState.PLANNED.value, _o.ended_at.is_not(None))
@@ -117,6 +118,17 @@ def find(
     statement = sa.select(*shown(connection)).where(_o.id == operation_id)
     row = connection.execute(statement.with_for_update() if for_update else statement).one_or_none()
     return None if row is None else stored(row)
+
+
+def unknown(connection: sa.Connection, operation_ids: Sequence[str]) -> set[str]:
+    """Those of the ids that no operation and no plan has."""
+    left = set(operation_ids)
+    for start in range(0, len(operation_ids), _ASKED_AT_ONCE):
+        some = operation_ids[start : start + _ASKED_AT_ONCE]
+        left.difference_update(
+            connection.execute(sa.select(_o.id).where(_o.id.in_(some))).scalars()
+        )
+    return left
 
 
 def find_spec(connection: sa.Connection, operation_id: str) -> dict[str, Any] | None:

@@ -255,9 +255,17 @@ class Engine:
         return NewOperation(new_id, kind, actor, origin.value, spec, parent)
 
     def _insert(self, new: NewOperation, state: OperationState) -> OperationView:
-        with self._store.write() as connection:
-            operations.insert(connection, new, state)
-            found = self._found(operations.find(connection, new.operation_id))
+        try:
+            with self._store.write() as connection:
+                operations.insert(connection, new, state)
+                found = self._found(operations.find(connection, new.operation_id))
+        except StoreError:
+            # Whoever is told that it failed asks for it again: not where only the answer was lost.
+            with self._store.read() as connection:
+                written = operations.find(connection, new.operation_id)
+            if written is None:
+                raise
+            found = written
         return self._begun(found)
 
     def _begun(self, found: StoredOperation) -> OperationView:

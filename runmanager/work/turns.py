@@ -9,6 +9,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from runmanager.errors import (
+    ArchiveError,
+    DatabaseAwayError,
+    DatabaseTooSlowError,
+    FileMissingError,
     InterruptedOperationError,
     LeaseLostError,
     RunManagerError,
@@ -35,6 +39,8 @@ if TYPE_CHECKING:
 
 FIRST_WAIT_SECONDS = 5.0
 LONGEST_WAIT_SECONDS = 60.0
+# What may well be over in a while: it is gone on with by itself.
+_PASSING = (InterruptedOperationError, StoreError, DatabaseAwayError, DatabaseTooSlowError)
 logger = logging.getLogger(__name__)
 
 
@@ -135,9 +141,11 @@ class Turn:
         except LeaseLostError as error:
             logger.warning("The %s left here: %s", self._name, error.message)
             return None
-        except (InterruptedOperationError, StoreError) as error:
+        except _PASSING as error:
             return self._interrupted(error.message)
         except RunManagerError as error:
+            if self._is_over_with(error):
+                return self._broken_off(told(logger, error))
             return partial(leases.pause, lease=self.lease, message=told(logger, error))
         except Exception as error:  # noqa: BLE001  nobody waits for this thread: pages watch it
             return self._paused(report(logger, f"The {self._name} met an error", error))
@@ -179,6 +187,27 @@ class Turn:
             summary=finished.summary,
             archive_bytes=finished.archive_bytes,
             archive_until=None if until is None else until.timestamp(),
+        )
+
+    def _is_over_with(self, error: RunManagerError) -> bool:
+        """Whether a stop ends it here: what it would need for a receipt will not come back.
+
+        While only the archive's place is away it waits for that: what it has archived is worth it.
+        """
+        with self._lock:
+            is_to_stop = self._wanted is Ending.STOP
+        is_away = isinstance(error, ArchiveError) and not isinstance(error, FileMissingError)
+        return is_to_stop and not is_away
+
+    def _broken_off(self, why: str) -> Settlement:
+        message = f"It was stopped without a receipt, and says how far it was seen to be. {why}"
+        return partial(
+            leases.finish,
+            lease=self.lease,
+            done=self.done,
+            failed=self.failed,
+            summary={"was_stopped": True, "broken": message},
+            message=message,
         )
 
     def _interrupted(self, message: str) -> Settlement:

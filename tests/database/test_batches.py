@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import logging
 import re
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
+from runmanager import batches as batches_module
+from runmanager import database
 from runmanager.batches import next_size, read_only, stopped, unexpected
-from runmanager.errors import NotAdminError, SchemaChangedError
+from runmanager.errors import InterruptedOperationError, NotAdminError, SchemaChangedError
 from runmanager.records import OperationState, Origin
 from runmanager.tasks import Ending
 from runmanager.work.engine import Engine
@@ -205,6 +208,69 @@ def test_a_table_that_was_renamed_ends_it(
     reason = f"Not changed. {SchemaChangedError().message}"
     assert batches.outcome.failed == dict.fromkeys(runs, reason)
     assert len(step.tried) == 1
+
+
+@pytest.fixture
+def crowded(
+    open_manager: OpenManager, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[RunManager, ExitStack]]:
+    """A manager whose pool is waited for a moment, and what holds all of it once it is entered."""
+    monkeypatch.setattr(database, "CONNECT_TIMEOUT_SECONDS", 1)
+    with ExitStack() as held:
+        yield open_manager(pool_size=2), held
+
+
+def test_a_pool_that_is_full_for_a_while_is_waited_for(
+    host: HostWriter,
+    crowded: tuple[RunManager, ExitStack],
+    admin: Actor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    manager, held = crowded
+    in_batches_of(1, monkeypatch)
+    runs = host.add_runs(3)
+    asked: list[str] = []
+
+    def should_stop() -> bool:
+        asked.append("whether to stop")
+        # Before each batch, the second of which finds no connection; then before it looks again.
+        if len(asked) == 3:
+            held.close()
+        return False
+
+    batches = batches_of(
+        manager._access.database,
+        StatusStep(manager._access.host, admin, "archived"),
+        on_progress=lambda done, _failed: take_all(manager, held) if done == 1 else None,
+        should_stop=should_stop,
+    )
+    batches.run(runs)
+    assert (sorted(batches.outcome.done), batches.outcome.failed) == (runs, {})
+    assert len(asked) == 4
+
+
+def test_a_pool_that_stays_full_interrupts_it_and_fails_no_run(
+    host: HostWriter,
+    crowded: tuple[RunManager, ExitStack],
+    admin: Actor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    manager, held = crowded
+    monkeypatch.setattr(batches_module, "RECONNECT_SECONDS", 1.0)
+    runs = host.add_runs(3)
+    batches = batches_of(
+        manager._access.database, StatusStep(manager._access.host, admin, "archived")
+    )
+    take_all(manager, held)
+    with pytest.raises(InterruptedOperationError, match="Every connection to the database is in"):
+        batches.run(runs)
+    assert batches.outcome.failed == {}
+
+
+def take_all(manager: RunManager, held: ExitStack) -> None:
+    """Hold every connection that there is."""
+    for _ in range(2):
+        held.enter_context(manager._access.database.read())
 
 
 def test_an_error_of_our_own_ends_it_and_only_its_type_is_logged(

@@ -14,6 +14,10 @@ import sqlalchemy as sa
 
 from runmanager.errors import (
     ArchiveError,
+    DatabaseAwayError,
+    DatabaseError,
+    DatabaseTooSlowError,
+    FileMissingError,
     InterruptedOperationError,
     OperationNotFoundError,
     PlanExpiredError,
@@ -26,8 +30,9 @@ from runmanager.store import operations, plans
 from runmanager.store.tables import OPERATIONS
 from runmanager.tasks import Ending, Finished
 from runmanager.work import turns
+from runmanager.work.engine import Engine
 from tests.conftest import every_store
-from tests.engines import ADA, COUNTING, FAST, GRACE, Counting, Engines, submit
+from tests.engines import ADA, COUNTING, FAST, GRACE, Counting, Deaf, Engines, submit
 from tests.polling import wait_until
 
 if TYPE_CHECKING:
@@ -35,7 +40,6 @@ if TYPE_CHECKING:
 
     from runmanager.store import Store
     from runmanager.tasks import Task
-    from runmanager.work.engine import Engine
 
 STATES = OperationState
 # Nothing is looked for by itself within a test.
@@ -292,6 +296,26 @@ def test_what_may_be_over_soon_is_tried_again_by_itself(
 
 
 @every_store
+def test_a_start_whose_answer_is_lost_is_found_to_have_been_made(
+    engines: Engines, store: Store
+) -> None:
+    deaf = Engine(Deaf(store, for_good=False), [Counting(engines.journal)], "deaf")
+    view = submit(deaf)
+    assert view.state is STATES.QUEUED
+    assert engines.open().wait(view.operation_id).is_over
+
+
+@pytest.mark.parametrize("away", [DatabaseAwayError, DatabaseTooSlowError])
+def test_a_database_that_is_away_for_a_moment_is_waited_for_whichever_kind_it_is(
+    engines: Engines, monkeypatch: pytest.MonkeyPatch, away: type[DatabaseError]
+) -> None:
+    monkeypatch.setattr(turns, "FIRST_WAIT_SECONDS", 0.1)
+    engine = engines.open(kinds=[Failing([away()])])
+    view = engine.wait(submit(engine).operation_id)
+    assert (view.state, view.interruptions, view.message) == (STATES.FINISHED, 1, None)
+
+
+@every_store
 def test_meanwhile_it_says_why_and_pauses_grow_up_to_a_minute(
     engines: Engines, store: Store
 ) -> None:
@@ -335,6 +359,51 @@ def test_what_cannot_be_read_is_paused_and_others_go_on(engines: Engines, store:
     planted = engine.wait(view.operation_id)
     assert planted.state is STATES.PAUSED
     assert "cannot be read from Run Manager's store" in (planted.message or "")
+
+
+@every_store
+def test_what_cannot_be_read_is_ended_by_a_stop_which_says_so(
+    engines: Engines, store: Store
+) -> None:
+    idle = engines.open(at_once=0)
+    view = submit(idle)
+    with store.write() as connection:
+        operations.change(connection, view.operation_id, spec="no JSON")
+    engine = engines.open()
+    assert engine.wait(view.operation_id).state is STATES.PAUSED
+    engine.want(view.operation_id, Ending.STOP)
+    wait_until(lambda: engine.view(view.operation_id).is_over)
+    ended = engine.view(view.operation_id)
+    assert (ended.summary["was_stopped"], ended.wanted) == (True, None)
+    assert "cannot be read from Run Manager's store" in ended.summary["broken"]
+    assert ended.message == ended.summary["broken"]
+
+
+@every_store
+def test_what_has_lost_its_files_is_ended_by_a_stop_where_it_had_come_to(engines: Engines) -> None:
+    class Losing(Failing):
+        def carry_out(self, task: Task) -> Finished | None:
+            task.control.tell(2, 1)
+            return super().carry_out(task)
+
+    engine = engines.open(kinds=[Losing([FileMissingError(), FileMissingError()])])
+    view = engine.wait(submit(engine).operation_id)
+    assert view.state is STATES.PAUSED
+    engine.want(view.operation_id, Ending.STOP)
+    ended = engine.wait(view.operation_id)
+    assert (ended.is_over, ended.done, ended.failed) == (True, 2, 1)
+
+
+@every_store
+def test_a_stop_does_not_give_up_what_is_kept_while_its_place_is_away(engines: Engines) -> None:
+    kind = Failing([ArchiveError("Mount its disk again."), ArchiveError("Mount its disk again.")])
+    engine = engines.open(kinds=[kind])
+    view = engine.wait(submit(engine).operation_id)
+    engine.want(view.operation_id, Ending.STOP)
+    wait_until(lambda: kind.turns == 2 and engine.view(view.operation_id).state is STATES.PAUSED)
+    assert "Mount its disk again." in (engine.view(view.operation_id).message or "")
+    engine.want(view.operation_id, Ending.STOP)
+    assert engine.wait(view.operation_id).is_over
 
 
 @every_store

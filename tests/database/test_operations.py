@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from runmanager.archive.places import StorePlace
 from runmanager.batches import stopped
 from runmanager.deletion import DELETION, DeletionWork, batch, execution
+from runmanager.deletion.batch import DeletedRows
 from runmanager.deletion.reasons import NOT_FOUND
 from runmanager.errors import OperationNotFoundError, OperationStateError, StoreError
 from runmanager.paging import PageRequest
 from runmanager.records import Actor, OperationState
 from runmanager.tasks import Ending
 from tests.conftest import every_shape
+from tests.engines import CutOff
 from tests.hosts import connect
 from tests.operations import (
     HERE,
@@ -350,6 +356,46 @@ def test_a_store_that_does_not_answer_ends_the_turn_and_not_the_operation(
     assert [host.is_gone(run) for run in runs] == [True, False, False]
     assert work.carry_out(task_of(HERE, admin, Here(), is_archived=True)) is not None
     assert deleted(read_receipt_of(folder)) == set(runs)
+
+
+def test_a_record_that_the_store_does_not_take_interrupts_the_deletion_and_ends_it_not(
+    host: HostWriter, open_manager: OpenManager, admin: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager = open_manager(archive="off")
+    in_batches_of(1, monkeypatch)
+    runs = host.add_runs(3)
+    plan = manager.deleting.plan(admin, runs)
+    work, folder = deletion_here(manager, plan)
+    reached = CutOff(manager._store)
+    cut = replace(work, folder=StorePlace(reached).folder)
+    crashing = Here(on_progress=lambda done, _failed: reached.crash() if done == 1 else None)
+    with pytest.raises(StoreError):
+        cut.carry_out(task_of(HERE, admin, crashing, is_archived=False))
+    assert [host.is_gone(run) for run in runs] == [True, False, False]
+    assert work.carry_out(task_of(HERE, admin, Here(), is_archived=False)) is not None
+    assert deleted(read_receipt_of(folder)) == set(runs)
+
+
+def test_a_batch_with_an_orphan_is_done_anew_on_a_database_that_was_put_back_to_before_it(
+    host: HostWriter, manager: RunManager, admin: Actor
+) -> None:
+    run, orphan = host.add_run(), host.new_id()
+    host.add_traces(orphan)
+    work, folder = deletion_here(manager, manager.deleting.plan(admin, [run, orphan]))
+    ((stamp,),) = host.execute("SELECT created_at::text FROM run_metadata")
+    done = DeletedRows(
+        done={run: Counter(), orphan: Counter()},
+        stamps={run: stamp, orphan: None},
+        orphans={orphan},
+        chunk=1,
+    )
+    # The server that is there now has not given this number to anybody yet.
+    record = {**done.to_json(), "xid": str(2**40)}
+    folder.write("000001.json", json.dumps(record).encode())
+    assert work.carry_out(task_of(HERE, admin, Here(), is_archived=False)) is not None
+    assert errors(read_receipt_of(folder)) == {}
+    assert host.is_gone(run)
+    assert host.is_gone(orphan)
 
 
 def test_what_stays_held_by_a_run_that_failed_is_tried_again_once(

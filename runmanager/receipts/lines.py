@@ -9,9 +9,10 @@ Its fields, of which a reader must bear that any is missing:
 where they were chosen one by one), ``until`` (the latest start that was meant, or null),
 ``started_at``, ``ended_at``, ``seconds``, ``stopped`` (whether somebody ended it early),
 ``interruptions`` (how often it was gone on with), ``deleted`` or ``restored`` or ``purged`` (how
-many runs), ``failed`` (how many), ``rows`` ({table: rows}), ``stored_bytes``; of a deletion
-``kept`` ({table: references cleared, null where they cannot be counted}), ``also_gone`` ({table:
-rows}), ``left_behind`` ({table: rows, null where they cannot be counted}), ``left_out``
+many runs), ``failed`` (how many), ``rows`` ({table: rows}); of a deletion ``stored_bytes`` (what
+those rows took as stored; null unless exactly the rows went that the plan had counted), ``kept``
+({table: references cleared, null where they cannot be counted}), ``also_gone`` ({table: rows}),
+``left_behind`` ({table: rows, null where they cannot be counted}), ``left_out``
 ([{thread_id, title, reason}]), ``left_out_total``, ``came_back`` ({table: rows}; null where nobody
 could look), ``came_back_runs`` ([thread_id]), ``archive`` ({place, bytes, until, purged_at}; null
 where no copy was kept); of a restore ``told`` ([sentence]); of a restore and a purge ``parent``

@@ -29,7 +29,8 @@ coverage: $(VENV)/dev.stamp ## Run all tests, and print by room how many lines t
 
 fuzz: $(VENV)/dev.stamp ## Send the API some 10,000 requests; delete in 5,000 random hosts; kill at every boundary
 	@$(BIN)/python -m tests.api.fuzz
-	@RANDOM_HOSTS=5000 $(BIN)/python -m pytest -q -n logical tests/database/test_random_hosts.py
+	@RANDOM_HOSTS=5000 $(BIN)/python -m pytest -q -n logical tests/database/test_random_hosts.py \
+		tests/database/test_restoring_random_hosts.py
 	@EVERY_POINT=1 $(BIN)/python -m pytest -q -n logical tests/database/test_killed.py \
 		tests/database/test_lost_connections.py tests/database/test_concurrent.py \
 		tests/database/test_stateful.py tests/database/test_plan_matching.py

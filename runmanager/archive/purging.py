@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Protocol
 
 from runmanager.archive.rows_format import SUFFIX
-from runmanager.errors import ArchiveError, StoreError
+from runmanager.errors import ArchiveError
 from runmanager.logs import told
 from runmanager.records import OperationState
 from runmanager.store import operations, plans
@@ -70,24 +70,8 @@ def due(store: Store) -> tuple[str, ...]:
     return tuple(one for one in found if not is_being_restored(store, one))
 
 
-def sweep(store: Store, place: Files) -> tuple[str, ...]:
-    """Purge what is past its days, and remove plans that nobody started; the ids of the purged.
-
-    What cannot be removed now is left for the next time.
-    """
-    purged = []
-    for operation_id in due(store):
-        try:
-            purge(store, place, operation_id)
-        except (ArchiveError, StoreError) as error:
-            logger.warning("Not purged by schedule: %s", told(logger, error))
-            continue
-        purged.append(operation_id)
-    _forget_plans(store, place)
-    return tuple(purged)
-
-
-def _forget_plans(store: Store, place: Files) -> None:
+def forget_plans(store: Store, place: Files) -> None:
+    """Remove the files of plans that nobody started in their hour; those that can be removed."""
     with store.read() as connection:
         old = plans.old(connection)
     gone = []

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from runmanager.errors import (
+    DatabaseAwayError,
     InterruptedOperationError,
     LeaseLostError,
     RunManagerError,
@@ -135,7 +136,8 @@ class Turn:
         except LeaseLostError as error:
             logger.warning("The %s left here: %s", self._name, error.message)
             return None
-        except (InterruptedOperationError, StoreError) as error:
+        except (DatabaseAwayError, InterruptedOperationError, StoreError) as error:
+            # What passes by itself is tried again by itself.
             return self._interrupted(error.message)
         except RunManagerError as error:
             return partial(leases.pause, lease=self.lease, message=told(logger, error))

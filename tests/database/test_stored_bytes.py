@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from runmanager.deletion import matching
 from runmanager.deletion.receipts import NAME
 from runmanager.filters import RunFilter
@@ -14,6 +12,8 @@ from tests.hosts import connect
 from tests.operations import HERE, deleted, execute_here, in_batches_of, receipt_of
 
 if TYPE_CHECKING:
+    import pytest
+
     from runmanager.records import Actor
     from runmanager.service import RunManager
     from tests.conftest import OpenManager

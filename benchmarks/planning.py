@@ -77,6 +77,9 @@ class DiskFolder:
         for name in names:
             (self.path / name).unlink(missing_ok=True)
 
+    def remove_half_written(self) -> None:
+        """Nothing is ever begun twice."""
+
 
 @dataclass(frozen=True)
 class Case:

@@ -50,4 +50,13 @@ class Folder(Protocol):
         """All of the file ``name``. Raises FileMissingError where there is none."""
 
     def remove(self, names: Iterable[str]) -> None:
-        """Remove these files; those that are not there are no error."""
+        """Remove these files; those that are not there are no error.
+
+        Raises ArchiveError where one of them is there all the same.
+        """
+
+    def remove_half_written(self) -> None:
+        """Remove what a process that died in ``writing`` has left, which ``names`` do not have.
+
+        Only while nobody else can be at work on the operation: it would be taken from under them.
+        """

@@ -90,8 +90,13 @@ class Ledger:
             if record.get("xid") is not None:
                 self._settle(self.number, record)
         stray = [name for name in self.folder.names() if _number_of(name, _ROWS) > self.number]
-        if stray:
-            self._patiently(lambda: self.folder.remove(stray))
+
+        def clear_up() -> None:
+            self.folder.remove_half_written()
+            if stray:
+                self.folder.remove(stray)
+
+        self._patiently(clear_up)
 
     def transact(self, lock_timeout: float | None, do: Callable[[sa.Connection, int], R]) -> R:
         """Do it in a transaction of its own, recorded; what it did, once that is true.

@@ -278,7 +278,8 @@ class Settings:
     )
     reason_above: int | None = _setting(
         "RUNMANAGER_REASON_ABOVE",
-        "Whoever deletes more runs than this must say why. Without it nobody must.",
+        "Whoever deletes more runs than this must say why. `DELETE /runs`, which cannot say it, is "
+        "refused then: start a plan by `POST /operations`. Without it nobody must.",
         value.count(0, 1_000_000),
         default=None,
     )

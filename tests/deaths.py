@@ -112,3 +112,8 @@ class MortalFolder:
         for name in list(names):
             self.life.step(f"remove {name}")
             self.folder.remove([name])
+
+    def remove_half_written(self) -> None:
+        """Remove what an earlier life has left."""
+        self.life.step("remove half written")
+        self.folder.remove_half_written()

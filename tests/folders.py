@@ -49,3 +49,6 @@ class MemoryFolder:
         """Forget some."""
         for name in names:
             self.files.pop(name, None)
+
+    def remove_half_written(self) -> None:
+        """Nothing half written is ever kept."""

@@ -134,6 +134,16 @@ class LocalFolder:
                     os.unlink(self._path / name)
             _sync_folder(self._path)
 
+    def remove_half_written(self) -> None:
+        """Remove what a process that died while it wrote has left."""
+        with explained(_NAME):
+            try:
+                found = [name for name in os.listdir(self._path) if name.startswith(".")]
+            except FileNotFoundError:
+                found = []
+        if found:
+            self.remove(found)
+
     def _make(self) -> None:
         with explained(_NAME):
             if self._path.is_dir():

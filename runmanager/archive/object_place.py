@@ -15,6 +15,7 @@ import fsspec
 from runmanager.archive.faults import explained, missing
 from runmanager.archive.marker import MARKER, require_operation_id
 from runmanager.errors import ArchiveError, RunManagerError, StartError
+from runmanager.text import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -81,9 +82,10 @@ class ObjectPlace:
         return ObjectFolder(self._system, f"{self._path}/{require_operation_id(operation_id)}")
 
     def remove(self, operation_id: str) -> None:
-        """Remove all files of an operation."""
+        """Remove all files of an operation, those half written too."""
         folder = self.folder(operation_id)
         folder.remove(folder.names())
+        folder.remove_half_written()
 
     def size(self, operation_id: str) -> int:
         """How many bytes the files of an operation have."""
@@ -138,15 +140,17 @@ class ObjectFolder:
     def writing(self, name: str) -> Iterator[ObjectSink]:
         """The file ``name``, which is put there at the end."""
         with explained(_SCRATCH):
-            file = tempfile.NamedTemporaryFile()  # noqa: SIM115  closed below
+            # Without a name, so that rows are nowhere after a kill.
+            file = tempfile.TemporaryFile()  # noqa: SIM115  closed below
         with file:
             sink = ObjectSink(file)
             yield sink
             with explained(_SCRATCH):
                 file.flush()
+                file.seek(0)
             path = f"{self._path}/{name}"
             with _explained():
-                self._system.put_file(file.name, path)
+                self._system.put_file(f"/dev/fd/{file.fileno()}", path)
                 there = int(self._system.info(path)["size"])
             if there != sink.size:
                 raise ArchiveError(
@@ -176,10 +180,42 @@ class ObjectFolder:
     def remove(self, names: Iterable[str]) -> None:
         """Remove these files; those that are not there are no error."""
         there = self.files()
-        paths = [f"{self._path}/{name}" for name in names if name in there]
-        if paths:
-            with _explained():
-                self._system.rm(paths)
+        going = [name for name in names if name in there]
+        if not going:
+            return
+        with _explained():
+            self._system.rm([f"{self._path}/{name}" for name in going])
+        # A driver may not say which of many the store refused to remove.
+        left = self.files().keys() & going
+        if left:
+            raise ArchiveError(
+                f"{_NAME} has not removed {count(len(left), 'file')} that it was told to: give Run "
+                "Manager's credentials the right to delete there, see that no lock or retention "
+                "keeps the files, then try again."
+            )
+
+    def remove_half_written(self) -> None:
+        """Remove what a process that died while it wrote has left: uploads that were not ended.
+
+        Only S3 keeps them until they are ended; with others they expire by themselves.
+        """
+        call = getattr(self._system, "call_s3", None)
+        if call is None:
+            return
+        bucket, _slash, key = self._path.partition("/")
+        with _explained():
+            where: dict[str, Any] = {"Bucket": bucket, "Prefix": f"{key}/"}
+            is_more = True
+            while is_more:
+                found = call("list_multipart_uploads", **where)
+                for one in found.get("Uploads", ()):
+                    which = {"Key": one["Key"], "UploadId": one["UploadId"]}
+                    call("abort_multipart_upload", Bucket=bucket, **which)
+                is_more = bool(found.get("IsTruncated"))
+                where |= {
+                    "KeyMarker": found.get("NextKeyMarker"),
+                    "UploadIdMarker": found.get("NextUploadIdMarker"),
+                }
 
 
 class ObjectSink:

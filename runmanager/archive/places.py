@@ -6,6 +6,7 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runmanager.archive.known_places import PLACE_NAME, KnownPlaces
 from runmanager.archive.local_place import LocalPlace
 from runmanager.archive.marker import MARKER, MarkedPlace, Place
 from runmanager.archive.object_place import ObjectPlace
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from runmanager.settings import Settings
     from runmanager.store import Store
 
-__all__ = ["LocalPlace", "ObjectPlace", "Place", "StorePlace", "open_place"]
+__all__ = ["KnownPlaces", "LocalPlace", "ObjectPlace", "Place", "StorePlace", "open_place"]
 
 _OFF = "off"
 _MARKER = "archive"
@@ -66,3 +67,5 @@ def _require_own(place: MarkedPlace, store: Store) -> None:
         place.write_marker(marker)
     if is_new:
         markers.settle(store, _MARKER, marker)
+    if markers.claim(store, PLACE_NAME, place.name) != place.name:
+        markers.settle(store, PLACE_NAME, place.name)

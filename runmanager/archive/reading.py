@@ -1,7 +1,9 @@
 """Reading a batch's file of rows: what it says of itself, its lines run by run, its references.
 
-``rows_file.py`` says what such a file looks like. Lines are handed on as they come and are never
-decoded, so that a run of a million lines needs no more memory than one of ten.
+``rows_file.py`` says what such a file looks like. Nothing is ever searched for in it: what comes
+next stands just behind what was read, and a file where it does not is damaged. Lines are handed on
+as they come and are never decoded, so that a run of a million lines needs no more memory than one
+of ten.
 """
 
 from __future__ import annotations
@@ -10,12 +12,20 @@ import io
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import zstandard
 
 from runmanager.archive.copy_lines import read_field
-from runmanager.archive.rows_format import FORMAT, RowsHeader, file_name
+from runmanager.archive.rows_format import (
+    END_OF_ROWS,
+    FIRST_LINE,
+    READABLE,
+    UNFIT,
+    RowsHeader,
+    file_name,
+)
+from runmanager.archive.script import CIRCLE, END_OF_HEAD, settings_of, statement_of
 from runmanager.errors import ArchiveError
 
 if TYPE_CHECKING:
@@ -26,6 +36,7 @@ if TYPE_CHECKING:
 
 _BUFFER_BYTES = 1 << 18
 _END = b"\\.\n"
+_AFTER_END = END_OF_ROWS.removeprefix(_END)
 
 
 @dataclass(frozen=True)
@@ -33,7 +44,7 @@ class ArchivedReference:
     """A reference that the deletion cleared in a row that stayed: what it was, and in which row.
 
     ``table`` is how the table is shown, ``schema`` and ``relation`` are what it is called. ``key``
-    says which row it is, ``set`` what its columns held, ``types`` of which types both are.
+    says which row it is, ``set`` what its columns held.
     """
 
     table: str
@@ -42,8 +53,18 @@ class ArchivedReference:
     constraint: str
     run: str
     key: Mapping[str, str]
-    set: Mapping[str, str | None]
-    types: Mapping[str, str]
+    set: Mapping[str, str]
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> Self:
+        """What a file says of one. Raises TypeError or KeyError for what none says."""
+        names = ("table", "schema", "relation", "constraint", "run")
+        texts = [found[name] for name in names]
+        columns = [dict(found[name]) for name in ("key", "set")]
+        values = [value for one in columns for value in one.values()]
+        if not all(isinstance(text, str) for text in [*texts, *values]) or not all(columns):
+            raise TypeError
+        return cls(*texts, *columns)
 
 
 class RowsReader:
@@ -52,7 +73,7 @@ class RowsReader:
     def __init__(self, text: io.BufferedReader[io.RawIOBase], name: str) -> None:
         self._text = text
         self._name = name
-        self.header = self._read_header()
+        self.header = self._read_head()
 
     def tables(
         self, only: Collection[str] | None = None
@@ -63,7 +84,7 @@ class RowsReader:
         one before end: what was not read of them is passed over.
         """
         for table in self.header.tables:
-            self._skip_to(b"COPY ")
+            self._pass(table.copy_statement)
             lines = self._lines(table, only)
             yield table, lines
             for _line in lines:
@@ -72,25 +93,47 @@ class RowsReader:
     def references(self, only: Collection[str] | None = None) -> Iterator[ArchivedReference]:
         """The references that were cleared, to those of the runs; read after the tables."""
         for _number in range(self.header.references):
-            found = self._json(self._skip_to(b"-- {"))
-            if only is None or found["run"] in only:
-                yield ArchivedReference(**found)
+            found = self._json(self._line())
+            try:
+                reference = ArchivedReference.from_json(found)
+                place = (reference.schema, reference.relation)
+                statement = statement_of(place, reference.key, reference.set, self.header.format)
+            except UNFIT:
+                raise self._damaged() from None
+            self._pass(statement)
+            if only is None or reference.run in only:
+                yield reference
+        if self._text.read(1):
+            raise self._damaged()
 
-    def _read_header(self) -> RowsHeader:
-        self._line()
+    def _read_head(self) -> RowsHeader:
+        self._pass(FIRST_LINE)
         found = self._json(self._line())
-        if found.get("format") != FORMAT:
+        if found.get("format") not in READABLE:
             raise ArchiveError(
                 f"The file {self._name} of the archive was written by another version of Run "
                 "Manager: restore it with that one, or with psql."
             )
-        return RowsHeader.from_json(found)
+        try:
+            header = RowsHeader.from_json(found)
+            settings = settings_of(header)
+        except UNFIT:
+            raise self._damaged() from None
+        self._pass(settings)
+        line = self._line()
+        if line == CIRCLE:
+            line = self._line()
+        if line != END_OF_HEAD:
+            raise self._damaged()
+        return header
 
     def _json(self, comment: bytes) -> dict[str, Any]:
         try:
-            found: dict[str, Any] = json.loads(comment.removeprefix(b"-- "))
-        except ValueError:
+            found: object = json.loads(comment.removeprefix(b"-- "))
+        except (ValueError, RecursionError):
             raise self._damaged() from None
+        if not isinstance(found, dict) or not comment.startswith(b"-- "):
+            raise self._damaged()
         return found
 
     def _lines(
@@ -103,16 +146,27 @@ class RowsReader:
 
     def _by_field(self, table: ArchivedTable) -> Iterator[tuple[str, bytes]]:
         runs: dict[bytes, str] = {}
+        left = sum(table.rows.values())
         while (line := self._line()) != _END:
+            left -= 1
             field = line[: end if (end := line.find(b"\t")) >= 0 else -1]
             run = runs.get(field)
             if run is None:
-                text = read_field(field) or ""
+                text = self._text_of(field)
                 # A char(n) is printed with its blanks, and is an id without them.
                 run = runs[field] = text if text in table.rows else text.rstrip(" ")
                 if run not in table.rows:
                     raise self._damaged()
             yield run, line
+        if left:
+            raise self._damaged()
+        self._pass(_AFTER_END)
+
+    def _text_of(self, field: bytes) -> str:
+        try:
+            return read_field(field) or ""
+        except UnicodeDecodeError:
+            raise self._damaged() from None
 
     def _by_order(self, table: ArchivedTable) -> Iterator[tuple[str, bytes]]:
         for run, rows in table.rows.items():
@@ -121,13 +175,12 @@ class RowsReader:
                 if line == _END:
                     raise self._damaged()
                 yield run, line
-        if self._line() != _END:
-            raise self._damaged()
+        self._pass(END_OF_ROWS)
 
-    def _skip_to(self, beginning: bytes) -> bytes:
-        while not (line := self._line()).startswith(beginning):
-            pass
-        return line
+    def _pass(self, known: bytes) -> None:
+        """Go on behind ``known``, which is what comes next."""
+        if self._text.read(len(known)) != known:
+            raise self._damaged()
 
     def _line(self) -> bytes:
         line = self._text.readline()
@@ -150,7 +203,10 @@ def open_rows(folder: Folder, number: int) -> Iterator[RowsReader]:
                 read_across_frames=True,
             )
             text = io.BufferedReader(cast("io.RawIOBase", frames), _BUFFER_BYTES)
-            yield RowsReader(text, name)
+            rows = RowsReader(text, name)
+            if rows.header.batch != number:
+                raise ArchiveError(damaged(name))
+            yield rows
     except zstandard.ZstdError as error:
         raise ArchiveError(damaged(name)) from error
 

@@ -1,6 +1,6 @@
 r"""The file of one batch's rows: a script that PostgreSQL's own ``psql`` puts back.
 
-The format, number 1, of ``NNNNNN.sql.zst``. It is zstd frames one after another, each with its
+The format, number 2, of ``NNNNNN.sql.zst``. It is zstd frames one after another, each with its
 checksum, which ``zstd -dc`` gives as one text; its bytes are UTF-8, its lines end in ``\n``:
 
 1. The **head**, one frame. Its first line is a comment for people, its second ``-- `` and the
@@ -15,28 +15,30 @@ checksum, which ``zstd -dc`` gives as one text; its bytes are UTF-8, its lines e
        \.
 
    and an empty line. The first is ``ArchivedTable.copy_statement``: a name in it may have a line
-   break, so a reader goes by its length. Every stored column is there but generated ones, which the
-   database computes again. Where ``run_column`` is 0 the first column is the id of the row's run,
-   printed as COPY prints it (escaped); lines of several runs may be mixed. Where it is null no
+   break, so a reader passes over just that. Every stored column is there but generated ones, which
+   the database computes again. Where ``run_column`` is 0 the first column is the id of the row's
+   run, printed as COPY prints it (escaped); lines of several runs may be mixed. Where it is null no
    column is: the lines come run by run, in the order of ``rows``, which says how many each run has.
    The sum of ``rows`` is the number of lines. A table with ``whole`` false lacks columns that the
    role could not read.
 3. The **references**, one frame, only where ``references`` is not 0: for each row that stayed and
    whose reference to a row that went the database cleared, a line of JSON in a comment, then one
-   line that puts it back where it is still empty::
+   line that puts it back where it is still empty (``script.statement_of``)::
 
        -- {"table": "invoices", "schema": "public", "relation": "invoices", "constraint": "…",
-           "run": "th-1", "key": {"id": "7"}, "set": {"thread_id": "th-1"},
-           "types": {"id": "integer", "thread_id": "text"}}        (in one line)
+           "run": "th-1", "key": {"id": "7"}, "set": {"thread_id": "th-1"}}        (in one line)
        UPDATE "public"."invoices" SET "thread_id" = 'th-1' WHERE "id" = '7' AND "thread_id" IS NULL;
 
-   ``key`` and ``set`` are printed values by column, ``types`` the types of both, ``run`` the run
-   that was referred to, ``table`` how the table is shown. With several columns each may be NULL or
-   what it was, and one at least is NULL.
+   ``key`` and ``set`` are printed values by column, ``run`` the run that was referred to, ``table``
+   how the table is shown. With several columns each may be NULL or what it was, and one at least is
+   NULL. A line break in a value or a name is written as its escape, in ``E'…'`` and ``U&"…"``.
 
 A row can refer, or have referred, to one of a batch before or after. So the files of an operation
 are put back **from the last to the first**: what a later batch took was still there when an earlier
 one went, and a reference that an earlier one cleared may be in a row that a later one took.
+
+In format 1, which is still read, texts and names in the head and in the references have their line
+breaks as they are, and the JSON of a reference has ``types`` beside, which nobody reads any more.
 """
 
 from __future__ import annotations
@@ -53,14 +55,13 @@ import zstandard
 from runmanager.archive.faults import explained
 from runmanager.archive.rows_format import (
     END_OF_ROWS,
-    FIRST_LINE,
-    SETTINGS,
+    FORMAT,
     ArchivedTable,
     RowsHeader,
     Unrecorded,
     file_name,
 )
-from runmanager.archive.values import quoted_name, quoted_text
+from runmanager.archive.script import head_of, statement_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -90,7 +91,6 @@ class Reference:
     run: str
     key: Mapping[str, str]
     values: Mapping[str, str]
-    types: Mapping[str, str]
 
     def lines(self) -> bytes:
         """What a file has of it."""
@@ -102,21 +102,10 @@ class Reference:
             "run": self.run,
             "key": dict(self.key),
             "set": dict(self.values),
-            "types": dict(self.types),
         }
-        return f"-- {json.dumps(said)}\n{self._statement()}\n".encode("utf-8", "surrogateescape")
-
-    def _statement(self) -> str:
-        set_to = {name: (quoted_name(name), quoted_text(it)) for name, it in self.values.items()}
-        where = [f"{quoted_name(name)} = {quoted_text(it)}" for name, it in self.key.items()]
-        if len(set_to) > 1:
-            where += [f"({name} IS NULL OR {name} = {it})" for name, it in set_to.values()]
-        empty = " OR ".join(f"{name} IS NULL" for name, _it in set_to.values())
-        where.append(f"({empty})" if len(set_to) > 1 else empty)
-        return (
-            f"UPDATE {quoted_name(self.schema, self.relation)}"  # noqa: S608  names and values are quoted
-            f" SET {', '.join(f'{name} = {it}' for name, it in set_to.values())}"
-            f" WHERE {' AND '.join(where)};"
+        place = (self.schema, self.relation)
+        return f"-- {json.dumps(said)}\n".encode() + statement_of(
+            place, self.key, self.values, FORMAT
         )
 
 
@@ -235,28 +224,13 @@ class RowsFile:
             unrecorded=tuple(self._unrecorded),
         )
         head = self._new_frame()
-        head.write(self._head(full))
+        head.write(head_of(full, has_circle=self._has_circle))
         head.end()
         if self._references is not None:
             self._references.end()
         frames = [head, *(frame for _table, frame in self._tables), self._references]
         with self._folder.writing(file_name(self._number)) as sink:
             return sum(frame.pour(sink) for frame in frames if frame is not None)
-
-    def _head(self, header: RowsHeader) -> bytes:
-        lines = [
-            f"-- {json.dumps(header.to_json())}",
-            "SET client_encoding = 'UTF8';",
-            "SET statement_timeout = 0;",
-            *(f"SET {name} = {quoted_text(value)};" for name, value in SETTINGS.items()),
-        ]
-        if header.search_path:
-            # SET would take a path in quotes for one schema's name.
-            path = quoted_text(header.search_path)
-            lines.append(f"SELECT pg_catalog.set_config('search_path', {path}, false);")
-        if self._has_circle:
-            lines.append("SET CONSTRAINTS ALL DEFERRED;")
-        return FIRST_LINE + "\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape")
 
     def _new_frame(self) -> _Frame:
         frame = _Frame(self._scratch)

@@ -6,21 +6,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from runmanager.archive.values import quoted_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-FORMAT = 1
+FORMAT = 2
+# Formats that can be read; what each has in it is made anew to be passed over.
+READABLE = (1, FORMAT)
 SUFFIX = ".sql.zst"
 FIRST_LINE = (
     b"-- Run Manager: rows of deleted runs. Put them back, the last file of an operation first: "
     b"zstd -dc FILE | psql -X -v ON_ERROR_STOP=1 --single-transaction DATABASE\n"
 )
 # Inside the transaction that archives, and again before the rows are put back: what a value is
-# printed as depends on these, and so does what is read from it.
+# printed as depends on these, and so does what is read from it. They are part of the format.
 SETTINGS: Mapping[str, str] = {
     "DateStyle": "ISO, YMD",
     "IntervalStyle": "postgres",
@@ -35,6 +37,9 @@ SETTINGS: Mapping[str, str] = {
 
 
 END_OF_ROWS = b"\\.\n\n"
+# What reading JSON raises that no file of ours has.
+UNFIT = (KeyError, TypeError, ValueError, AttributeError)
+_T = TypeVar("_T")
 
 
 def file_name(number: int) -> str:
@@ -90,15 +95,20 @@ class ArchivedTable:
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> Self:
-        """What ``to_json`` gave."""
+        """What ``to_json`` gave; whatever cannot be that raises one of ``UNFIT``."""
         return cls(
-            name=found["name"],
-            schema=found["schema"],
-            table=found["table"],
-            columns=tuple(ArchivedColumn(**column) for column in found["columns"]),
-            run_column=found["run_column"],
-            is_whole=found["whole"],
-            rows=found["rows"],
+            name=_of(str, found["name"]),
+            schema=_of(str, found["schema"]),
+            table=_of(str, found["table"]),
+            columns=tuple(
+                ArchivedColumn(
+                    _of(str, one["name"]), _of(str, one["type"]), _of(int, one["attnum"])
+                )
+                for one in found["columns"]
+            ),
+            run_column=None if found["run_column"] is None else _of(int, found["run_column"]),
+            is_whole=_of(bool, found["whole"]),
+            rows={run: _of(int, rows) for run, rows in found["rows"].items()},
         )
 
 
@@ -129,11 +139,12 @@ class RowsHeader:
     tables: tuple[ArchivedTable, ...] = ()
     references: int = 0
     unrecorded: tuple[Unrecorded, ...] = ()
+    format: int = FORMAT
 
     def to_json(self) -> dict[str, Any]:
         """The second line, as JSON has it."""
         return {
-            "format": FORMAT,
+            "format": self.format,
             "operation": self.operation_id,
             "batch": self.batch,
             "xid": self.xid,
@@ -146,14 +157,21 @@ class RowsHeader:
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> Self:
-        """What ``to_json`` gave."""
+        """What ``to_json`` gave; whatever cannot be that raises one of ``UNFIT``."""
         return cls(
-            operation_id=found["operation"],
-            batch=found["batch"],
-            xid=found["xid"],
-            host=found["host"],
-            search_path=found["search_path"],
+            operation_id=_of(str, found["operation"]),
+            batch=_of(int, found["batch"]),
+            xid=_of(str, found["xid"]),
+            host=_of(dict, found["host"]),
+            search_path=_of(str, found["search_path"]),
             tables=tuple(map(ArchivedTable.from_json, found["tables"])),
-            references=found["references"],
+            references=_of(int, found["references"]),
             unrecorded=tuple(Unrecorded(**one) for one in found["unrecorded"]),
+            format=_of(int, found["format"]),
         )
+
+
+def _of(kind: type[_T], value: object) -> _T:
+    if not isinstance(value, kind):
+        raise TypeError
+    return value

@@ -96,6 +96,11 @@ class StoreFolder:
         with _writing(self._store) as connection:
             files.remove(connection, self._id, names)
 
+    def remove_half_written(self) -> None:
+        """Remove what a process that died while it wrote has left."""
+        with _writing(self._store) as connection:
+            files.remove_half_written(connection, self._id)
+
 
 class StoreSink:
     """A file that is being written, part by part."""

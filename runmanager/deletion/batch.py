@@ -204,7 +204,7 @@ class DeletionStep:
         for thread_id in without_row:
             if thread_id not in outcome.done:
                 outcome.failed[thread_id] = NOT_FOUND
-        outcome.also_gone = self._compare(connection, before, outcome)
+        outcome.also_gone = self._compare(connection, before, outcome, is_archived=into is not None)
         # Last, because what a statement of ours has touched nobody can change the keys of any more.
         self._require_same_schema(connection)
         outcome.stamps = {
@@ -300,11 +300,18 @@ class DeletionStep:
         return rows
 
     def _compare(
-        self, connection: sa.Connection, before: dict[int, int] | None, outcome: DeletedRows
+        self,
+        connection: sa.Connection,
+        before: dict[int, int] | None,
+        outcome: DeletedRows,
+        *,
+        is_archived: bool,
     ) -> Counter[str]:
         """The rows that went beside those that are accounted for, as PostgreSQL counts them.
 
-        Raises KeptRowsError where fewer went of those that the database was to take along.
+        Raises KeptRowsError where fewer went of those that the database was to take along; and, of
+        what is archived, where it took along more of a run's rows than the file has: somebody added
+        one when the others had gone, or been read.
         """
         after = rows_deleted(connection)
         if before is None or after is None:
@@ -319,9 +326,11 @@ class DeletionStep:
         for counts in outcome.done.values():
             expected.update(counts)
         for trace in self.host.traces:
-            if trace.name in self.host.privileges.undeletable and (
-                gone[trace.name] < expected[trace.name]
-            ):
+            is_taken = trace.name in self.host.privileges.undeletable
+            more = gone[trace.name] - expected[trace.name]
+            if is_taken and more < 0:
+                raise KeptRowsError(trace.name)
+            if is_archived and more > 0 and (is_taken or trace.links):
                 raise KeptRowsError(trace.name)
         return gone - expected
 

@@ -6,13 +6,14 @@ are taken from the table itself, so that all of what is stored comes back.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from runmanager.archive.rows_format import SETTINGS, ArchivedColumn, ArchivedTable
+from runmanager.deletion.statements import is_taken
 from runmanager.errors import OutdatedPlanError
 from runmanager.host.ids import INTEGER_LIMITS
 from runmanager.host.values import stored_column
@@ -34,6 +35,7 @@ class Form:
     as ``archived`` says. ``shown`` are pairs of a column of the table and of the view in front of
     it, which tell the rows that the view shows; () where ``source`` is what the runs' rows are
     found in. ``lack`` is why not all could be put back, in a sentence; None where all could.
+    ``may_lock``: nobody changes a row between its reading and its going, where that is not one.
     """
 
     trace: TraceTable
@@ -42,6 +44,7 @@ class Form:
     archived: ArchivedTable
     shown: tuple[tuple[sa.Column[Any], sa.Column[Any]], ...] = ()
     lack: str | None = None
+    may_lock: bool = False
 
     @property
     def has_run(self) -> bool:
@@ -56,6 +59,7 @@ class _Stored:
     columns: Mapping[int, ArchivedColumn]
     computed: frozenset[int]
     may_take: bool
+    may_lock: bool
 
 
 def archive_settings(connection: sa.Connection) -> str:
@@ -81,12 +85,28 @@ def read_forms(connection: sa.Connection, host: Host) -> dict[str, Form]:
     stored = _read_stored(
         connection, {table.info["oid"] for one in traces for table in (one.table, one.stored)}
     )
-    return {trace.name: _form(trace, stored) for trace in traces}
+    forms = (_form(trace, stored) for trace in traces)
+    return {form.trace.name: _locked(host, form, stored) for form in forms}
 
 
 def unrestorable(forms: Mapping[str, Form]) -> tuple[str, ...]:
     """What of these could not be put back from the archive, in sentences."""
     return tuple(form.lack for form in forms.values() if form.lack is not None)
+
+
+def _locked(host: Host, form: Form, stored: Mapping[int, _Stored]) -> Form:
+    """The form, locked where its rows are read before the database takes them along."""
+    if not is_taken(host, form.trace):
+        return form
+    if stored[form.source.info["oid"]].may_lock:
+        return replace(form, may_lock=True)
+    return replace(
+        form,
+        lack=form.lack
+        or f"The database takes rows of “{form.trace.name}” along, and its role may not lock them: "
+        "what somebody changes in one just before it goes is not archived, until the role is "
+        "granted DELETE there, or UPDATE of a column.",
+    )
 
 
 def _form(trace: TraceTable, stored: Mapping[int, _Stored]) -> Form:
@@ -224,13 +244,20 @@ def _read_stored(connection: sa.Connection, oids: set[int]) -> dict[int, _Stored
     columns: dict[int, dict[int, ArchivedColumn]] = {oid: {} for oid in oids}
     computed: dict[int, set[int]] = {oid: set() for oid in oids}
     may_take = dict.fromkeys(oids, True)
+    may_lock = dict.fromkeys(oids, False)
     for row in connection.execute(_columns(), {"oids": sorted(oids)}):
         columns[row.oid][row.attnum] = ArchivedColumn(row.attname, row.type, row.attnum)
         if row.is_computed:
             computed[row.oid].add(row.attnum)
         may_take[row.oid] &= row.may_take
+        may_lock[row.oid] = row.may_lock
     return {
-        oid: _Stored(columns[oid], frozenset(computed[oid]), may_take[oid] and bool(columns[oid]))
+        oid: _Stored(
+            columns[oid],
+            frozenset(computed[oid]),
+            may_take[oid] and bool(columns[oid]),
+            may_lock[oid],
+        )
         for oid in oids
     }
 
@@ -252,6 +279,12 @@ def _columns() -> sa.Select[Any]:
         # Who sees a part of the rows only would delete a part of what the view shows.
         ~sa.func.row_security_active(oid),
     )
+    # A row that a policy lets nobody change is not read by a statement that locks.
+    may_lock = sa.and_(
+        relation.c.relkind.in_(["r", "p"]),
+        sa.func.has_any_column_privilege(oid, "UPDATE"),
+        ~sa.func.row_security_active(oid),
+    )
     return (
         sa.select(
             oid,
@@ -260,6 +293,7 @@ def _columns() -> sa.Select[Any]:
             sa.func.format_type(attribute.c.atttypid, attribute.c.atttypmod).label("type"),
             (attribute.c.attgenerated != "").label("is_computed"),
             may_take.label("may_take"),
+            may_lock.label("may_lock"),
         )
         .join(attribute, attribute.c.attrelid == oid)
         .where(

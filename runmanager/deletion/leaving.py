@@ -270,7 +270,8 @@ def _leaving(
     """These columns of the rows that go; of rows that the database takes along, read before."""
     name = part_name(host, form.trace)
     if is_taken(host, form.trace):
-        return sa.select(*columns).select_from(form.source).where(where).cte(name)
+        read = sa.select(*columns).select_from(form.source).where(where)
+        return (read.with_for_update(of=form.source) if form.may_lock else read).cte(name)
     return sa.delete(form.source).where(where).returning(*columns).cte(name)
 
 

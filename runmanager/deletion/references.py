@@ -80,9 +80,6 @@ def _write(
         sa.join(child, each, is_row)
     )
     # As they come: a run may be referred to by any number of rows.
-    types = {
-        name: link.child.c[name].info["type"] for name in (*link.child.info["key"], *link.columns)
-    }
     with connection.execute(statement.execution_options(yield_per=_AT_ONCE)) as rows:
         for run, *values in rows:
             into.refer(
@@ -94,7 +91,6 @@ def _write(
                     run=run,
                     key=dict(zip(link.child.info["key"], values, strict=False)),
                     values=dict(zip(link.columns, values[len(key) :], strict=True)),
-                    types=types,
                 )
             )
 

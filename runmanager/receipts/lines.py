@@ -6,19 +6,22 @@ Its fields, of which a reader must bear that any is missing:
 
 ``operation_id``, ``kind`` ("deletion", "restore", "purge"), ``actor`` (the name), ``actor_id``,
 ``how`` (the door: "page" or "api"), ``reason`` (text or null), ``filter`` (which runs, in words; ""
-where they were chosen one by one), ``until`` (the latest start that was meant, or null),
+or null where they were chosen one by one), ``until`` (the latest start that was meant, or null),
 ``started_at``, ``ended_at``, ``seconds``, ``stopped`` (whether somebody ended it early),
-``interruptions`` (how often it was gone on with), ``deleted`` or ``restored`` or ``purged`` (how
-many runs), ``failed`` (how many), ``rows`` ({table: rows}); of a deletion ``stored_bytes`` (what
-those rows took as stored; null unless exactly the rows went that the plan had counted), ``kept``
-({table: references cleared, null where they cannot be counted}), ``also_gone`` ({table: rows}),
-``left_behind`` ({table: rows, null where they cannot be counted}), ``left_out``
-([{thread_id, title, reason}]), ``left_out_total``, ``came_back`` ({table: rows}; null where nobody
-could look), ``came_back_runs`` ([thread_id]), ``archive`` ({place, bytes, until, purged_at}; null
-where no copy was kept); of a restore ``told`` ([sentence]); of a restore and a purge ``parent``
-(the operation it is about); and at the end ``runs`` ([{thread_id, title, started, outcome:
-"deleted" | "restored" | "failed", error?, rows: {table: rows}}]). Times are ISO 8601 with their
-zone.
+``interruptions`` (how often a crash, a shutdown or a fault broke it off), ``deleted`` or
+``restored`` or ``purged`` (how many runs), ``failed`` (how many), ``rows`` ({table: rows}); of a
+deletion ``include_running`` (whether runs that still ran were to go too), ``asked`` (how many runs
+were asked for), ``orphans`` (how many had no row of their own any more, and traces only),
+``stored_bytes`` (what ``rows`` took as stored; null unless exactly the rows went that the plan had
+counted), ``kept`` ({table: references cleared, null where they cannot be counted}),
+``also_gone`` ({table: rows}), ``left_behind`` ({table: rows, null where they cannot be counted}),
+``left_out`` ([{thread_id, title, reason}]), ``left_out_total``, ``came_back`` ({table: rows}; null
+where nobody could look), ``came_back_runs`` ([thread_id]), ``archive`` ({place, bytes, until,
+purged_at}; null where no copy was kept); of a restore ``told`` ([sentence]); of a restore and a
+purge ``parent`` (the operation it is about); and at the end ``runs`` ([{thread_id, title, started,
+outcome: "deleted" | "restored" | "failed"}]; of one that failed with ``error``, of any other with
+``rows`` ({table: rows}) and ``was_orphan``, which says that of it alone). Times are ISO 8601 with
+their zone.
 """
 
 from __future__ import annotations

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from runmanager.archive.reading import open_rows, read_header
+from runmanager.archive.reading import damaged, open_rows, read_header
+from runmanager.archive.rows_format import file_name
 from runmanager.errors import ArchiveError, FileMissingError
 from runmanager.host.values import Rule
 from runmanager.ledger import read_records, rows_numbers
@@ -76,7 +77,10 @@ def plan_restore(
 
 def obstacle(connection: sa.Connection, header: RowsHeader) -> str | None:
     """Why nothing of a file can be put back into this database; None where it can."""
-    of = HostIdentity(**header.host)
+    try:
+        of = HostIdentity(**header.host)
+    except TypeError:
+        return damaged(file_name(header.batch))
     if read_identity(connection).is_same(of):
         return None
     return _ANOTHER.format(name=of.name)

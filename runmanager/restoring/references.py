@@ -89,7 +89,7 @@ def _statement(table: sa.Table, group: Sequence[ArchivedReference]) -> Any:
         .render_derived()
     )
     values = {
-        name: sa.cast(asked.c[f"v{at}"], TypeByName(_uncut(first.types[name])))
+        name: sa.cast(asked.c[f"v{at}"], TypeByName(_uncut(table.c[name].info["type"])))
         for at, name in enumerate(names)
     }
     is_row = [table.c[name] == values[name] for name in first.key]

@@ -48,8 +48,8 @@ class Keeping:
         self, actor: Actor, view: OperationView, thread_ids: Sequence[str] | None
     ) -> RestorePlan:
         """What putting back the runs of a deletion, or these of them, would do."""
-        folder = self.folder(view.operation_id)
         _require_kept(view)
+        folder = self.folder(view.operation_id)
         return self._access.read_primary(
             actor,
             lambda reading: plan_restore(reading.connection, reading.host, folder, thread_ids),
@@ -81,6 +81,8 @@ class Keeping:
         """What removing an operation's archive would do."""
         self._access.require_admin(actor)
         _require_kept(view)
+        # Where it is in a place that is not open, nothing can be purged.
+        self.folder(view.operation_id)
         return PurgePlan(
             view.operation_id,
             int(view.summary.get("deleted", 0)),

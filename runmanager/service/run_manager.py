@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from runmanager.archive.places import Place, open_place
+from runmanager.archive.places import KnownPlaces, Place, open_place
 from runmanager.database import Database
 from runmanager.deletion import DeletionWork
 from runmanager.errors import DatabaseError, HostError, StartError
@@ -69,7 +69,7 @@ class RunManager:
         self.preferences = Preferences(access, store)
         deletion = DeletionWork(
             access.database,
-            lambda: access.host,
+            access.current_host,
             place.folder,
             self._note_deleted,
             settings.active_minutes,
@@ -81,9 +81,9 @@ class RunManager:
             (
                 deletion,
                 RestoreWork(
-                    access.database, lambda: access.host, place.folder, self._note_restored
+                    access.database, access.current_host, place.folder, self._note_restored
                 ),
-                PurgeWork(access.database, lambda: access.host, store, place),
+                PurgeWork(access.database, access.current_host, store, place),
             ),
             socket.gethostname(),
             access.database.max_operations,
@@ -123,7 +123,7 @@ class RunManager:
                     identity = read_identity(connection)
             store = Store.open(folder=settings.state_folder, url=settings.state_url, host=identity)
             opened.callback(store.close)
-            place = open_place(settings, store, settings.state_folder)
+            place = KnownPlaces(open_place(settings, store, settings.state_folder), store)
             signing_in = _signing_in(access, store, settings, check_password)
             opened.pop_all()
         for sentence in access.host.privileges.sentences:

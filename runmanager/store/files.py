@@ -28,6 +28,12 @@ def names(connection: sa.Connection, operation_id: str) -> tuple[str, ...]:
     return tuple(sorted(name for name in found if not name.startswith(".")))
 
 
+def has_any(connection: sa.Connection, operation_id: str) -> bool:
+    """Whether an operation has a file here, be it half written."""
+    found = sa.exists().where(_f.operation_id == operation_id)
+    return bool(connection.execute(sa.select(found)).scalar_one())
+
+
 def put(connection: sa.Connection, operation_id: str, name: str, data: bytes) -> None:
     """Let the file ``name`` hold ``data``, in place of what it held; an empty one is there too."""
     remove(connection, operation_id, [name])
@@ -66,6 +72,15 @@ def remove(connection: sa.Connection, operation_id: str, names: Iterable[str]) -
     """Remove these files of an operation; those that are not there are no error."""
     connection.execute(
         sa.delete(FILES).where(_f.operation_id == operation_id, _f.name.in_(list(names)))
+    )
+
+
+def remove_half_written(connection: sa.Connection, operation_id: str) -> None:
+    """Remove the files of an operation that are being written."""
+    connection.execute(
+        sa.delete(FILES).where(
+            _f.operation_id == operation_id, _f.name.startswith(".", autoescape=True)
+        )
     )
 
 

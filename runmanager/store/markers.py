@@ -25,6 +25,14 @@ def claim(store: Store, name: str, marker: str) -> str:
     return found
 
 
+def find(connection: sa.Connection, name: str) -> str | None:
+    """What the store keeps under ``name``; None where it has nothing."""
+    found: str | None = connection.execute(
+        sa.select(META.c.value).where(META.c.name == name)
+    ).scalar_one_or_none()
+    return found
+
+
 def settle(store: Store, name: str, marker: str) -> None:
     """Let the store keep ``marker`` in place of what it has under ``name``."""
     with store.write() as connection:

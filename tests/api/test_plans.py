@@ -161,6 +161,19 @@ def test_a_reason_is_needed_above_a_number(host: HostWriter, open_caller: OpenCa
     caller.finished(caller.start(caller.plan(host.add_run())))
 
 
+def test_a_deletion_without_a_plan_can_give_no_reason_and_is_refused_above_that_number(
+    host: HostWriter, open_caller: OpenCaller
+) -> None:
+    caller = open_caller(reason_above=1)
+    one, two = host.add_runs(2)
+    assert "reason" in caller.delete(one, two, status=422)["detail"]
+    caller.delete(one, two, status=422, reason="GDPR")
+    assert not host.is_gone(one)
+    assert not host.is_gone(two)
+    assert caller.json("/operations")["total"] == 0
+    assert caller.delete(one)["deleted_count"] == 1
+
+
 def test_no_copy_is_kept_where_that_is_said(host: HostWriter, caller: Caller) -> None:
     one, two = host.add_runs(2)
     plan = caller.plan(one)

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 import sys
 import uuid
 from typing import TYPE_CHECKING, Any
 
+import fsspec
 import pytest
+import sqlalchemy as sa
 from fsspec.registry import _registry
 
 from runmanager.archive import local_place
 from runmanager.archive.marker import MARKER
 from runmanager.archive.places import LocalPlace, ObjectPlace, StorePlace, open_place
 from runmanager.errors import ArchiveError, FileMissingError, StartError
+from runmanager.store import files
+from runmanager.store.tables import FILES
 from tests import stores
 from tests.archives import (
     Killed,
@@ -295,6 +300,97 @@ def test_half_an_object_is_not_taken_for_it(bucket: str, monkeypatch: pytest.Mon
         place.folder("op").writing("a") as file,
     ):
         file.write(b"12345")
+
+
+def refuse_removing(bucket: str) -> None:
+    """Let the bucket keep every object, as one with a policy does."""
+    name = bucket.removeprefix("s3://").partition("/")[0]
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "s3:DeleteObject",
+                "Resource": f"arn:aws:s3:::{name}/*",
+            }
+        ],
+    }
+    system = fsspec.filesystem("s3", skip_instance_cache=True)
+    system.call_s3("put_bucket_policy", Bucket=name, Policy=json.dumps(policy))
+
+
+def test_what_an_object_store_refuses_to_remove_is_not_said_to_be_gone(
+    bucket: str, store: Store, tmp_path: Path
+) -> None:
+    place = open_place(settings(bucket), store, tmp_path)
+    folder = place.folder("op")
+    for name in ("a", "b"):
+        folder.write(name, b"1")
+    refuse_removing(bucket)
+    with pytest.raises(ArchiveError, match=r"has not removed 2 files .* right to delete"):
+        folder.remove(["a", "b", "c"])
+    with pytest.raises(ArchiveError, match="has not removed 2 files"):
+        place.remove("op")
+    assert folder.names() == ("a", "b")
+
+
+def begin(place: Place, operation_id: str, name: str, store: Store, tmp_path: Path) -> None:
+    """Leave half of a file, as a process does that is killed while it writes."""
+    half = f".{name}.{uuid.uuid4().hex[:8]}"
+    if isinstance(place, ObjectPlace):
+        bucket, _slash, key = place._path.partition("/")
+        call = place._system.call_s3  # type: ignore[attr-defined]
+        where = {"Bucket": bucket, "Key": f"{key}/{operation_id}/{name}"}
+        upload = call("create_multipart_upload", **where)["UploadId"]
+        call("upload_part", **where, UploadId=upload, PartNumber=1, Body=b"1" * 10)
+    elif isinstance(place, LocalPlace):
+        folder = tmp_path / "kept" / "archive" / operation_id
+        folder.mkdir(exist_ok=True)
+        (folder / half).write_bytes(b"1")
+    else:
+        with store.write() as connection:
+            files.add_part(connection, operation_id, half, 0, b"1")
+
+
+def half_written(place: Place, store: Store, tmp_path: Path) -> int:
+    """How many half written files there are of any operation."""
+    if isinstance(place, ObjectPlace):
+        bucket = place._path.partition("/")[0]
+        call = place._system.call_s3  # type: ignore[attr-defined]
+        return len(call("list_multipart_uploads", Bucket=bucket).get("Uploads", ()))
+    if isinstance(place, LocalPlace):
+        found = (tmp_path / "kept" / "archive").glob("*/.*")
+        return len(list(found))
+    with store.read() as connection:
+        names = sa.select(FILES.c.name).where(FILES.c.name.startswith("."), FILES.c.part == 0)
+        return len(connection.execute(names).all())
+
+
+def test_half_a_file_that_a_kill_left_is_removed_and_nothing_else(
+    place: Place, store: Store, tmp_path: Path
+) -> None:
+    folder = place.folder("op-1")
+    folder.remove_half_written()
+    folder.write("000001.json", b"1")
+    for operation in ("op-1", "op-1", "op-12"):
+        begin(place, operation, "000002.sql.zst", store, tmp_path)
+    assert half_written(place, store, tmp_path) == 3
+    folder.remove_half_written()
+    assert half_written(place, store, tmp_path) == 1
+    assert folder.read("000001.json") == b"1"
+    begin(place, "op-1", "000003.sql.zst", store, tmp_path)
+    place.remove("op-1")
+    assert half_written(place, store, tmp_path) == 1
+
+
+def test_no_file_with_rows_is_left_beside_an_object_store(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with ObjectPlace(bucket).folder("op").writing("a") as file:
+        file.write(b"1" * 100)
+        assert os.listdir(tmp_path) == []  # noqa: PTH208
 
 
 # What goes wrong with a disk.

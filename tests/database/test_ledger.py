@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from runmanager import ledger
+from runmanager.archive.places import LocalPlace
 from runmanager.commits import Fate, fate_of
 from runmanager.demo.postgres import EmbeddedPostgres
 from runmanager.errors import ArchiveError, InterruptedOperationError, LeaseLostError, StoreError
@@ -25,6 +26,7 @@ from tests.standby import SETTINGS, copy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from tests.cutting import Cut
     from tests.hosts import HostWriter
@@ -590,3 +592,25 @@ def test_a_database_put_back_from_a_backup_is_not_believed_to_have_committed(
             assert fate is Fate.UNKNOWN
             assert other not in ours.says
             assert ours.folder.names() == (RECORD, ROWS)
+
+
+def test_half_a_file_that_a_predecessor_left_is_removed_under_the_lock(
+    host: HostWriter, tmp_path: Path
+) -> None:
+    place = LocalPlace(tmp_path)
+    place.write_marker("x")
+    folder = place.folder("op")
+    with deleting(host.url, folder) as ours:
+        (run,) = host.add_runs(1)
+        ours.ledger.recover()
+        ours.delete(run)
+        half = tmp_path / "op" / ".000002.sql.zst.abcd"
+        half.write_bytes(b"rows")
+        ours.is_leased = False
+        with pytest.raises(LeaseLostError):
+            ours.new_ledger().recover()
+        assert half.exists()
+        ours.is_leased = True
+        ours.new_ledger().recover()
+        assert not half.exists()
+        assert folder.names() == ("000001.json", "000001.sql.zst")

@@ -328,13 +328,11 @@ def test_a_batch_that_fails_leaves_no_file(tmp_path: Path) -> None:
 
 
 def test_a_reference_is_put_back_only_where_it_is_empty() -> None:
-    one = Reference(
-        "t", "s", 'o"d', "t_fkey", "run", {"id": "it's"}, {"a": "1"}, {"id": "text", "a": "int"}
-    )
+    one = Reference("t", "s", 'o"d', "t_fkey", "run", {"id": "it's"}, {"a": "1"})
     assert one.lines().decode().splitlines()[1] == (
         'UPDATE "s"."o""d" SET "a" = \'1\' WHERE "id" = \'it\'\'s\' AND "a" IS NULL;'
     )
-    two = Reference("t", "s", "t", "t_fkey", "run", {"id": "1"}, {"a": "1", "b": "2"}, {})
+    two = Reference("t", "s", "t", "t_fkey", "run", {"id": "1"}, {"a": "1", "b": "2"})
     said, statement = two.lines().decode().splitlines()
     assert json.loads(said.removeprefix("-- "))["set"] == {"a": "1", "b": "2"}
     assert statement == (

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MAX_FAILED = 20
 _LONGEST = 500
+_SCHEDULE = "schedule"
 logger = logging.getLogger("runmanager.audit")
 
 
@@ -88,6 +89,26 @@ def log_end(receipt: Receipt, *, details: Mapping[str, Any] | None = None) -> No
             "stopped": receipt.was_stopped,
             "interruptions": receipt.interruptions,
             **(details or {}),
+        }
+    )
+
+
+def log_scheduled(event: str, parent: str, runs: int, **facts: Any) -> None:
+    """Write what was begun or ended without anybody asking, because its time had come.
+
+    It is no operation: ``parent`` is the one that it is about. ``facts`` are of JSON's types.
+    """
+    _write(
+        {
+            "event": event,
+            "operation": None,
+            "time": _text(datetime.now(UTC)),
+            "actor": _SCHEDULE,
+            "actor_id": None,
+            "how": _SCHEDULE,
+            "runs": runs,
+            "of": parent,
+            **facts,
         }
     )
 

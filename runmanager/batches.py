@@ -86,6 +86,10 @@ class KeptRowsError(Exception):
         super().__init__(table)
 
 
+class AddedRowsError(KeptRowsError):
+    """More rows of one table went than the copy has."""
+
+
 class AbortedError(Exception):
     """No further batch can succeed, or none is wanted, for the reason given."""
 

@@ -98,6 +98,10 @@ class OperationStateError(RunManagerError):
     """The operation is not in a state in which this can be asked of it. Look at it again."""
 
 
+class OtherVersionError(OperationStateError):
+    """A newer version of Run Manager planned this deletion. Let that one do it, or plan anew."""
+
+
 class InterruptedOperationError(RunManagerError):
     """The operation cannot go on now. It is tried again by itself."""
 

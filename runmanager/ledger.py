@@ -269,6 +269,17 @@ def lock_operation(connection: sa.Connection, operation_id: str) -> None:
     connection.execute(_lock_of(operation_id))
 
 
+def lock_copy(connection: sa.Connection, operation_id: str, *, to_purge: bool = False) -> None:
+    """Until this transaction ends, let what an operation archived stay; or purge it, alone.
+
+    Whoever asks for a restore takes it for a moment: no purge is halfway then, and each that comes
+    later finds the restore.
+    """
+    key = sa.func.hashtextextended(f"run-manager copy {operation_id}", 0)
+    lock = sa.func.pg_advisory_xact_lock if to_purge else sa.func.pg_advisory_xact_lock_shared
+    connection.execute(sa.select(lock(key)))
+
+
 def _without(record: Mapping[str, Any], undone: Collection[str], reason: str) -> dict[str, Any]:
     done = {key: value for key, value in record["done"].items() if key not in undone}
     failed = {**record.get("failed", {}), **dict.fromkeys(sorted(undone), reason)}

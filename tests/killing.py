@@ -7,6 +7,7 @@ thread that starts the operation and in the one that carries it out.
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -49,7 +50,8 @@ class Job:
     """What the process does: ``delete``, ``restore`` or ``purge`` of ``target``, and how it dies.
 
     ``target`` are a deletion's runs, or else the id of the deletion. ``broken`` names a fault of
-    the program's own, which whoever looks at what is left must notice.
+    the program's own, which whoever looks at what is left must notice. ``audit`` is where its audit
+    lines go.
     """
 
     url: str
@@ -60,6 +62,7 @@ class Job:
     die_at: int | None = None
     broken: str | None = None
     is_small: bool = True
+    audit: Path | None = None
 
 
 @dataclass
@@ -127,6 +130,10 @@ def _do(job: Job, told: Any) -> None:
     if job.is_small:
         small()
     _break(job.broken)
+    if job.audit is not None:
+        audit = logging.getLogger("runmanager.audit")
+        audit.setLevel(logging.INFO)
+        audit.addHandler(logging.FileHandler(job.audit, encoding="utf-8"))
     manager = RunManager.open(sa.make_url(job.url), settings_of(job.state_dir), is_password)
     boundaries = Boundaries(job.die_at)
     _bound(boundaries)

@@ -185,9 +185,11 @@ class Undo:
 
 
 @contextmanager
-def undoing(url: sa.URL, trace_tables: tuple[str, ...] = ()) -> Iterator[Undo]:
+def undoing(
+    url: sa.URL, trace_tables: tuple[str, ...] = (), *, lock_timeout: float = 0.3
+) -> Iterator[Undo]:
     """A deletion to be undone, on the database at ``url``."""
-    database = Database(url, Settings(pool_size=4, lock_timeout=0.3))
+    database = Database(url, Settings(pool_size=4, lock_timeout=lock_timeout))
     try:
         yield Undo(database, trace_tables)
     finally:

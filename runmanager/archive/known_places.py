@@ -48,6 +48,10 @@ class KnownPlaces:
         """How many bytes the files of an operation have."""
         return self._place_of(operation_id).size(operation_id)
 
+    def operations(self) -> tuple[str, ...]:
+        """The ids of the operations that have files here or in the store."""
+        return tuple({*self._place.operations(), *self._in_store.operations()})
+
     def free(self) -> int | None:
         """How many bytes there is room for in the open place; None where nobody knows."""
         return self._place.free()

@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Protocol
 
 from runmanager.archive.rows_format import SUFFIX
-from runmanager.errors import ArchiveError, StoreError
+from runmanager.errors import ArchiveError
 from runmanager.logs import told
 from runmanager.records import OperationState
 from runmanager.store import operations, plans
@@ -27,6 +27,8 @@ _UNFINISHED = (
     OperationState.INTERRUPTED,
 )
 _SOME = 100
+# What the first transaction leaves, and the last.
+_OF_BEGUN = frozenset({"000001.json", "receipt.json"})
 logger = logging.getLogger(__name__)
 
 
@@ -41,7 +43,11 @@ class Files(Protocol):
 
 
 def purge_rows(folder: Folder) -> None:
-    """Remove every file of rows in an operation's folder; that there are none is no error."""
+    """Remove every file of rows in an operation's folder; that there are none is no error.
+
+    What a process that died while it wrote has left is rows too.
+    """
+    folder.remove_half_written()
     rows = [name for name in folder.names() if name.endswith(SUFFIX)]
     if rows:
         folder.remove(rows)
@@ -70,33 +76,27 @@ def due(store: Store) -> tuple[str, ...]:
     return tuple(one for one in found if not is_being_restored(store, one))
 
 
-def sweep(store: Store, place: Files) -> tuple[str, ...]:
-    """Purge what is past its days, and remove plans that nobody started; the ids of the purged.
+def forget_plans(store: Store, place: Files) -> None:
+    """Remove the files of plans that nobody started in their hour; those that can be removed.
 
-    What cannot be removed now is left for the next time.
+    One that was begun stays whatever the store says, which may have been put back from a backup.
     """
-    purged = []
-    for operation_id in due(store):
-        try:
-            purge(store, place, operation_id)
-        except (ArchiveError, StoreError) as error:
-            logger.warning("Not purged by schedule: %s", told(logger, error))
-            continue
-        purged.append(operation_id)
-    _forget_plans(store, place)
-    return tuple(purged)
-
-
-def _forget_plans(store: Store, place: Files) -> None:
     with store.read() as connection:
         old = plans.old(connection)
     gone = []
     for operation_id in old:
         try:
-            place.remove(operation_id)
+            if _has_begun(place.folder(operation_id)):
+                logger.warning("A plan's files stay: operation %s was begun.", operation_id)
+            else:
+                place.remove(operation_id)
         except ArchiveError as error:
             logger.warning("A plan's files stay for now: %s", told(logger, error))
             continue
         gone.append(operation_id)
     with store.write() as connection:
         plans.expire(connection, gone)
+
+
+def _has_begun(folder: Folder) -> bool:
+    return any(name.endswith(SUFFIX) or name in _OF_BEGUN for name in folder.names())

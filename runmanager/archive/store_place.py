@@ -102,7 +102,7 @@ class StoreFolder:
 
     def remove_half_written(self) -> None:
         """Remove what a process that died while it wrote has left."""
-        with _writing(self._store) as connection:
+        with self._store.write() as connection:
             files.remove_half_written(connection, self._id)
 
 

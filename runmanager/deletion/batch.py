@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from runmanager.accounts import require_admin
 from runmanager.archive.rows_file import RowsFile
 from runmanager.archive.rows_format import RowsHeader
-from runmanager.batches import KeptRowsError, Outcome, RefusedError
+from runmanager.batches import AddedRowsError, KeptRowsError, Outcome, RefusedError
 from runmanager.commits import transaction_number
 from runmanager.deletion.counters import names_of, rows_deleted
 from runmanager.deletion.forms import archive_settings, read_forms
@@ -309,9 +309,9 @@ class DeletionStep:
     ) -> Counter[str]:
         """The rows that went beside those that are accounted for, as PostgreSQL counts them.
 
-        Raises KeptRowsError where fewer went of those that the database was to take along; and, of
-        what is archived, where it took along more of a run's rows than the file has: somebody added
-        one when the others had gone, or been read.
+        Raises KeptRowsError where fewer went of those that the database was to take along, and, of
+        what is archived, AddedRowsError where it took along more of a run's rows than the file
+        has: somebody added one when the others had gone, or been read.
         """
         after = rows_deleted(connection)
         if before is None or after is None:
@@ -331,7 +331,7 @@ class DeletionStep:
             if is_taken and more < 0:
                 raise KeptRowsError(trace.name)
             if is_archived and more > 0 and (is_taken or trace.links):
-                raise KeptRowsError(trace.name)
+                raise AddedRowsError(trace.name)
         return gone - expected
 
     def _require_same_schema(self, connection: sa.Connection) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runmanager.batches import KeptRowsError, RefusedError
+from runmanager.batches import AddedRowsError, KeptRowsError, RefusedError
 from runmanager.database import (
     DEADLOCK_DETECTED,
     FOREIGN_KEY_VIOLATION,
@@ -45,6 +45,11 @@ TOO_SLOW = "Deleting this run took too long and was undone. Try again, or at a q
 KEPT = (
     "The database kept rows of “{table}” (a trigger or a row policy), so nothing of this run was "
     "deleted."
+)
+ADDED = (
+    "Rows of “{table}” went that the copy does not have: somebody added them just then, or a "
+    "trigger deleted them. So nothing of this run was deleted. Try again, or delete it without a "
+    "copy."
 )
 HAS_RERUNS = (
     "Runs that were started from this one would be deleted by the database with it, and their "
@@ -90,6 +95,8 @@ def may_pass(error: Exception) -> bool:
 
 def reason_for(error: Exception) -> str:
     """Why one run could not be deleted, in plain words."""
+    if isinstance(error, AddedRowsError):
+        return ADDED.format(table=error.table)
     if isinstance(error, KeptRowsError):
         return KEPT.format(table=error.table)
     cause = error.cause if isinstance(error, RefusedError) else error

@@ -58,6 +58,7 @@ def write_receipt(
     Written again, after a crash, it says the same of every run.
     """
     tables = came_back.tables
+    rows = {trace.name: account.tables[trace.name] for trace in run_tables(host)}
     head: dict[str, Any] = {
         "operation_id": task.operation_id,
         "kind": DELETION.name,
@@ -77,8 +78,9 @@ def write_receipt(
         "deleted": account.done,
         "failed": spec.total - account.done,
         "orphans": account.orphans,
-        "rows": {trace.name: account.tables[trace.name] for trace in run_tables(host)},
-        "stored_bytes": spec.stored_bytes,
+        "rows": rows,
+        # Known of what was planned alone: nobody measures what goes.
+        "stored_bytes": spec.stored_bytes if spec.counted == rows else None,
         "kept": {one.table: one.references for one in kept},
         "also_gone": dict(sorted(account.also_gone.items())),
         "left_behind": {one.table: one.rows for one in spec.left_behind},

@@ -6,12 +6,13 @@ The runs themselves stand beside it, in the file of frozen ids.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from runmanager.archive.ids import writing_ids
 from runmanager.deletion.reasons import ACTIVE, STILL_RUNNING
+from runmanager.errors import OtherVersionError
 from runmanager.records import FailedRun, FrozenRun, LeftBehind
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from runmanager.records import DeletionPlan, PlannedRun
 
 NAME = "operation.json"
+# Raised whenever a reader of the one before would not do what is meant. Files without one have 1.
+FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class DeletionSpec:
     are, as a frozen run's stamp does; ``left_out`` are those that were set apart
     and stay, of ``left_out_total`` in all. What an admin decided when they started it is added
     then: their ``reason``, and with ``is_archived`` that the rows are kept before they go.
+    ``counted`` are the rows by table that ``stored_bytes`` is of, None where both were estimated.
     """
 
     shape: str
@@ -46,6 +50,7 @@ class DeletionSpec:
     sentence: str = ""
     until: datetime | None = None
     stored_bytes: int = 0
+    counted: Mapping[str, int] | None = None
     reason: str | None = None
     is_archived: bool = False
     held_stamps: tuple[str | None, ...] = ()
@@ -78,17 +83,25 @@ class DeletionSpec:
             sentence=plan.sentence,
             until=plan.until,
             stored_bytes=plan.stored_bytes,
+            counted=None if plan.is_about else {one.table: one.rows for one in plan.tables},
         )
 
     def write(self, folder: Folder) -> None:
         """Let it stand in the operation's folder."""
-        values = asdict(self) | {"until": self.until.isoformat() if self.until else None}
+        until = self.until.isoformat() if self.until else None
+        values = {"format": FORMAT, **asdict(self), "until": until}
         folder.write(NAME, json.dumps(values).encode())
 
     @classmethod
     def read(cls, folder: Folder, decided: Mapping[str, Any] | None = None) -> DeletionSpec:
-        """What stands there, and was ``decided``. Raises FileMissingError where nothing does."""
+        """What stands there, and was ``decided``.
+
+        Raises FileMissingError where nothing does, and OtherVersionError where it says more than is
+        understood here: what that is may be which runs are to stay.
+        """
         values: dict[str, Any] = json.loads(folder.read(NAME))
+        if values.pop("format", FORMAT) != FORMAT or not values.keys() <= _KNOWN:
+            raise OtherVersionError
         until = values["until"]
         return cls(
             **values
@@ -104,6 +117,9 @@ class DeletionSpec:
                 "is_archived": bool((decided or {}).get("is_archived")),
             }
         )
+
+
+_KNOWN = {one.name for one in fields(DeletionSpec)}
 
 
 def write_frozen(folder: Folder, plan: DeletionPlan) -> None:

@@ -12,7 +12,8 @@ or null where they were chosen one by one), ``until`` (the latest start that was
 ``restored`` or ``purged`` (how many runs), ``failed`` (how many), ``rows`` ({table: rows}); of a
 deletion ``include_running`` (whether runs that still ran were to go too), ``asked`` (how many runs
 were asked for), ``orphans`` (how many had no row of their own any more, and traces only),
-``stored_bytes``, ``kept`` ({table: references cleared, null where they cannot be counted}),
+``stored_bytes`` (what ``rows`` took as stored; null unless exactly the rows went that the plan had
+counted), ``kept`` ({table: references cleared, null where they cannot be counted}),
 ``also_gone`` ({table: rows}), ``left_behind`` ({table: rows, null where they cannot be counted}),
 ``left_out`` ([{thread_id, title, reason}]), ``left_out_total``, ``came_back`` ({table: rows}; null
 where nobody could look), ``came_back_runs`` ([thread_id]), ``archive`` ({place, bytes, until,

@@ -44,7 +44,8 @@ class Receipt:
 
     ``done`` and ``failed`` are at most the first 10,000 of each; ``done_count`` and
     ``failed_count`` are of all. ``sentence`` says which runs a filter took, ``until`` the latest
-    start among them; ``reason`` is the admin's own.
+    start among them; ``reason`` is the admin's own. ``stored_bytes`` is what those rows took as
+    stored, None where nobody knows.
     """
 
     kind: OperationKind

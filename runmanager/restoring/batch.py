@@ -169,17 +169,15 @@ class _Batch:
         """Put ``part`` back; where it is refused, each half of it, down to single runs."""
         if not part:
             return
-        savepoint = self.connection.begin_nested()
         try:
-            filling = self._fill(part, open_ids)
+            with self.connection.begin_nested():
+                filling = self._fill(part, open_ids)
         except _RefusedRunsError as error:
-            savepoint.rollback()
             self.outcome.failed |= error.refused
             self._put([run for run in part if run not in error.refused], open_ids)
         except (RefusedError, sa.exc.DBAPIError) as error:
             if self._ends_all(error):
                 raise
-            savepoint.rollback()
             if len(part) == 1:
                 failed = self.unmet if reasons.is_unmet(error) else self.outcome.failed
                 failed[part[0]] = reasons.reason_for(error)
@@ -188,7 +186,6 @@ class _Batch:
             self._put(part[:middle], open_ids)
             self._put(part[middle:], open_ids)
         else:
-            savepoint.commit()
             self._keep(part, filling)
 
     def _fill(self, part: Sequence[str], open_ids: Sequence[str]) -> Filling:

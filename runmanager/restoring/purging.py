@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import sqlalchemy as sa
+
 from runmanager.accounts import require_admin
 from runmanager.archive import purging
 from runmanager.audit import log_end, log_start
+from runmanager.database import LOCK_NOT_AVAILABLE, sqlstate, translate
 from runmanager.errors import InterruptedOperationError
+from runmanager.ledger import lock_copy, lock_operation
 from runmanager.receipts import json_of
 from runmanager.records import Actor, Receipt
 from runmanager.restoring.kind import PURGE
+from runmanager.restoring.planning import committed
 from runmanager.restoring.receipts import NAME, head_of
+from runmanager.store import operations
 from runmanager.tasks import Ending, Finished
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
     from runmanager.archive.purging import Files
@@ -51,23 +58,25 @@ class PurgeWork:
         ending = task.control.ending()
         if ending in {Ending.PAUSE, Ending.SHUTDOWN}:
             return None
-        is_stopped = ending is Ending.STOP
-        if not is_stopped:
-            self._require_possible(task)
-        if not task.is_first_turn:
-            # Only now: a turn that has to wait says nothing, however many there are of them.
-            _log_start(task)
-        if not is_stopped:
-            task.control.require_lease()
-            purging.purge(self.store, self.place, str(task.parent))
-        return self._finish(task, is_stopped=is_stopped)
-
-    def _require_possible(self, task: Task) -> None:
-        """Raises NotAdminError, and InterruptedOperationError while it has to wait."""
+        if ending is Ending.STOP and not self._has_begun(str(task.parent)):
+            _log_further(task)
+            return self._finish(task, is_stopped=True)
         with self.database.read() as connection:
             require_admin(connection, self.current_host(), task.actor)
-        if purging.is_being_restored(self.store, str(task.parent)):
-            raise InterruptedOperationError(_WAITS)
+        with alone_with_copy(self.database, self.store, str(task.parent)):
+            # Only now: a turn that has to wait says nothing, however many there are of them.
+            _log_further(task)
+            task.control.require_lease()
+            purging.purge(self.store, self.place, str(task.parent))
+        return self._finish(task, is_stopped=False)
+
+    def _has_begun(self, operation_id: str) -> bool:
+        """Whether an earlier turn has removed rows: it can only be ended then, not stopped."""
+        with self.store.read() as connection:
+            found = operations.find(connection, operation_id)
+        if found is not None and found.purged_at is not None:
+            return True
+        return any(not is_kept for _number, is_kept in committed(self.place.folder(operation_id)))
 
     def _finish(self, task: Task, *, is_stopped: bool) -> Finished:
         done = 0 if is_stopped else task.total
@@ -82,6 +91,30 @@ class PurgeWork:
                 sink.write(piece)
         log_end(purge_receipt_of(head), details={"of": task.parent})
         return Finished(done, 0, summary={"purged": done, "was_stopped": is_stopped})
+
+
+@contextmanager
+def alone_with_copy(database: Database, store: Store, operation_id: str) -> Iterator[None]:
+    """Inside the block no restore of what an operation archived is at work, waits, or is asked for.
+
+    Raises InterruptedOperationError instead where one is.
+    """
+    try:
+        with database.write() as connection:
+            lock_operation(connection, operation_id)
+            lock_copy(connection, operation_id, to_purge=True)
+            # Behind the locks: until a moment ago somebody may have asked for one.
+            if purging.is_being_restored(store, operation_id):
+                raise InterruptedOperationError(_WAITS)
+            yield
+    except sa.exc.SQLAlchemyError as error:
+        waits = sqlstate(error) == LOCK_NOT_AVAILABLE
+        raise InterruptedOperationError(_WAITS if waits else translate(error).message) from None
+
+
+def _log_further(task: Task) -> None:
+    if not task.is_first_turn:
+        _log_start(task)
 
 
 def _log_start(task: Task) -> None:

@@ -7,20 +7,23 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runmanager.archive.purging import sweep
 from runmanager.deletion import DELETION
 from runmanager.errors import OperationStateError, RunManagerError
+from runmanager.ledger import lock_copy
 from runmanager.logs import report, told
 from runmanager.records import PurgePlan
 from runmanager.restoring.kind import PURGE, RESTORE
 from runmanager.restoring.planning import plan_restore
+from runmanager.restoring.schedule import sweep
 from runmanager.service.leftovers import Leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runmanager.archive.places import Place
+    from runmanager.database import Database
     from runmanager.folders import Folder
+    from runmanager.host.values import Reading
     from runmanager.records import Actor, OperationView, Origin, RestorePlan
     from runmanager.service.access import Access
     from runmanager.store import Store
@@ -66,7 +69,14 @@ class Keeping:
             "sentence": view.sentence,
             "total": int(view.summary.get("deleted", 0)) if asked is None else len(asked),
         }
-        return self._engine.submit(RESTORE.name, actor, origin, spec, parent=view.operation_id)
+
+        def submit(reading: Reading) -> OperationView:
+            lock_copy(reading.connection, view.operation_id)
+            # Behind the lock: until a moment ago it may have been purged.
+            _require_kept(self._engine.view(view.operation_id))
+            return self._engine.submit(RESTORE.name, actor, origin, spec, parent=view.operation_id)
+
+        return self._access.read_primary(actor, submit)
 
     def plan_purge(self, actor: Actor, view: OperationView) -> PurgePlan:
         """What removing an operation's archive would do."""
@@ -104,7 +114,8 @@ def _require_kept(view: OperationView) -> None:
 class Schedule:
     """Ends, every ten minutes, what is past its days: archives, plans nobody started, leftovers."""
 
-    def __init__(self, store: Store, place: Place) -> None:
+    def __init__(self, database: Database, store: Store, place: Place) -> None:
+        self._database = database
         self._store = store
         self._place = place
         self._leftovers = Leftovers(store, place)
@@ -124,7 +135,7 @@ class Schedule:
     def _run(self) -> None:
         while not self._closing.is_set():
             try:
-                for operation_id in sweep(self._store, self._place):
+                for operation_id in sweep(self._database, self._store, self._place):
                     logger.info("Operation %s: its archive's days are over.", operation_id)
                 for operation_id in self._leftovers.sweep():
                     logger.info("Files of %s, which was never started, are removed.", operation_id)

@@ -91,7 +91,7 @@ class RunManager:
         )
         self.deleting = Deleting(access, self._engine, place, settings)
         self._keeping = Keeping(access, self._engine, place)
-        self._schedule = Schedule(store, place)
+        self._schedule = Schedule(access.database, store, place)
         self.operations = Operations(access, self._engine, self._keeping, self.deleting)
 
     @classmethod

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
-from runmanager.archive import purging
+from runmanager.restoring.schedule import sweep
 from runmanager.store.tables import OPERATIONS
 from tests.api.conftest import bearer, token
 from tests.hosts import LONG_AGO
@@ -121,7 +121,8 @@ def test_the_files_of_an_old_plan_are_not_looked_for(host: HostWriter, caller: C
     plan = caller.plan(run)
     with caller.manager._store.write() as connection:
         connection.execute(sa.update(OPERATIONS).values(created_at=OPERATIONS.c.created_at - 3601))
-    assert purging.sweep(caller.manager._store, caller.manager._keeping.place) == ()
+    manager = caller.manager
+    assert sweep(manager._access.database, manager._store, manager._keeping.place) == ()
     assert "an hour" in caller.start(plan, 410)["detail"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
@@ -119,29 +120,55 @@ def test_what_another_admin_did_is_found_and_back_leads_to_the_list_as_it_was(
     expect(ada.page).to_have_url(re.compile(r"/operations\?admin=grace$"))
 
 
-def test_what_a_killed_server_left_is_found_interrupted_and_goes_on(
+def test_what_a_killed_server_left_is_found_interrupted_and_goes_on_once_it_is_resumed(
     host: HostWriter, new_context: Callable[..., BrowserContext], tmp_path: Path
 ) -> None:
+    """Two were at work; the second start has room for one at a time, so the other is found."""
     runs = add_many(host)
-    before = host.contents()
+    few = host.new_ids(3)
+    host.add_user("grace", is_admin=True)
     settings = settings_for(host.url)
     app = AppProcess(tmp_path / "log", settings).ready()
     port = int(app.url.rpartition(":")[2])
     try:
         ada = Dashboard(new_context(), app.url).signed_in_as("ada")
-        with deletions_wait_at(host, sorted(runs)[BATCH]):
+        with deletions_wait_at(host, sorted(runs)[BATCH], few[1]):
             delete_many(ada)
             wait_until(lambda: is_waiting(host) and is_whole(host, MANY - BATCH))
+            for run in few:
+                host.add_run(run, created_at=datetime.now(UTC))
+                host.add_traces(run)
+            before = host.contents(without=runs)
+            grace = Dashboard(new_context(), app.url).signed_in_as("grace").visit("/")
+            grace.tick(*few)
+            grace.ask_to_delete_selected(3)
+            grace.confirm("Delete 3 runs")
+            wait_until(lambda: is_waiting(host, 2))
             app.kill()
-            app = AppProcess(tmp_path / "log", settings, port=port).ready()
-            ada.expect_newest_operation(State="interrupted|running")
-        wait_until(lambda: is_whole(host, 0), seconds=60)
-        ada.expect_newest_operation(State="finished", Progress_and_result=f"{MANY} runs deleted")
-        ada.operations.choose(0)
-        expect(ada.page.get_by_text("1 time, and gone on with")).to_be_visible()
-        ada.press("Restore all")
-        ada.dialog.get_by_role("button", name=f"Restore {MANY} runs").click()
-        expect(ada.page.get_by_text(f"{MANY} runs restored")).to_be_visible(timeout=30_000)
+            app = AppProcess(
+                tmp_path / "log", settings | {"RUNMANAGER_POOL_SIZE": "3"}, port=port
+            ).ready()
+            grace.visit("/operations")
+            grace.operations.choose(0)
+            progress = grace.area("operation-progress")
+            # Its lease lapses first.
+            expect(progress).to_contain_text("Interrupted: it goes on by itself", timeout=40_000)
+            expect(grace.area("run-title")).to_contain_text("interrupted")
+            grace.button("Pause").click()
+            expect(progress).to_contain_text("Paused")
+            grace.button("Resume").click()
+            expect(progress).to_contain_text("Waiting for its turn")
+            assert host.contents(without=runs) == before
+        expect(grace.page.get_by_text("3 runs deleted").first).to_be_visible(timeout=60_000)
+        assert is_whole(host, 0)
+        grace.press("Restore all")
+        grace.dialog.get_by_role("button", name="Restore 3 runs").click()
+        expect(grace.page.get_by_text("3 runs restored")).to_be_visible(timeout=30_000)
         assert host.contents() == before
+        # What was at work before it was gone on with by itself.
+        grace.visit("/operations").settle()
+        grace.operations.choose(2)
+        expect(grace.page.get_by_text(f"{MANY} runs deleted").first).to_be_visible()
+        expect(grace.page.get_by_text("1 time, and gone on with")).to_be_visible()
     finally:
         app.stop()

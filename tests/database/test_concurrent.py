@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import count
@@ -30,6 +31,7 @@ from tests.operations import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from concurrent.futures import Future
     from pathlib import Path
 
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
     from tests.hosts import HostWriter
 
 ADMINS, RUNS = 8, 60
+# How long `make fuzz` lets workers write beside deletions.
+SECONDS = 600.0
 
 
 def deadlocks(host: HostWriter) -> int:
@@ -128,17 +132,28 @@ def test_two_processes_that_delete_the_same_runs_delete_each_once(
     url = host.url.render_as_string(hide_password=False)
     folders = [state_dir.with_name(name) for name in ("first", "second")]
     jobs = [
-        Job(url, folder, host.admin, "delete", tuple(asked), is_small=False)
+        Job(url, folder, host.admin, "delete", tuple(asked), is_small=False, audit=audit_of(folder))
         for folder, asked in zip(folders, (runs, runs[::-1]), strict=True)
     ]
     with ThreadPoolExecutor(2) as threads:
         assert [code for code, _names in threads.map(killing.run, jobs)] == [0, 0]
-    receipts = []
+    receipts, ends = [], []
     for folder in folders:
         manager = open_manager(state_dir=folder)
         (view,) = manager.operations.list(host.admin, killing.FIRST_PAGE).items
         place = manager._keeping.place.folder(view.operation_id)
         receipts.append(read_receipt_of(place))
+        started, ended = map(json.loads, audit_of(folder).read_text().splitlines())
+        for line, event in ((started, "deletion started"), (ended, "deletion ended")):
+            assert (line["event"], line["operation"]) == (event, view.operation_id)
+        assert started["runs"] == len(runs)
+        assert ended["deleted"] == len(receipts[-1].done)
+        assert ended["failed"] == len(receipts[-1].failed)
+        assert ended["rows"] == dict(receipts[-1].tables)
+        # What it says of a run, by its id, is that the other has deleted it.
+        failed_here = {one["thread_id"] for one in ended["first_failed"]}
+        assert failed_here.isdisjoint(deleted(receipts[-1]))
+        ends.append(ended)
         assert sum(
             sum(table.rows.values())
             for number in rows_numbers(place)
@@ -150,7 +165,17 @@ def test_two_processes_that_delete_the_same_runs_delete_each_once(
     assert {why for receipt in receipts for why in errors(receipt).values()} <= {NOT_FOUND}
     assert host.execute("SELECT count(*) FROM run_metadata") == [(0,)]
     assert sum(dict(receipt.tables)["logs"] for receipt in receipts) == 3 * len(runs)
+    # Each run is in the numbers of one end alone, and failed in the other's.
+    assert sum(line["deleted"] for line in ends) == len(runs)
+    assert sum(line["failed"] for line in ends) == len(runs)
+    assert sum(line["rows"]["run_metadata"] for line in ends) == len(runs)
+    assert sum(line["rows"]["logs"] for line in ends) == 3 * len(runs)
     assert deadlocks(host) == 0
+
+
+def audit_of(state_dir: Path) -> Path:
+    """Where the audit lines of the process with this store go."""
+    return state_dir.with_name(f"{state_dir.name}.audit")
 
 
 def test_what_a_worker_writes_beside_every_batch_is_archived_or_reported(
@@ -159,7 +184,7 @@ def test_what_a_worker_writes_beside_every_batch_is_archived_or_reported(
 ) -> None:  # fmt: skip
     in_batches_of(5, monkeypatch)
     manager = open_manager(active_minutes=0.0)
-    for _round in range(20 if every_point else 2):
+    for _round in rounds(2, SECONDS if every_point else 0.0):
         runs = host.add_runs(40)
         plan = manager.deleting.plan(admin, runs)
         is_over = threading.Event()
@@ -199,6 +224,15 @@ def test_what_a_worker_writes_beside_every_batch_is_archived_or_reported(
             {"logs": len(there)} if there else {}
         )
         host.execute("DELETE FROM logs")
+
+
+def rounds(least: int, seconds: float) -> Iterator[int]:
+    """So many rounds, and further ones for so long."""
+    deadline = time.monotonic() + seconds
+    for number in count(1):
+        if number > least and time.monotonic() > deadline:
+            return
+        yield number
 
 
 def stop_at(

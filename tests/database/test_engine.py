@@ -22,6 +22,7 @@ from runmanager.errors import (
     OperationNotFoundError,
     PlanExpiredError,
     PlanUsedError,
+    RunManagerError,
     StoreError,
 )
 from runmanager.paging import PageRequest
@@ -282,11 +283,15 @@ def test_what_the_archive_refuses_pauses_it_with_its_sentence(
 
 
 @every_store
+@pytest.mark.parametrize("error", [InterruptedOperationError, DatabaseAwayError])
 def test_what_may_be_over_soon_is_tried_again_by_itself(
-    engines: Engines, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    engines: Engines,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: type[RunManagerError],
 ) -> None:
     monkeypatch.setattr(turns, "FIRST_WAIT_SECONDS", 0.1)
-    kind = Failing([InterruptedOperationError("The database is away.")] * 3)
+    kind = Failing([error("The database is away.")] * 3)
     engine = engines.open(kinds=[kind])
     view = engine.wait(submit(engine).operation_id)
     assert (view.state, view.interruptions, view.message) == (STATES.FINISHED, 3, None)

@@ -8,6 +8,7 @@ import pytest
 
 from runmanager.archive import purging
 from runmanager.errors import ArchiveError, OperationStateError
+from runmanager.restoring.schedule import sweep
 from runmanager.store import files, operations
 from runmanager.store.tables import OPERATIONS
 from tests.archives import values_of
@@ -33,6 +34,11 @@ def delete(manager: RunManager, admin: Actor, runs: list[str]) -> str:
     started = manager.deleting.start(admin, manager.deleting.plan(admin, runs))
     receipt_of(manager, admin, started.operation_id)
     return started.operation_id
+
+
+def swept(manager: RunManager) -> tuple[str, ...]:
+    """What a purge by schedule purges now."""
+    return sweep(manager._access.database, manager._store, manager._keeping.place)
 
 
 def keep_until(manager: RunManager, operation_id: str, seconds: float) -> None:
@@ -83,7 +89,7 @@ def test_what_was_archived_is_not_said_to_be_gone_while_the_archive_is_off(
         manager.deleting.start(admin, plan)
     keep_until(manager, one, 1.0)
     place = manager._keeping.place
-    assert purging.sweep(manager._store, place) == ()
+    assert swept(manager) == ()
     with pytest.raises(ArchiveError, match=ELSEWHERE):
         purging.purge(manager._store, place, one)
     assert not is_purged(manager, one)
@@ -95,7 +101,7 @@ def test_what_was_archived_is_not_said_to_be_gone_while_the_archive_is_off(
     until(lambda: manager.operations.view(admin, back.operation_id).is_over)
     assert values_of(host) == before
     keep_until(manager, one, 1.0)
-    assert purging.sweep(manager._store, manager._keeping.place) == (one,)
+    assert swept(manager) == (one,)
 
 
 def test_a_restore_that_waits_while_the_archive_is_off_says_where_its_files_are(

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import json
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from threading import Event
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,21 +15,31 @@ import sqlalchemy as sa
 
 from runmanager.archive import purging
 from runmanager.archive.store_place import StorePlace
-from runmanager.errors import ArchiveError, InterruptedOperationError, NotAdminError
+from runmanager.errors import (
+    ArchiveError,
+    InterruptedOperationError,
+    NotAdminError,
+    OperationStateError,
+)
+from runmanager.ledger import lock_operation
 from runmanager.records import Actor, OperationState, Origin
 from runmanager.restoring import PurgeWork
-from runmanager.store import operations
+from runmanager.restoring.schedule import sweep
+from runmanager.store import files, operations, plans
 from runmanager.store.operations import NewOperation
-from runmanager.store.tables import OPERATIONS
+from runmanager.store.tables import FILES, OPERATIONS
 from runmanager.tasks import Ending
 from tests.conftest import every_store
 from tests.deaths import KilledError, Life, MortalFolder
+from tests.killing import FIRST_PAGE
+from tests.operations import delete, until
 from tests.restoring import CHILD, PARENT, Control, Undo, task_of, undoing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runmanager.folders import Folder
+    from runmanager.service import RunManager
     from runmanager.store import Store
     from tests.hosts import HostWriter
 
@@ -77,16 +92,10 @@ def add(
 def fill(place: StorePlace, operation_id: str) -> None:
     """The files of a deletion of two batches."""
     folder = place.folder(operation_id)
-    for name in (
-        "000001.json",
-        "000001.sql.zst",
-        "000002.json",
-        "000002.sql.zst",
-        "ids.zst",
-        "receipt.json",
-        "operation.json",
-    ):
+    for name in ("000001.sql.zst", "000002.sql.zst", "ids.zst", "receipt.json", "operation.json"):
         folder.write(name, name.encode())
+    for name in ("000001.json", "000002.json"):
+        folder.write(name, b'{"done": {"some run": {"run_metadata": 1}}}')
 
 
 STAYS = ("000001.json", "000002.json", "ids.zst", "operation.json", "receipt.json")
@@ -108,7 +117,9 @@ def test_rows_are_purged_and_all_else_stays(store: Store) -> None:
 
 
 @every_store
-def test_the_schedule_purges_what_is_past_its_days_and_forgets_old_plans(store: Store) -> None:
+def test_the_schedule_purges_what_is_past_its_days_and_forgets_old_plans(
+    store: Store, undo: Undo
+) -> None:
     place = StorePlace(store)
     add(store, "past", days=-1)
     add(store, "kept", days=1)
@@ -126,7 +137,7 @@ def test_the_schedule_purges_what_is_past_its_days_and_forgets_old_plans(store: 
             .values(id="old-plan", created_at=OPERATIONS.c.created_at - 3601)
         )
     assert purging.due(store) == ("past",)
-    assert purging.sweep(store, place) == ("past",)
+    assert sweep(undo.database, store, place) == ("past",)
     assert place.folder("past").names() == STAYS
     for one in ("kept", "busy", "running", "plan"):
         assert len(place.folder(one).names()) == 7, one
@@ -135,27 +146,147 @@ def test_the_schedule_purges_what_is_past_its_days_and_forgets_old_plans(store: 
         old = operations.find(connection, "old-plan")
     assert old is not None
     assert old.is_expired
-    assert purging.sweep(store, place) == ()
+    assert sweep(undo.database, store, place) == ()
 
 
 def test_what_cannot_be_removed_now_is_said_to_be_there(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+    store: Store, undo: Undo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = StorePlace(store)
     add(store, "past", days=-1)
     fill(place, "past")
     with monkeypatch.context() as patched:
         patched.setattr(purging, "purge_rows", _refuse)
-        assert purging.sweep(store, place) == ()
+        assert sweep(undo.database, store, place) == ()
     with store.read() as connection:
         found = operations.find(connection, "past")
     assert found is not None
     assert found.purged_at is None
-    assert purging.sweep(store, place) == ("past",)
+    assert sweep(undo.database, store, place) == ("past",)
 
 
 def _refuse(_folder: Folder) -> None:
     raise ArchiveError("The folder is read-only.")
+
+
+@contextmanager
+def restoring_from(undo: Undo, operation_id: str) -> Iterator[None]:
+    """Let a restore's transaction be at work on what an operation archived."""
+    with undo.database.write() as connection:
+        lock_operation(connection, operation_id)
+        yield
+
+
+def waits_for_a_lock(host: HostWriter) -> bool:
+    """Whether somebody waits for a lock that is nobody's row."""
+    return bool(host.execute("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"))
+
+
+@pytest.mark.parametrize("by", ["schedule", "hand"])
+def test_a_restore_that_is_asked_for_before_the_rows_are_removed_keeps_them(
+    host: HostWriter, store: Store, admin: Actor, by: str
+) -> None:
+    place = StorePlace(store)
+    add(store, PARENT, days=-1)
+    fill(place, PARENT)
+    with undoing(host.url, lock_timeout=20.0) as undo, ThreadPoolExecutor(1) as thread:
+        work = PurgeWork(undo.database, undo.current_host, store, place)
+
+        def purge() -> object:
+            if by == "schedule":
+                return sweep(undo.database, store, place)
+            with pytest.raises(InterruptedOperationError, match="being restored"):
+                work.carry_out(task_of(admin))
+            return ()
+
+        with restoring_from(undo, PARENT):
+            purged = thread.submit(purge)
+            until(lambda: waits_for_a_lock(host) or purged.done())
+            add(store, "restoring", kind="restore", state=OperationState.PAUSED, parent=PARENT)
+        assert purged.result(20) == ()
+    assert len(place.folder(PARENT).names()) == 7
+    with store.read() as connection:
+        found = operations.find(connection, PARENT)
+    assert found is not None
+    assert found.purged_at is None
+
+
+@pytest.mark.parametrize("by", ["schedule", "hand"])
+def test_what_another_restores_from_at_this_moment_is_not_waited_for_long(
+    undo: Undo, store: Store, admin: Actor, by: str
+) -> None:
+    place = StorePlace(store)
+    add(store, PARENT, days=-1)
+    fill(place, PARENT)
+    work = PurgeWork(undo.database, undo.current_host, store, place)
+    with restoring_from(undo, PARENT):
+        if by == "schedule":
+            assert sweep(undo.database, store, place) == ()
+        else:
+            with pytest.raises(InterruptedOperationError, match="being restored"):
+                work.carry_out(task_of(admin))
+    assert len(place.folder(PARENT).names()) == 7
+    assert sweep(undo.database, store, place) == (PARENT,)
+
+
+@dataclass
+class SlowPlace:
+    """A place that takes a test's time over telling what is in it, as the rows are removed."""
+
+    place: purging.Files
+    is_removing: Event = field(default_factory=Event)
+    may_go_on: Event = field(default_factory=Event)
+
+    def folder(self, operation_id: str) -> Folder:
+        """The files of one operation."""
+        self.is_removing.set()
+        assert self.may_go_on.wait(20)
+        return self.place.folder(operation_id)
+
+    def remove(self, operation_id: str) -> None:
+        """Remove all files of one."""
+        self.place.remove(operation_id)
+
+
+def test_a_restore_that_is_asked_for_while_the_rows_are_removed_is_refused(
+    host: HostWriter, manager: RunManager, admin: Actor
+) -> None:
+    delete(manager, admin, host.add_runs(2))
+    (view,) = manager.operations.list(admin, FIRST_PAGE).items
+    with manager._store.write() as connection:
+        past = operations.now(connection) - 1
+        operations.change(connection, view.operation_id, archive_until=past)
+    slow = SlowPlace(manager._keeping.place)
+    database = manager._access.database
+    with ThreadPoolExecutor(2) as threads:
+        purge = threads.submit(sweep, database, manager._store, slow)
+        assert slow.is_removing.wait(20)
+        restore = threads.submit(manager.operations.restore, admin, view.operation_id)
+        until(lambda: waits_for_a_lock(host) or restore.done())
+        slow.may_go_on.set()
+        assert purge.result(20) == (view.operation_id,)
+        with pytest.raises(OperationStateError, match="were purged"):
+            restore.result(20)
+    assert manager.operations.running(admin) == ()
+
+
+def test_a_purge_by_schedule_is_in_the_audit_log_once(
+    store: Store, undo: Undo, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "runmanager.audit")
+    place = StorePlace(store)
+    add(store, "past", days=-1)
+    fill(place, "past")
+    with store.write() as connection:
+        operations.change(connection, "past", summary='{"deleted": 3}')
+    for _again in range(2):
+        sweep(undo.database, store, place)
+    lines = [json.loads(one.getMessage()) for one in caplog.records if one.name.endswith(".audit")]
+    assert [line["event"] for line in lines] == ["purge started", "purge ended"]
+    for line in lines:
+        assert (line["actor"], line["actor_id"], line["how"]) == ("schedule", None, "schedule")
+        assert (line["of"], line["operation"], line["runs"]) == ("past", None, 3)
+    assert (lines[0]["bytes"], lines[1]["purged"], lines[1]["failed"]) == (7, 3, 0)
 
 
 def test_a_purge_is_an_operation_with_a_receipt(
@@ -214,6 +345,50 @@ def test_a_purge_that_is_to_end_does_nothing(
     assert len(place.folder(PARENT).names()) == files
 
 
+@pytest.mark.parametrize("is_noted", [False, True])
+def test_a_purge_that_has_begun_is_ended_and_not_stopped(
+    host: HostWriter, undo: Undo, store: Store, admin: Actor, is_noted: bool
+) -> None:
+    place = StorePlace(store)
+    add(store, PARENT, days=30)
+    fill(place, PARENT)
+    folder = place.folder(PARENT)
+    folder.remove([name for name in folder.names() if name.endswith(".sql.zst")][:1])
+    if is_noted:
+        purging.purge(store, place, PARENT)
+    work = PurgeWork(undo.database, undo.current_host, store, place)
+    finished = work.carry_out(task_of(admin, control=Control(ends=Ending.STOP), total=2))
+    assert finished is not None
+    assert finished.summary == {"purged": 2, "was_stopped": False}
+    assert not any(name.endswith(".sql.zst") for name in folder.names())
+
+
+def test_what_half_written_files_hold_is_purged_too(store: Store) -> None:
+    place = StorePlace(store)
+    add(store, PARENT, days=30)
+    fill(place, PARENT)
+    with store.write() as connection:
+        files.add_part(connection, PARENT, ".000003.sql.zst.0a1b2c3d", 0, b"rows of somebody")
+    purging.purge(store, place, PARENT)
+    with store.read() as connection:
+        left = connection.execute(sa.select(FILES.c.name).distinct()).scalars().all()
+    assert not any(".sql.zst" in name for name in left)
+
+
+def test_a_plan_that_was_begun_keeps_its_files_whatever_the_store_says(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = StorePlace(store)
+    for name in ("ids.zst", "operation.json"):
+        for operation_id in (PARENT, CHILD):
+            place.folder(operation_id).write(name, b"{}")
+    place.folder(PARENT).write("000001.json", b"{}")
+    monkeypatch.setattr(plans, "old", lambda _connection: (PARENT, CHILD))
+    purging.forget_plans(store, place)
+    assert len(place.folder(PARENT).names()) == 3
+    assert place.folder(CHILD).names() == ()
+
+
 def test_a_purge_that_is_killed_anywhere_and_started_again_ends_the_same(
     host: HostWriter, store: Store, admin: Actor
 ) -> None:
@@ -229,7 +404,11 @@ def test_a_purge_that_is_killed_anywhere_and_started_again_ends_the_same(
         add(store, PARENT, days=30)
         fill(StorePlace(store), PARENT)
         for life in (Life(at or None), Life()):
-            with life.database(host.url) as database, suppress(KilledError):
+            with (
+                life.database(host.url) as database,
+                # Who is dead may meet the end of a connection first.
+                suppress(KilledError, InterruptedOperationError),
+            ):
                 place = MortalPlace(store, life)
                 PurgeWork(database, lambda: known, store, place).carry_out(task_of(admin, total=2))
             with store.read() as connection:

@@ -98,15 +98,7 @@ def _locked(host: Host, form: Form, stored: Mapping[int, _Stored]) -> Form:
     """The form, locked where its rows are read before the database takes them along."""
     if not is_taken(host, form.trace):
         return form
-    if stored[form.source.info["oid"]].may_lock:
-        return replace(form, may_lock=True)
-    return replace(
-        form,
-        lack=form.lack
-        or f"The database takes rows of “{form.trace.name}” along, and its role may not lock them: "
-        "what somebody changes in one just before it goes is not archived, until the role is "
-        "granted DELETE there, or UPDATE of a column.",
-    )
+    return replace(form, may_lock=stored[form.source.info["oid"]].may_lock)
 
 
 def _form(trace: TraceTable, stored: Mapping[int, _Stored]) -> Form:

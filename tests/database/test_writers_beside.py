@@ -8,15 +8,12 @@ import psycopg
 import pytest
 
 from runmanager.deletion import batch
-from runmanager.deletion.forms import read_forms, unrestorable
-from tests.archives import Batches
 from tests.hosts import connect
 from tests.operations import deleted, errors, receipt_of, until
 from tests.roles import DELETER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from runmanager.records import Actor, DeletionReceipt
     from runmanager.service import RunManager
@@ -138,22 +135,3 @@ def test_a_row_that_is_added_to_those_that_go_along_is_archived(
     assert written
     assert (errors(receipt), dict(receipt.tables)["tool_calls"]) == ({}, 2)
     assert host.execute("SELECT count(*) FROM tool_calls") == [(0,)]
-
-
-@pytest.mark.parametrize(
-    ("grants", "lacking"),
-    [
-        ((), {"messages", "tool_calls"}),
-        (("UPDATE (said) ON tool_calls",), {"messages"}),
-        (("DELETE ON messages, tool_calls",), set()),
-    ],
-)
-def test_rows_that_go_along_and_cannot_be_locked_are_named(
-    host: HostWriter, roles: Roles, grants: tuple[str, ...], lacking: set[str], tmp_path: Path
-) -> None:
-    _run, role = taken_along(host, roles, *grants)
-    batches = Batches(host, tmp_path / "archive", roles.url(role))
-    with batches.opened() as (database, known), database.read() as connection:
-        said = unrestorable(read_forms(connection, known))
-    assert all("may not lock them" in one for one in said)
-    assert {one.split("“")[1].split("”")[0] for one in said} == lacking

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-import pytest
 
 from runmanager.deletion import batch
 from tests.hosts import connect
@@ -14,6 +13,8 @@ from tests.roles import DELETER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import pytest
 
     from runmanager.records import Actor, DeletionReceipt
     from runmanager.service import RunManager

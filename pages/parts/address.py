@@ -62,18 +62,18 @@ def operations_query() -> dict[str, str | list[str]]:
 
 def read_operations() -> dict[str, str | list[str]]:
     """What the address asks the list of operations for."""
-    return _present(_HeldOperations)
+    return _present(session.slot(_HeldOperations))
 
 
 def write_operations(query: dict[str, str | list[str]]) -> None:
     """Make the address ask for exactly that."""
     if _in_the_address() != query:
-        _ask_for(query, _HeldOperations)
+        _ask_for(query, session.slot(_HeldOperations))
 
 
 def read_view() -> View:
     """The nearest valid view to what the address asks for."""
-    query = _present(_Held)
+    query = _present(session.slot(_Held))
     request, notices = PageRequest.from_query(query)
     sort, more = Sort.from_query(query)
     problems = [f"“{one.key}” in the address: {one.sentence}" for one in query_problems(query)]
@@ -86,7 +86,7 @@ def write_view(view: View) -> None:
     """Make the address ask for exactly ``view``."""
     query = view.to_query()
     if _in_the_address() != query:
-        _ask_for(query, _Held)
+        _ask_for(query, session.slot(_Held))
 
 
 def open_run(thread_id: str) -> NoReturn:
@@ -109,26 +109,25 @@ def opened_operation() -> str:
     return st.query_params.get(OPERATION_ID, "")
 
 
-def _present(kind: type[_Held]) -> dict[str, str | list[str]]:
+def _present(held: _Held) -> dict[str, str | list[str]]:
     """The query of a list.
 
     The browser sends with each click what stands in its address. Of two quick clicks the second is
     sent before the browser hears what the first did to the address: what it sends would undo that.
     A new address by Back, a link or typing draws the whole page, never a part of it alone.
     """
-    held = session.slot(kind)
     if not session.is_run_of_a_part():
         query = _in_the_address()
         if RUN_ID in query or OPERATION_ID in query:
             # The browser's Back from another page keeps its query: the list's own was kept aside.
-            _ask_for(held.query, kind)
+            _ask_for(held.query, held)
         else:
             held.query = query
     return held.query
 
 
-def _ask_for(query: dict[str, str | list[str]], kind: type[_Held]) -> None:
-    session.slot(kind).query = query
+def _ask_for(query: dict[str, str | list[str]], held: _Held) -> None:
+    held.query = query
     st.query_params.from_dict(query)
 
 

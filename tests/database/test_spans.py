@@ -91,10 +91,11 @@ ENDS = ["infinity", "-infinity", "0044-03-15 12:00 BC", "294276-12-31 23:00", No
 
 @every_zone
 @every_type
-@pytest.mark.parametrize("ended", TYPES)
 def test_a_run_took_as_long_as_between_the_times_that_are_shown(
-    host: HostWriter, open_manager: OpenManager, admin: Actor, kind: str, ended: str, zone: str
+    host: HostWriter, open_manager: OpenManager, admin: Actor, kind: str, zone: str
 ) -> None:
+    # Each two types meet in one zone at least.
+    ended = TYPES[(TYPES.index(kind) + [*ZONES].index(zone)) % len(TYPES)]
     host.execute(
         "ALTER TABLE run_metadata DROP created_at, DROP completed_at,"
         f" ADD created_at {kind}, ADD completed_at {ended}"

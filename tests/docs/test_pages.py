@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import re
+from functools import cache
 
 import pytest
 
@@ -95,17 +96,22 @@ def test_every_path_that_is_named_exists(name: str) -> None:
         assert inside or path.startswith(others), path
 
 
-@every_page
-def test_every_class_that_is_named_exists(name: str) -> None:
-    classes = {
+@cache
+def classes() -> frozenset[str]:
+    """All that there are."""
+    return frozenset(
         node.name
         for folder in ("runmanager", "pages", "tests")
         for path in (ROOT / folder).rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.ClassDef)
-    }
+    )
+
+
+@every_page
+def test_every_class_that_is_named_exists(name: str) -> None:
     named = re.findall(r"`([A-Z][a-z]+(?:[A-Z][a-z]+)+)`", Document(name).prose)
-    assert set(named) <= classes
+    assert set(named) <= classes()
 
 
 def test_what_is_checked_before_a_commit_is_what_make_check_checks() -> None:

@@ -187,11 +187,13 @@ def test_each_chip_takes_its_filter_away_and_the_address_follows(
     ada.expect_total("1 run")
     for key in list(filters)[::-1]:
         ada.expect_chips(*labels.values())
+        ada.settle()
         assert ada.query == left
         ada.remove_chip(labels.pop(key))
         del left[key]
         ada.expect_total("1 run" if "model" in left else "2 runs")
     ada.expect_chips()
+    ada.settle()
     assert ada.query == {}
 
 

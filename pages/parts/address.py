@@ -38,31 +38,20 @@ class View:
 
 
 @dataclass
-class _Left:
-    """The query of the list when a run was opened from it."""
-
-    list_query: dict[str, str | list[str]] = field(default_factory=dict)
-
-
-@dataclass
 class _Held:
-    """The query of the list, as it was read or written last; None before the list was drawn."""
+    """The query of the list, as it was read or written last."""
 
-    query: dict[str, str | list[str]] | None = None
+    query: dict[str, str | list[str]] = field(default_factory=dict)
 
 
 def list_query() -> dict[str, str | list[str]]:
     """The query parameters that lead back to the list as it was left."""
-    return session.slot(_Left).list_query
+    return session.slot(_Held).query
 
 
 def read_view() -> View:
     """The nearest valid view to what the address asks for."""
     query = _present()
-    if RUN_ID in query:
-        # The browser's Back from a run keeps that run's query: the list's own was kept aside.
-        query = list_query()
-        _ask_for(query)
     request, notices = PageRequest.from_query(query)
     sort, more = Sort.from_query(query)
     problems = [f"“{one.key}” in the address: {one.sentence}" for one in query_problems(query)]
@@ -80,8 +69,6 @@ def write_view(view: View) -> None:
 
 def open_run(thread_id: str) -> NoReturn:
     """Go to the page of a run, in this tab; the way back leads to the view that was left."""
-    if RUN_ID not in st.query_params:
-        session.slot(_Left).list_query = _present()
     st.switch_page("run.py", query_params={RUN_ID: thread_id})
 
 
@@ -98,8 +85,13 @@ def _present() -> dict[str, str | list[str]]:
     A new address by Back, a link or typing draws the whole page, never a part of it alone.
     """
     held = session.slot(_Held)
-    if held.query is None or not session.is_run_of_a_part():
-        held.query = _in_the_address()
+    if not session.is_run_of_a_part():
+        query = _in_the_address()
+        if RUN_ID in query:
+            # The browser's Back from a run keeps that run's query: the list's own was kept aside.
+            _ask_for(held.query)
+        else:
+            held.query = query
     return held.query
 
 

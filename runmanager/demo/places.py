@@ -90,6 +90,10 @@ def _corner() -> Path:
     return Path(f"/var/tmp/runmanager-{os.geteuid()}")  # noqa: S108  # claim() checks whose it is
 
 
+def _has_corner() -> bool:
+    return _corner().exists() and _is_ours(_corner())
+
+
 def _is_ours(path: Path) -> bool:
     found = path.lstat()
     return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
@@ -103,7 +107,7 @@ def _alone_in_corner() -> Iterator[None]:
     what is left in it.
     """
     with contextlib.ExitStack() as held:
-        if _corner().exists() and _is_ours(_corner()):
+        if _has_corner():
             corner = os.open(_corner(), os.O_RDONLY)
             held.callback(os.close, corner)
             fcntl.flock(corner, fcntl.LOCK_EX)
@@ -112,7 +116,7 @@ def _alone_in_corner() -> Iterator[None]:
 
 def _forget_orphans() -> None:
     """Delete the homes whose directory is gone, unless a server still runs there."""
-    if not (_corner().exists() and _is_ours(_corner())):
+    if not _has_corner():
         return
     for origin in _corner().glob("demo-*/origin"):
         with contextlib.suppress(OSError), contextlib.ExitStack() as locks:

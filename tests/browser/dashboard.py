@@ -175,11 +175,11 @@ class Dashboard:
 
     def expect_total(self, words: str) -> None:
         """Wait until the heading counts the runs so, such as "3 runs"."""
-        expect(self.area("heading").get_by_text(words, exact=True).first).to_be_visible()
+        expect(self._total(words)).to_be_visible()
 
     def search_on_to(self, words: str) -> None:
         """Wait for this total, and search on wherever the search has stopped before."""
-        total = self.area("heading").get_by_text(words, exact=True).first
+        total = self._total(words)
         further = self.button("Search on")
 
         def is_there() -> bool:
@@ -386,6 +386,10 @@ class Dashboard:
     def expect_selected(self, count: int) -> None:
         """Wait until so many runs are selected."""
         expect(self.button(f"Delete {count:,}")).to_be_enabled()
+
+    def _total(self, words: str) -> Locator:
+        """The heading's total, where it is just that."""
+        return self.area("heading").get_by_text(words, exact=True).first
 
     def _in_histogram(self, place: float) -> tuple[float, float]:
         """Where the foot of a bar is; at the left is the axis, and below are its times."""

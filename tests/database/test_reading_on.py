@@ -14,6 +14,7 @@ from runmanager.queries.listing.limits import Limits
 from runmanager.sorting import NEWEST_FIRST, SORTS, Sort, SortKey
 from tests.conftest import every_shape
 from tests.hosts import LONG_AGO
+from tests.operations import delete
 
 if TYPE_CHECKING:
     from runmanager.records import Actor
@@ -50,7 +51,7 @@ def test_who_deletes_page_by_page_skips_no_run(
         assert page.total == 11 - len(seen) if not run_filter else 10 - len(seen)
         failed = [run.thread_id for run in page.items if run.status == "failed"]
         seen += failed
-        host.execute("DELETE FROM run_metadata WHERE thread_id::text = ANY(%s)", failed)
+        delete(manager, admin, failed)
         if not page.has_next:
             break
         after = page.last

@@ -32,6 +32,7 @@ PLAIN = {
     ("multiselect", "raw_values"),
     ("text_input", "value"),
     ("text_input", "default"),
+    # The address of the way back to the list, percent-encoded.
     ("page_link", "query_string"),
 }
 # Names of elements, of which the browser makes classes; never text on the page.

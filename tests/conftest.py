@@ -28,6 +28,7 @@ from runmanager.settings import Settings
 from runmanager.store import HostIdentity, Store
 from runmanager.store.tables import META
 from tests import killing
+from tests.compiling import compiled_once
 from tests.hosts import SHAPES, HostWriter, Shape, connect
 from tests.processes import COOKIE_KEY
 from tests.roles import Roles
@@ -71,6 +72,13 @@ def packages_read_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         once = cache(manifest_scanner.scan_component_manifests)
         patch.setattr(manifest_scanner, "scan_component_manifests", once)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def statements_compiled_once() -> Iterator[None]:
+    """Let each test use what another's engine has compiled."""
+    with compiled_once():
         yield
 
 

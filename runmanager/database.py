@@ -142,6 +142,7 @@ class Database:
                 connection,
                 # Nobody takes over what it is at work on before the server lets go of its locks.
                 SERVER_KEEPALIVES,
+                is_durable=True,
                 statement_timeout=WRITE_TIMEOUT_SECONDS,
                 lock_timeout=lock_timeout or self._settings.lock_timeout,
             )
@@ -191,28 +192,48 @@ def client_keepalives(url: sa.URL) -> dict[str, int]:
     return {name: value for name, value in _CLIENT_KEEPALIVES.items() if name not in url.query}
 
 
-def _limit(connection: sa.Connection, more: Mapping[str, str] = _NOTHING, **seconds: float) -> None:
+def _limit(
+    connection: sa.Connection,
+    more: Mapping[str, str] = _NOTHING,
+    *,
+    is_durable: bool = False,
+    **seconds: float,
+) -> None:
     values = {name: _milliseconds(value) for name, value in seconds.items()}
     # A host's own DateStyle could not be read at all. Compiling a statement first costs more than
     # any of ours gains by it.
-    _set_locally(
-        connection, {**values, **more, "datestyle": "ISO", "timezone": "UTC", "jit": "off"}
-    )
+    more = {**values, **more, "datestyle": "ISO", "timezone": "UTC", "jit": "off"}
+    _set_locally(connection, more, is_durable=is_durable)
 
 
 def _milliseconds(seconds: float) -> str:
     return f"{max(1, round(seconds * 1000))}ms"
 
 
-def _set_locally(connection: sa.Connection, values: Mapping[str, str]) -> None:
+def _set_locally(
+    connection: sa.Connection, values: Mapping[str, str], *, is_durable: bool = False
+) -> None:
     # set_config(…, is_local => true) is SET LOCAL as a function: it ends with the transaction, so
     # nothing leaks through a pooler.
-    connection.execute(_local_settings(tuple(values)), values)
+    connection.execute(_local_settings(tuple(values), is_durable), values)
 
 
 @cache
-def _local_settings(names: tuple[str, ...]) -> sa.Select[Any]:
-    return sa.select(*(sa.func.set_config(name, sa.bindparam(name), True) for name in names))
+def _local_settings(names: tuple[str, ...], is_durable: bool) -> sa.Select[Any]:
+    columns = [sa.func.set_config(name, sa.bindparam(name), True) for name in names]
+    return sa.select(*columns, *([waiting_for_the_disk()] if is_durable else []))
+
+
+def waiting_for_the_disk() -> sa.Function[Any]:
+    """Lets this transaction's COMMIT wait for the disk, for an expression in a SELECT.
+
+    Where the server's own setting is not to wait, a crash takes the last commits with it: runs that
+    were said to be deleted would be there again.
+    https://www.postgresql.org/docs/current/wal-async-commit.html
+    """
+    name = "synchronous_commit"
+    present = sa.func.current_setting(name)
+    return sa.func.set_config(name, sa.case((present == "off", "local"), else_=present), True)
 
 
 @contextmanager

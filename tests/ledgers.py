@@ -17,6 +17,8 @@ from tests.folders import MemoryFolder
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    import pytest
+
     from runmanager.folders import Folder
 
 OPERATION = "f" * 32
@@ -102,6 +104,16 @@ class Deleting:
         for record in self.new_ledger().records():
             said |= dict.fromkeys(record["done"]) | record["failed"]
         return said
+
+
+def believing(patch: pytest.MonkeyPatch) -> None:
+    """Let a ledger take what it sent for done, and ask nobody."""
+    patch.setattr(Ledger, "_settle", lambda *_: True)
+
+
+def forgetting(patch: pytest.MonkeyPatch) -> None:
+    """Let a ledger take what it has no answer to for not done, and ask nobody."""
+    patch.setattr(Ledger, "_settle", lambda ledger, number, _: ledger._withdraw(number))
 
 
 @contextmanager

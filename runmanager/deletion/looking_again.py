@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 # So many are named; all are counted.
 MAX_NAMED = 10_000
+# A server that crashed, or fails over, is there again in seconds.
+_PAUSES = (0.0, 0.2, 1.0, 2.0)
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ def _look(
     database: Database, host: Host, tables: Sequence[TraceTable], thread_ids: Sequence[str]
 ) -> tuple[tuple[Footprint, ...], list[str]]:
     """What these runs have, and which of them have any of it; over a new connection if need be."""
-    for is_last in (False, False, True):
+    for pause in (*_PAUSES, None):
         try:
             with database.read() as connection:
                 found = footprints(connection, host, tables, thread_ids)
@@ -66,6 +69,7 @@ def _look(
                     return found, []
                 return found, sorted(ids_with_traces(connection, host, thread_ids))
         except DatabaseAwayError:
-            if is_last:
+            if pause is None:
                 raise
+            time.sleep(pause)
     raise AssertionError  # the last one was raised

@@ -19,6 +19,7 @@ from runmanager.database import (
     client_keepalives,
     is_away,
     sqlstate,
+    waiting_for_the_disk,
 )
 from runmanager.errors import StartError
 from runmanager.store.identity import read_identity
@@ -147,4 +148,6 @@ def _limit(
 ) -> None:
     # Local to the transaction: nothing leaks through a pooler.
     values = {"statement_timeout": statement_timeout, "lock_timeout": lock_timeout, **more}
-    connection.execute(sa.select(*(sa.func.set_config(*one, True) for one in values.items())))
+    settings = [sa.func.set_config(*one, True) for one in values.items()]
+    # An operation that is begun is written down, whatever the server's commits wait for.
+    connection.execute(sa.select(*settings, waiting_for_the_disk()))

@@ -1,4 +1,4 @@
-"""What the tests of the engine share."""
+"""What tests of the engine share, and those of lost connections."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cutting import cutting
 from tests.engines import Engines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from runmanager.service import RunManager
     from runmanager.store import Store
+    from tests.conftest import OpenManager
+    from tests.cutting import Cut
+    from tests.hosts import HostWriter
 
 
 @pytest.fixture
@@ -20,3 +25,12 @@ def engines(store: Store) -> Iterator[Engines]:
     opened = Engines(store)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def cut_way(
+    host: HostWriter, open_manager: OpenManager, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[RunManager, Cut]]:
+    """Run Manager on a way that can be cut."""
+    with cutting(host.url, tmp_path_factory.mktemp("way")) as (url, cut):
+        yield open_manager(url), cut

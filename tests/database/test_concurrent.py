@@ -6,13 +6,15 @@ import json
 import logging
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runmanager.archive.reading import open_rows, read_header
 from runmanager.deletion import DeletionWork, execution
+from runmanager.deletion.batch import DeletionStep
 from runmanager.deletion.reasons import LOCKED, NOT_FOUND
 from runmanager.deletion.spec import DeletionSpec, write_frozen
 from runmanager.ledger import rows_numbers
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
+    import sqlalchemy as sa
 
     from runmanager.records import Actor, DeletionPlan, DeletionReceipt
     from runmanager.service import RunManager
@@ -78,17 +81,7 @@ def test_8_admins_who_delete_the_same_60_runs_delete_each_once(
             for n, admin in enumerate(admins)
         ]
         caplog.clear()
-        begin = threading.Barrier(ADMINS)
-
-        def carry_out(
-            admin: Actor, plan: DeletionPlan, number: int, begin: threading.Barrier = begin
-        ) -> DeletionReceipt:
-            begin.wait(20)
-            return carried_out(manager, admin, plan, f"{number:032x}")
-
-        with ThreadPoolExecutor(ADMINS) as threads:
-            ids = [next(numbers) for _admin in admins]
-            receipts = list(threads.map(carry_out, admins, plans, ids))
+        receipts = at_once(manager, admins, plans, numbers)
         gone = [run for receipt in receipts for run in deleted(receipt)]
         assert sorted(gone) == sorted(runs)
         reasons = {reason for receipt in receipts for reason in errors(receipt).values()}
@@ -100,6 +93,40 @@ def test_8_admins_who_delete_the_same_60_runs_delete_each_once(
         assert sum(line["deleted"] for line in ended) == RUNS
         assert sum(line["rows"]["logs"] for line in ended) == RUNS
     assert deadlocks(host) == 0
+
+
+def test_who_took_what_another_deleted_for_deleted_would_be_found_out(
+    host: HostWriter, open_manager: OpenManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager = open_manager(pool_size=4, lock_timeout=30.0)
+    runs = host.add_runs(RUNS)
+    plans = [manager.deleting.plan(host.admin, runs) for _ in range(2)]
+    real = DeletionStep._delete
+
+    def as_asked(
+        step: DeletionStep, connection: sa.Connection, going: list[str], gone: list[str], into: Any
+    ) -> dict[str, Counter[str]]:
+        own = {run: Counter({"run_metadata": 1}) for run in gone}
+        return own | real(step, connection, going, gone, into)
+
+    monkeypatch.setattr(DeletionStep, "_delete", as_asked)
+    receipts = at_once(manager, [host.admin] * 2, plans, count(1))
+    assert sorted(run for receipt in receipts for run in deleted(receipt)) != sorted(runs)
+
+
+def at_once(
+    manager: RunManager, admins: list[Actor], plans: list[DeletionPlan], numbers: Iterator[int]
+) -> list[DeletionReceipt]:
+    """Carry out each admin's plan, all of them at the same moment; their receipts."""
+    begin = threading.Barrier(len(admins))
+
+    def carry_out(admin: Actor, plan: DeletionPlan, number: int) -> DeletionReceipt:
+        begin.wait(20)
+        return carried_out(manager, admin, plan, f"{number:032x}")
+
+    with ThreadPoolExecutor(len(admins)) as threads:
+        ids = [next(numbers) for _admin in admins]
+        return list(threads.map(carry_out, admins, plans, ids))
 
 
 def carried_out(

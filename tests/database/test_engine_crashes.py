@@ -89,6 +89,22 @@ def test_who_slept_over_the_lease_is_refused_and_leaves_it_to_the_other(
 
 
 @every_store
+def test_who_did_not_ask_for_the_lease_would_do_a_step_twice(
+    engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sleeper = engines.open("one")
+    operation_id = in_the_middle(engines, sleeper)
+    engines.reach(sleeper).freeze()
+    gate = engines.journal.gates.pop(2)
+    assert engines.open("two").wait(operation_id).is_over
+    monkeypatch.setattr(turns.Turn, "require_lease", lambda _turn: None)
+    engines.reach(sleeper).thaw()
+    gate.set()
+    wait_until(lambda: not engines.journal.at_work)
+    assert engines.journal.steps[operation_id][:5] == [0, 1, 2, 3, 2]
+
+
+@every_store
 def test_who_sleeps_hears_of_it_before_the_next_step(engines: Engines) -> None:
     """Also where the kind asks for no lease."""
     asked = threading.Event()

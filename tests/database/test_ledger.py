@@ -19,13 +19,13 @@ from runmanager.ledger import rows_name
 from tests.cutting import cutting
 from tests.folders import MemoryFolder
 from tests.hosts import connect
-from tests.ledgers import OPERATION, Deleting, Gone, Watched, deleting
+from tests.ledgers import OPERATION, Deleting, Gone, Watched, believing, deleting, forgetting
 from tests.outage import away
 from tests.polling import wait_until
 from tests.standby import SETTINGS, copy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from tests.cutting import Cut
@@ -187,6 +187,23 @@ def test_whatever_round_the_backend_is_ended_at_the_truth_is_found(
         ours.ledger = ours.new_ledger()
         ours.ledger.recover()
         cut.begin(number, instead=lambda: end_backends(host))
+        assert_goes_on(host, ours, cut, run)
+
+
+@pytest.mark.parametrize(("broken", "after"), [(believing, False), (forgetting, True)])
+def test_a_ledger_that_did_not_ask_would_be_found_out(
+    host: HostWriter,
+    cut_way: tuple[Deleting, Cut],
+    monkeypatch: pytest.MonkeyPatch,
+    broken: Callable[[pytest.MonkeyPatch], None],
+    after: bool,
+) -> None:
+    ours, cut = cut_way
+    rounds = rounds_of_a_transaction(host, ours, cut)
+    (run,) = host.add_runs(1)
+    broken(monkeypatch)
+    cut.begin(rounds, after=after)
+    with pytest.raises(AssertionError):
         assert_goes_on(host, ours, cut, run)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,16 +14,15 @@ from runmanager.errors import DatabaseAwayError, InterruptedOperationError
 from runmanager.receipts import read_receipt
 from runmanager.restoring import RestoreWork
 from runmanager.restoring.receipts import NAME
-from tests.cutting import cutting
+from tests.ledgers import believing
 from tests.operations import Here, deleted, errors, execute_here, in_batches_of, task_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from runmanager.records import Actor
     from runmanager.service import RunManager
     from runmanager.tasks import Finished, Kind, Task
-    from tests.conftest import OpenManager
     from tests.cutting import Cut
     from tests.hosts import HostWriter
 
@@ -32,25 +32,21 @@ PARENT = "f" * 32
 SAMPLED = 12
 
 
-@pytest.fixture
-def cut_way(
-    host: HostWriter, open_manager: OpenManager, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[RunManager, Cut]]:
-    """Run Manager on a way that can be cut."""
-    with cutting(host.url, tmp_path_factory.mktemp("way")) as (url, cut):
-        yield open_manager(url), cut
-
-
 def carried_out(
-    host: HostWriter, manager: RunManager, admin: Actor, begin: Callable[[], object]
+    host: HostWriter,
+    manager: RunManager,
+    admin: Actor,
+    begin: Callable[[], object],
+    end: Callable[[], object] = lambda: None,
 ) -> None:
-    """Delete some runs after ``begin``; all of them go, as the receipt has it."""
+    """Delete some runs between ``begin`` and ``end``; all of them go, as the receipt has it."""
     runs = host.add_runs(RUNS)
     kept = host.add_runs(1)
     rows = {run: sum(host.counts(run).values()) for run in runs}
     plan = manager.deleting.plan(admin, runs)
     begin()
     receipt = execute_here(manager, admin, plan)
+    end()
     assert errors(receipt) == {}
     assert deleted(receipt) == set(runs)
     assert {run.thread_id: sum(dict(run.rows).values()) for run in receipt.done} == rows
@@ -98,6 +94,30 @@ def test_a_deletion_goes_on_whatever_round_its_backend_is_ended_at(
     for number in rounds if every_point else sorted(random.sample(rounds, SAMPLED)):
         begin = partial(cut.begin, number, instead=end_backends)
         carried_out(host, manager, admin, begin)
+
+
+def test_a_deletion_that_took_a_lost_commit_for_done_would_be_found_out(
+    host: HostWriter,
+    cut_way: tuple[RunManager, Cut],
+    admin: Actor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    in_batches_of(2, monkeypatch)
+    manager, cut = cut_way
+    carried_out(host, manager, admin, cut.begin)
+    believing(monkeypatch)
+    assert_found_out(cut, lambda begin: carried_out(host, manager, admin, begin))
+
+
+def assert_found_out(cut: Cut, do: Callable[[Callable[[], object]], object]) -> None:
+    """Lose each COMMIT of what was done last, until ``do`` says that something is not true."""
+    commits = [number for number, sent in enumerate(cut.sent, 1) if b"COMMIT" in sent]
+    for number in commits:
+        try:
+            do(partial(cut.begin, number))
+        except AssertionError:
+            return
+    pytest.fail("nothing was found out")
 
 
 def in_turns(kind: Kind, task: Task) -> Finished:
@@ -162,3 +182,17 @@ def test_a_restore_goes_on_whatever_round_its_connection_is_cut_at(
     for number in rounds if every_point else sorted(random.sample(rounds, SAMPLED)):
         put_back(host, manager, admin, partial(cut.begin, number, after=after), number)
         assert cut.cuts == 1
+
+
+def test_a_restore_that_took_a_lost_commit_for_done_would_be_found_out(
+    host: HostWriter,
+    cut_way: tuple[RunManager, Cut],
+    admin: Actor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    in_batches_of(RUNS // 2, monkeypatch)
+    manager, cut = cut_way
+    put_back(host, manager, admin, cut.begin, 0)
+    believing(monkeypatch)
+    numbers = count(1)
+    assert_found_out(cut, lambda begin: put_back(host, manager, admin, begin, next(numbers)))

@@ -38,6 +38,7 @@ from tests.restoring import CHILD, PARENT, Control, Undo, task_of, undoing
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from runmanager.archive.purging import Files
     from runmanager.folders import Folder
     from runmanager.service import RunManager
     from runmanager.store import Store
@@ -393,34 +394,52 @@ def test_a_plan_that_was_begun_keeps_its_files_whatever_the_store_says(
 def test_a_purge_that_is_killed_anywhere_and_started_again_ends_the_same(
     host: HostWriter, store: Store, admin: Actor
 ) -> None:
-    with undoing(host.url) as undo:
-        known = undo.known_host = undo.current_host()
-    steps: list[str] = []
-    at = 0
-    while at <= len(steps):
+    steps = killed_purge(host, store, admin, None)
+    assert len(steps) > 8
+    for at in range(1, len(steps) + 1):
+        killed_purge(host, store, admin, at)
+
+
+def test_a_purge_that_is_said_to_be_over_before_it_is_would_be_found_out(
+    host: HostWriter, store: Store, admin: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said_first(store: Store, place: Files, operation_id: str) -> None:
         with store.write() as connection:
-            connection.execute(OPERATIONS.delete())
-        for one in (PARENT, CHILD):
-            StorePlace(store).remove(one)
-        add(store, PARENT, days=30)
-        fill(StorePlace(store), PARENT)
-        for life in (Life(at or None), Life()):
-            with (
-                life.database(host.url) as database,
-                # Who is dead may meet the end of a connection first.
-                suppress(KilledError, InterruptedOperationError),
-            ):
-                place = MortalPlace(store, life)
-                PurgeWork(database, lambda: known, store, place).carry_out(task_of(admin, total=2))
-            with store.read() as connection:
-                found = operations.find(connection, PARENT)
-            assert found is not None
-            left = [one for one in StorePlace(store).folder(PARENT).names() if "sql" in one]
-            assert not (left and found.purged_at), (at, steps)
-            steps = steps or life.steps
-        assert StorePlace(store).folder(PARENT).names() == STAYS
-        assert StorePlace(store).folder(CHILD).names() == ("receipt.json",)
+            operations.mark_purged(connection, operation_id)
+        purging.purge_rows(place.folder(operation_id))
+
+    monkeypatch.setattr(purging, "purge", said_first)
+    steps = killed_purge(host, store, admin, None)
+    with pytest.raises(AssertionError):
+        killed_purge(host, store, admin, steps.index("remove 000002.sql.zst") + 1)
+
+
+def killed_purge(host: HostWriter, store: Store, admin: Actor, at: int | None) -> list[str]:
+    """Purge in one life, which may end before that step, and in another; the first one's steps."""
+    with undoing(host.url) as undo:
+        known = undo.current_host()
+    with store.write() as connection:
+        connection.execute(OPERATIONS.delete())
+    for one in (PARENT, CHILD):
+        StorePlace(store).remove(one)
+    add(store, PARENT, days=30)
+    fill(StorePlace(store), PARENT)
+    lives = Life(at), Life()
+    for life in lives:
+        with (
+            life.database(host.url) as database,
+            # Who is dead may meet the end of a connection first.
+            suppress(KilledError, InterruptedOperationError),
+        ):
+            place = MortalPlace(store, life)
+            PurgeWork(database, lambda: known, store, place).carry_out(task_of(admin, total=2))
+        with store.read() as connection:
+            found = operations.find(connection, PARENT)
         assert found is not None
-        assert found.purged_at is not None
-        at += 1
-    assert at > 8
+        left = [one for one in StorePlace(store).folder(PARENT).names() if "sql" in one]
+        is_purged = found.purged_at is not None
+        assert not (left and is_purged), at
+    assert StorePlace(store).folder(PARENT).names() == STAYS
+    assert StorePlace(store).folder(CHILD).names() == ("receipt.json",)
+    assert is_purged
+    return lives[0].steps

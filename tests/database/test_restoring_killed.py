@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runmanager.ledger import Ledger
 from tests.deaths import KilledError, Life, MortalFolder
+from tests.ledgers import believing, forgetting
 from tests.restoring import CHILD, PARENT, Undo, undoing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.hosts import HostWriter
 
@@ -95,9 +95,13 @@ def test_killed_before_every_step_and_started_again_it_ends_the_same(
         assert fault(host, undo, runs, before) == "", (at, steps[at - 1])
 
 
-@pytest.mark.parametrize(("broken", "later"), [("believes", 1), ("forgets", 2)])
+@pytest.mark.parametrize(("broken", "later"), [(believing, 1), (forgetting, 2)])
 def test_a_ledger_that_did_not_ask_would_be_found_out(
-    host: HostWriter, undo: Undo, monkeypatch: pytest.MonkeyPatch, broken: str, later: int
+    host: HostWriter,
+    undo: Undo,
+    monkeypatch: pytest.MonkeyPatch,
+    broken: Callable[[pytest.MonkeyPatch], None],
+    later: int,
 ) -> None:
     runs = made(host)
     before = host.contents()
@@ -106,9 +110,6 @@ def test_a_ledger_that_did_not_ask_would_be_found_out(
     delete(undo, runs)
     # Before the COMMIT, or after it.
     live(host, undo, steps.index("write 000001.json") + 1 + later)
-    if broken == "believes":
-        monkeypatch.setattr(Ledger, "_settle", lambda *_: True)
-    else:
-        monkeypatch.setattr(Ledger, "_settle", lambda ledger, number, _: ledger._withdraw(number))
+    broken(monkeypatch)
     live(host, undo, None)
     assert fault(host, undo, runs, before) != ""

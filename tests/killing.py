@@ -8,7 +8,6 @@ thread that starts the operation and in the one that carries it out.
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
 import signal
 import threading
@@ -29,6 +28,7 @@ from runmanager.service import RunManager
 from runmanager.settings import Settings
 from tests.operations import until
 from tests.processes import COOKIE_KEY
+from tests.served import SERVED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
     from runmanager.ledger import Ledger
     from runmanager.records import Actor
 
-# Processes are copies of one that has read all of the program already, and has no threads.
-_SERVED = multiprocessing.get_context("forkserver")
-_SERVED.set_forkserver_preload([__name__])
 _FILES = ("fsync", "replace", "unlink", "rmdir", "mkdir")
 _STATEMENTS = ("do_execute", "do_execute_no_params", "do_commit", "do_rollback")
 SMALL_BATCH, SMALL_CHUNK = 2, 4
@@ -101,8 +98,8 @@ class Boundaries:
 
 def run(job: Job) -> tuple[int | None, list[str]]:
     """Let a process do the job; how it ended, and which boundaries it came to if it lived."""
-    ours, theirs = _SERVED.Pipe(duplex=False)
-    process = _SERVED.Process(target=_do, args=(job, theirs), daemon=True)
+    ours, theirs = SERVED.Pipe(duplex=False)
+    process = SERVED.Process(target=_do, args=(job, theirs), daemon=True)
     process.start()
     theirs.close()
     try:

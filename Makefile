@@ -34,7 +34,10 @@ fuzz: $(VENV)/dev.stamp ## Send the API some 10,000 requests; delete in 5,000 ra
 	@EVERY_POINT=1 $(BIN)/python -m pytest -q -n logical tests/database/test_killed.py \
 		tests/database/test_lost_connections.py tests/database/test_crashed_server.py \
 		tests/database/test_concurrent.py \
-		tests/database/test_stateful.py tests/database/test_plan_matching.py
+		tests/database/test_stateful.py tests/database/test_plan_matching.py \
+		tests/database/test_any_list.py tests/database/test_histogram.py \
+		tests/database/test_status_counts.py tests/database/test_access_paths.py \
+		tests/database/test_any_checkpoint_tables.py tests/api/test_same_as_plain_sql.py
 
 security: $(VENV)/dev.stamp $(SCAN)/scan.stamp ## Attack the running process in every way, and read the code for faults
 	@$(SCAN)/bin/python -m tests.security.scan

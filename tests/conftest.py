@@ -5,7 +5,6 @@ Each worker has its own server; each test its own database, cloned from its shap
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import uuid
@@ -29,6 +28,7 @@ from runmanager.store import HostIdentity, Store
 from runmanager.store.tables import META
 from tests import killing
 from tests.compiling import compiled_once
+from tests.examples import EVERY_POINT
 from tests.hosts import SHAPES, HostWriter, Shape, connect
 from tests.processes import COOKIE_KEY
 from tests.roles import Roles
@@ -263,7 +263,7 @@ def admin(host: HostWriter) -> Actor:
 @pytest.fixture(scope="session")
 def every_point() -> bool:
     """Whether a fault is tried at every point where it can be (`make fuzz`), or at some of them."""
-    return "EVERY_POINT" in os.environ
+    return EVERY_POINT
 
 
 @pytest.fixture

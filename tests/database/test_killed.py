@@ -286,13 +286,12 @@ def deleted_here(copy: Copy) -> str:
         return started.operation_id
 
 
-def after_commits(names: list[str]) -> list[int]:
-    """The boundaries between which a batch's COMMIT lies."""
-    return [
-        at
-        for at, name in enumerate(names, 1)
-        if name in {"before host do_commit", "after host do_commit"}
-    ]
+def commits(names: list[str]) -> list[int]:
+    """The boundaries between which a COMMIT lies, those next to the first record at first."""
+    record = next(at for at, name in enumerate(names, 1) if name.endswith("000001.json"))
+    around = {"before host do_commit", "after host do_commit"}
+    found = [at for at, name in enumerate(names, 1) if name in around]
+    return sorted(found, key=lambda at: abs(at - record))
 
 
 @pytest.mark.parametrize("fault", ["late", "unsettled"])
@@ -311,7 +310,7 @@ def test_a_program_that_loses_track_is_caught(
 
         monkeypatch.setattr(Ledger, "recover", believe)
     caught = 0
-    for at in after_commits(names):
+    for at in commits(names):
         try:
             killed_deletion(world, at, **how)
         except AssertionError:

@@ -32,6 +32,7 @@ fuzz: $(VENV)/dev.stamp ## Send the API some 10,000 requests; delete in 5,000 ra
 	@RANDOM_HOSTS=5000 $(BIN)/python -m pytest -q -n logical tests/database/test_random_hosts.py \
 		tests/database/test_restoring_random_hosts.py
 	@EVERY_POINT=1 $(BIN)/python -m pytest -q -n logical tests/database/test_killed.py \
+		tests/database/test_restoring_killed.py \
 		tests/database/test_lost_connections.py tests/database/test_crashed_server.py \
 		tests/database/test_concurrent.py \
 		tests/database/test_stateful.py tests/database/test_plan_matching.py \

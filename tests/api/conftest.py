@@ -82,13 +82,13 @@ class Caller:
     def json(self, path: str, status: int = 200, /, **query: Any) -> Any:
         """The JSON that a GET answers with this status."""
         response = self.client.get(path, params=query or None)
-        assert response.status_code == status, response.text
+        assert response.status_code == status, (path, query, response.text)
         return response.json()
 
     def send(self, method: str, path: str, body: Any, status: int = 200) -> Any:
         """The JSON that a request with a JSON body answers with this status."""
         response = self.client.request(method, path, json=body)
-        assert response.status_code == status, response.text
+        assert response.status_code == status, (path, body, response.text)
         return response.json()
 
     def delete(self, *thread_ids: str, status: int = 200, **options: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -58,15 +59,15 @@ def test_a_run_is_listed_with_exactly_these_keys(host: HostWriter, caller: Calle
     assert isinstance(workspace, str)
 
 
-@pytest.mark.parametrize("name", [None, "", "  \n"])
 def test_what_is_not_there_is_null_and_a_name_falls_back_to_the_id(
-    host: HostWriter, caller: Caller, name: str | None
+    host: HostWriter, caller: Caller
 ) -> None:
-    host.add_run("r-1", name=name, status=None, created_at=None)
+    for number, name in enumerate((None, "", "  \n")):
+        host.add_run(f"r-{number}", name=name, status=None, created_at=None)
     assert caller.json("/runs")["runs"] == [
         {
-            "id": "r-1",
-            "name": "r-1",
+            "id": run,
+            "name": run,
             "result": None,
             "time": None,
             "username": None,
@@ -75,6 +76,7 @@ def test_what_is_not_there_is_null_and_a_name_falls_back_to_the_id(
             "completed_at": None,
             "error": None,
         }
+        for run in ("r-2", "r-1", "r-0")
     ]
 
 
@@ -86,22 +88,19 @@ def test_a_user_that_is_gone_leaves_null_and_a_workspace_that_is_gone_its_id(
     assert (run["username"], run["workspace"]) == (None, "gone too")
 
 
-@pytest.mark.parametrize(
-    ("stored", "shown"),
-    [
-        (LONG_AGO, "2025-01-01T12:00:00Z"),
-        ("infinity", "9999-12-31T23:59:59.999999Z"),
-        ("-infinity", "0001-01-01T00:00:00Z"),
-        ("0044-03-15 12:00:00+00 BC", "0001-01-01T00:00:00Z"),
-        ("0800-12-25 00:00:00+00", "0800-12-25T00:00:00Z"),
-    ],
-)
-def test_a_time_is_iso_8601_in_utc(
-    host: HostWriter, caller: Caller, stored: datetime | str, shown: str
-) -> None:
-    host.add_run("r-1", created_at=stored)
-    assert caller.json("/runs")["runs"][0]["time"] == shown
-    assert caller.json("/runs/r-1")["time"] == shown
+def test_a_time_is_iso_8601_in_utc(host: HostWriter, caller: Caller) -> None:
+    times: dict[datetime | str, str] = {
+        LONG_AGO: "2025-01-01T12:00:00Z",
+        "infinity": "9999-12-31T23:59:59.999999Z",
+        "-infinity": "0001-01-01T00:00:00Z",
+        "0044-03-15 12:00:00+00 BC": "0001-01-01T00:00:00Z",
+        "0800-12-25 00:00:00+00": "0800-12-25T00:00:00Z",
+    }
+    for stored in times:
+        host.add_run(str(stored), created_at=stored)
+    shown = {str(stored): text for stored, text in times.items()}
+    assert {run["id"]: run["time"] for run in caller.json("/runs")["runs"]} == shown
+    assert {run: caller.json(f"/runs/{quote(run)}")["time"] for run in shown} == shown
 
 
 def test_the_newest_comes_first_and_those_without_a_time_last(

@@ -11,6 +11,7 @@
     ├── PlanUsedError         a kept plan starts one operation, once
     ├── PlanExpiredError      a kept plan is good for an hour
     ├── OperationStateError   the operation is not in a state in which this can be asked of it
+    │   └── OtherVersionError      what was planned is a newer version's to do
     ├── InterruptedOperationError   an operation cannot go on now, and may well in a while
     ├── LeaseLostError        another instance works on the operation
     ├── ArchiveError          the archive's place did not do what was asked

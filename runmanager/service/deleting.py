@@ -92,6 +92,7 @@ class Deleting:
         Others that have their ids by now are left out. Raises as ``plan``, and OperationStateError
         where none is left, and FileMissingError where nobody knows any more what was confirmed.
         """
+        self._access.require_admin(actor)
         confirmed = confirmed_of(self._place.folder(operation_id), failed)
 
         def ask(reading: Reading) -> DeletionPlan:

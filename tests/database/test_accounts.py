@@ -81,6 +81,7 @@ CALLS: dict[str, Callable[[RunManager, Actor], object]] = {
     "operations.restore": lambda m, a: m.operations.restore(a, "x"),
     "operations.undo": lambda m, a: m.operations.undo(a, "x"),
     "operations.plan_purge": lambda m, a: m.operations.plan_purge(a, "x"),
+    "deleting.plan_retry": lambda m, a: m.deleting.plan_retry(a, "x", ["y"], include_running=False),
     "operations.purge": lambda m, a: m.operations.purge(a, "x"),
 }
 # Each has a test of its own.

@@ -235,7 +235,7 @@ def test_a_column_of_every_type_comes_back_bit_by_bit(
 def test_the_settings_are_needed(
     name: str, host: HostWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from runmanager.archive import rows_file
+    from runmanager.archive import script
     from runmanager.archive.rows_format import SETTINGS
     from runmanager.deletion import forms
 
@@ -248,7 +248,7 @@ def test_the_settings_are_needed(
     before = values_of(host)
     few = {one: value for one, value in SETTINGS.items() if one != name}
     monkeypatch.setattr(forms, "SETTINGS", few)
-    monkeypatch.setattr(rows_file, "SETTINGS", few)
+    monkeypatch.setattr(script, "SETTINGS", few)
     forms._settings.cache_clear()
     batches = Batches(host, tmp_path / "archive")
     batches.delete([run])

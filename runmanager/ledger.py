@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from runmanager.commits import Fate, fate_of, transaction_number
 from runmanager.database import LOCK_NOT_AVAILABLE, is_away, sqlstate, translate
 from runmanager.errors import DatabaseError, InterruptedOperationError
+from runmanager.folders import FencedFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -62,6 +63,7 @@ class LookedAt(Protocol):
 class Ledger:
     """One operation's records, in its folder. One thread at a time writes them.
 
+    Whoever writes files beside them does so in ``folder``, as it is from then on.
     ``require_lease`` raises LeaseLostError where another instance works on the operation;
     ``undone`` looks at the rows; ``put_back`` is what is said of a run that something was done to,
     and to which, as its rows look, nothing was.
@@ -74,6 +76,9 @@ class Ledger:
     undone: LookedAt
     put_back: str
     number: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        self.folder = FencedFolder(self.folder, self.require_lease)
 
     def recover(self) -> None:
         """Find out what became of the last record, and go on after it.

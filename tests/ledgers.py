@@ -92,7 +92,7 @@ class Deleting:
 
         def do(connection: sa.Connection, number: int) -> Gone:
             found = connection.execute(statement, {"ids": list(runs)}).all()
-            self.folder.write(rows_name(number), b"rows")
+            self.ledger.folder.write(rows_name(number), b"rows")
             return Gone(runs if found else ())
 
         return self.ledger.transact(lock_timeout, do)

@@ -105,6 +105,7 @@ class _Turn:
             self._undone,
             PUT_BACK,
         )
+        self.folder = self.ledger.folder
 
     def carry_out(self) -> Finished:
         if self.task.is_first_turn:

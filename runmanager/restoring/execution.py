@@ -93,6 +93,7 @@ class _Turn:
             self._undone,
             reasons.GONE_AGAIN,
         )
+        self.folder = self.ledger.folder
 
     def carry_out(self) -> Finished:
         if self.task.is_first_turn:

@@ -408,7 +408,8 @@ def test_the_lease_is_asked_for_under_the_operation_s_lock(
 
     ours.on_lease = look
     ours.delete(run)
-    assert held == [True]
+    # At the beginning, and before each of the two files appears.
+    assert held == [True, True, True]
 
 
 def test_a_store_that_does_not_answer_lets_nothing_be_done(host: HostWriter) -> None:
@@ -464,6 +465,37 @@ def test_who_sleeps_over_their_lease_takes_away_nothing_of_a_successor_s(
     with pytest.raises((sa.exc.SQLAlchemyError, LeaseLostError)):
         ours.ledger.transact(None, do)
     assert said == [{theirs: None}]
+    assert other.says == {theirs: None}
+    assert ours.folder.names() == (RECORD, ROWS)
+    assert_true(host, other, mine, theirs)
+
+
+@pytest.mark.parametrize("way", ["at once", "piece by piece"])
+def test_who_sleeps_over_their_lease_puts_nothing_in_the_place_of_a_successor_s(
+    host: HostWriter, ours: Deleting, way: str
+) -> None:
+    mine, theirs = host.add_runs(2)
+    other = Deleting(ours.database, ours.folder)
+    half: list[bytes] = []
+
+    def sleep() -> None:
+        end_backends(host)
+        other.ledger.recover()
+        other.delete(theirs)
+        half.append(ours.folder.read(ROWS))
+        ours.is_leased = False
+
+    def do(_connection: sa.Connection, _number: int) -> Any:
+        if way == "at once":
+            sleep()
+            ours.ledger.folder.write(ROWS, b"of who slept")
+        with ours.ledger.folder.writing(ROWS) as sink:
+            sink.write(b"of who slept")
+            sleep()
+
+    with pytest.raises(LeaseLostError):
+        ours.ledger.transact(None, do)
+    assert half == [ours.folder.read(ROWS)] == [b"rows"]
     assert other.says == {theirs: None}
     assert ours.folder.names() == (RECORD, ROWS)
     assert_true(host, other, mine, theirs)

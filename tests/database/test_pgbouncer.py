@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from tests.conftest import OpenManager, Server
     from tests.hosts import HostWriter
 
+# One worker opens what all of these share.
+pytestmark = pytest.mark.xdist_group("pgbouncer")
+
 SETTINGS = (
     "statement_timeout",
     "lock_timeout",

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
     from tests.conftest import Server
 
+# One worker opens what all of these share.
+pytestmark = pytest.mark.xdist_group("hostile")
+
 
 @pytest.fixture(scope="module")
 def host(server: Server) -> Iterator[HostWriter]:

@@ -136,6 +136,7 @@ class DeletionStep:
     is_patient: bool = False
     _versions: set[str] = field(default_factory=set)
     _forms: dict[str, Form] = field(default_factory=dict)
+    _identity: dict[str, Any] = field(default_factory=dict)
 
     @property
     def kind(self) -> OperationKind:
@@ -175,6 +176,7 @@ class DeletionStep:
             if not self._forms:
                 # The schema they are of is made sure of at the end of each batch.
                 self._forms.update(read_forms(connection, self.host))
+                self._identity.update(asdict(read_identity(connection)))
             archive_references(connection, self.host, going + without_row, rows_file)
             self._go(connection, outcome, before, locked, (going, without_row), rows_file)
             if outcome.done:
@@ -182,7 +184,7 @@ class DeletionStep:
                     operation_id=self.operation_id,
                     batch=number,
                     xid=transaction_number(connection),
-                    host=asdict(read_identity(connection)),
+                    host=dict(self._identity),
                     search_path=path,
                 )
                 outcome.archived = rows_file.finish(header)

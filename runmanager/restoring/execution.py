@@ -264,6 +264,9 @@ class _Step:
         number: int,  # noqa: ARG002  a record of a restore has no file of rows
     ) -> RestoredRows:
         """Put ``batch`` back as far as it can be, alone at work on this archive."""
+        # The tables are read anew for each file, and statements on them are never the same again:
+        # kept, they would take 20 MiB.
+        connection.execution_options(compiled_cache=None)
         task = self.turn.task
         require_admin(connection, self.host, task.actor)
         try:

@@ -27,9 +27,18 @@ coverage: $(VENV)/dev.stamp ## Run all tests, and print by room how many lines t
 	@PYTEST_ADDOPTS="--cov --cov-report=" $(MAKE) test
 	@$(BIN)/python -m tests.coverage_by_room
 
-fuzz: $(VENV)/dev.stamp ## Send the API some 10,000 generated requests; delete in 5,000 random hosts
+fuzz: $(VENV)/dev.stamp ## Send the API some 10,000 requests; delete in 5,000 random hosts; kill at every boundary
 	@$(BIN)/python -m tests.api.fuzz
-	@RANDOM_HOSTS=5000 $(BIN)/python -m pytest -q -n logical tests/database/test_random_hosts.py
+	@RANDOM_HOSTS=5000 $(BIN)/python -m pytest -q -n logical tests/database/test_random_hosts.py \
+		tests/database/test_restoring_random_hosts.py
+	@EVERY_POINT=1 $(BIN)/python -m pytest -q -n logical tests/database/test_killed.py \
+		tests/database/test_restoring_killed.py \
+		tests/database/test_lost_connections.py tests/database/test_crashed_server.py \
+		tests/database/test_concurrent.py \
+		tests/database/test_stateful.py tests/database/test_plan_matching.py \
+		tests/database/test_any_list.py tests/database/test_histogram.py \
+		tests/database/test_status_counts.py tests/database/test_access_paths.py \
+		tests/database/test_any_checkpoint_tables.py tests/api/test_same_as_plain_sql.py
 
 security: $(VENV)/dev.stamp $(SCAN)/scan.stamp ## Attack the running process in every way, and read the code for faults
 	@$(SCAN)/bin/python -m tests.security.scan

@@ -7,6 +7,7 @@ import signal
 import socket
 import stat
 import sys
+import threading
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +33,7 @@ from runmanager.tokens import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from types import FrameType
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 # Of Streamlit's variables, `python app.py` would read secrets only; `streamlit run` reads all.
@@ -86,12 +88,33 @@ async def lifespan(_app: st.App) -> AsyncIterator[dict[str, Any]]:
         styles=pages.joinpath("stylesheet.css").read_bytes(),
         demo=None if demo is None else (demo.username, demo.password),
     )
+    close_early(service)
     try:
         yield {}
     finally:
         service.close()
         if demo is not None:
             demo.close()
+
+
+def close_early(service: RunManager) -> None:
+    """Let operations end after their present batch as soon as the process is told to end.
+
+    The web server first waits for every answer that it owes, and one may be that of a deletion:
+    the lifespan's end comes behind it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in (signal.SIGTERM, signal.SIGINT):
+        before = signal.getsignal(number)
+
+        def end(number: int, frame: FrameType | None, before: Any = before) -> None:
+            # In a thread of its own: what is interrupted here may hold a lock that it needs.
+            threading.Thread(target=service.begin_closing, daemon=True).start()
+            if callable(before):
+                before(number, frame)
+
+        signal.signal(number, end)
 
 
 def send_at_once() -> None:

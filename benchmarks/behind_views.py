@@ -24,7 +24,8 @@ from benchmarks.cases import BIG_USER, EVERYTHING, FIRST
 from benchmarks.reading import Answer, Reader, ids, open_reader
 from benchmarks.verdicts import Pair, table_of_pairs
 from runmanager import accounts
-from runmanager.deletion import Deletion, plan_deletion
+from runmanager.archive.local_place import LocalPlace
+from runmanager.deletion import plan_deletion
 from runmanager.filters import RunFilter
 from runmanager.host.catalog import read_host
 from runmanager.host.values import Reading
@@ -34,6 +35,7 @@ from runmanager.queries.catalog.hints import read_hints
 from runmanager.queries.run import detail
 from runmanager.records import Actor
 from tests.hosts import connect
+from tests.operations import execute_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -180,11 +182,21 @@ def _delete(reader: Reader, turn: int) -> Callable[[], Answer]:
     with reader.database.read() as connection:
         plan = plan_deletion(connection, reader.host, thread_ids, include_running=False)
 
+    # Each empties it first.
+    folder = _archive().folder("0" * 32)
+
     def ask() -> Answer:
-        receipt = Deletion(plan).carry_out(reader.database, reader.host, _ADMIN)
+        receipt = execute_in(folder, reader.database, reader.host, _ADMIN, plan)
         return tuple(sorted(f"{name}: {rows}" for name, rows in receipt.tables))
 
     return ask
+
+
+def _archive() -> LocalPlace:
+    place = LocalPlace(BENCH_DIR / "archive")
+    if place.read_marker() is None:
+        place.write_marker("benchmark")
+    return place
 
 
 def _nothing(reader: Reader, _turn: int) -> Callable[[], Answer]:

@@ -8,6 +8,7 @@ not wait for the client's interpreter.
 from __future__ import annotations
 
 import contextlib
+import queue
 import socket
 import subprocess
 import sys
@@ -63,11 +64,29 @@ def _accept(listener: socket.socket, path: str, seconds: float) -> None:
 
 
 def _pass_on(source: socket.socket, sink: socket.socket, seconds: float) -> None:
-    """All of a delay on one way is, for a question and its answer, half of it on each."""
+    """All of a delay on one way is, for a question and its answer, half of it on each.
+
+    What comes meanwhile is on its way as well: a network delays a stream, it does not make each
+    piece of it wait for the one before.
+    """
+    under_way: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
+    arriving = threading.Thread(target=_arrive, args=(under_way, sink), daemon=True)
+    arriving.start()
     with contextlib.suppress(OSError):
         while data := source.recv(_CHUNK):
-            if seconds:
-                time.sleep(max(0.0, seconds - _OVERHEAD))
+            under_way.put((time.monotonic() + max(0.0, seconds - _OVERHEAD), data))
+    under_way.put((0.0, b""))
+
+
+def _arrive(under_way: queue.SimpleQueue[tuple[float, bytes]], sink: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            when, data = under_way.get()
+            if not data:
+                break
+            left = when - time.monotonic()
+            if left > 0:
+                time.sleep(left)
             sink.sendall(data)
     with contextlib.suppress(OSError):
         sink.shutdown(socket.SHUT_WR)

@@ -12,7 +12,18 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from benchmarks import behind_views, cases, deleting, memory, over_http, reading, sessions, triage
+from benchmarks import (
+    behind_views,
+    cases,
+    deleting,
+    memory,
+    over_http,
+    planning,
+    reading,
+    sessions,
+    triage,
+    undoing,
+)
 from benchmarks.big_host import cloned, open_host
 from benchmarks.big_process import BENCH_DIR, RUNS
 from benchmarks.reading import open_reader
@@ -52,6 +63,8 @@ def main() -> int:
             _tell("triage")
             rows += reading.measure(reader, triage.with_existing_indexes(reader))
             rows.append(triage.bars(reader))
+        _tell("plans")
+        rows += planning.measure_all(database, RUNS)
         # Before the database is copied: what is then on its way to the disk slows down the rest.
         rows += over_http.measure()
         _tell("memory")
@@ -63,6 +76,9 @@ def main() -> int:
         rows += _rows(held, load, with_clients)
         changed, notes = _changed(server)
         rows += changed
+        _tell("undoing")
+        with cloned(server, RUNS) as copy:
+            rows += undoing.measure(copy, RUNS)
         _tell("views")
         pairs = behind_views.measure(server)
     print(table(rows), _LEGEND, *notes, sep="\n")

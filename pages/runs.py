@@ -26,6 +26,7 @@ from pages.parts import (
     kind_pills,
     later,
     list_order,
+    matching,
     operation,
     run_grid,
     run_list,
@@ -85,7 +86,7 @@ def _draw_list(actor: Actor) -> None:
     view, _offered = current_view(actor)
     with st.container(key="waiting", gap=None):
         page = _read(actor, view)
-    grid = run_grid.hold(view, page, columns.shown(actor, view))
+    grid = run_grid.hold(view, page, columns.shown(actor, view), matching.ticked(actor, view, page))
     if page.items:
         with st.container(key="gridbox", height="stretch", gap=None):
             run_grid.draw_grid(grid, address.open_run)
@@ -208,7 +209,7 @@ def _draw_empty(view: View) -> None:
 def _read_again() -> None:
     run_list.read_again()
     run_total.forget()
-    filtering.show_anew(*filtering.ALL_OF_IT)
+    filtering.show_anew(*filtering.ALL_OF_IT, operation.BAR)
 
 
 def _redraw_list() -> None:

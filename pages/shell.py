@@ -21,15 +21,29 @@ page = st.navigation(
     [
         st.Page("runs.py", title="Run Manager", icon=":material/database:", default=True),
         st.Page("run.py", title="Run", url_path="run", visibility="hidden"),
+        st.Page(
+            "operations.py",
+            title="Operations",
+            url_path="operations",
+            icon=":material/receipt_long:",
+        ),
     ],
-    # One page to go to: a link of our own stands where a menu of one would not be shown.
+    # Links of our own stand in its place: they need less room.
     position="hidden",
 )
 with shown_errors():
     actor = signin.require_sign_in()
 
-with st.sidebar:
-    st.page_link("runs.py", label="Run Manager", icon=":material/database:")
+with st.sidebar.container(key="navigation", horizontal=True, wrap=False, gap="xsmall"):
+    st.page_link(
+        "runs.py",
+        label="Run Manager",
+        icon=":material/database:",
+        width="content",
+    )
+    st.page_link(
+        "operations.py", label="Operations", icon=":material/receipt_long:", width="content"
+    )
 with st.container(key="once"):
     scripts.start()
 page.run()

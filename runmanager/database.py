@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from contextlib import contextmanager, nullcontext
 from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -30,6 +31,28 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_SECONDS = 5
 WRITE_TIMEOUT_SECONDS = 60.0
 MAX_OPERATIONS = 2
+# A machine that dies says nothing to whoever is at the other end. Unless they ask they find out
+# after two hours, for which its transaction keeps its locks. So both ask, and know in a minute: by
+# what the kernel asks of a quiet connection, and by how long it waits for an answer.
+# https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-KEEPALIVES
+_CLIENT_KEEPALIVES: Mapping[str, int] = MappingProxyType(
+    {
+        "keepalives_idle": 20,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 50_000,
+    }
+)
+# https://www.postgresql.org/docs/current/runtime-config-connection.html#GUC-TCP-KEEPALIVES-IDLE
+SERVER_KEEPALIVES: Mapping[str, str] = MappingProxyType(
+    {
+        "tcp_keepalives_idle": "20s",
+        "tcp_keepalives_interval": "10s",
+        "tcp_keepalives_count": "3",
+        "tcp_user_timeout": "50s",
+    }
+)
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 # SQLSTATE values, https://www.postgresql.org/docs/current/errcodes-appendix.html
 QUERY_CANCELED = "57014"
 LOCK_NOT_AVAILABLE = "55P03"
@@ -73,6 +96,7 @@ class Database:
                 # Unprepared: generic plans were measured to be worse, and pgbouncer in transaction
                 # mode cannot keep prepared statements.
                 "prepare_threshold": None,
+                **client_keepalives(url),
             },
         )
         self._reading = self._engine.execution_options(
@@ -116,6 +140,9 @@ class Database:
         with self._writing.connect() as connection, connection.begin():
             _limit(
                 connection,
+                # Nobody takes over what it is at work on before the server lets go of its locks.
+                SERVER_KEEPALIVES,
+                is_durable=True,
                 statement_timeout=WRITE_TIMEOUT_SECONDS,
                 lock_timeout=lock_timeout or self._settings.lock_timeout,
             )
@@ -160,26 +187,53 @@ class Shares:
                 self._given_back.notify_all()
 
 
-def _limit(connection: sa.Connection, **seconds: float) -> None:
+def client_keepalives(url: sa.URL) -> dict[str, int]:
+    """How a connection to ``url`` finds out that its server's machine died; what it says counts."""
+    return {name: value for name, value in _CLIENT_KEEPALIVES.items() if name not in url.query}
+
+
+def _limit(
+    connection: sa.Connection,
+    more: Mapping[str, str] = _NOTHING,
+    *,
+    is_durable: bool = False,
+    **seconds: float,
+) -> None:
     values = {name: _milliseconds(value) for name, value in seconds.items()}
     # A host's own DateStyle could not be read at all. Compiling a statement first costs more than
     # any of ours gains by it.
-    _set_locally(connection, values | {"datestyle": "ISO", "timezone": "UTC", "jit": "off"})
+    more = {**values, **more, "datestyle": "ISO", "timezone": "UTC", "jit": "off"}
+    _set_locally(connection, more, is_durable=is_durable)
 
 
 def _milliseconds(seconds: float) -> str:
     return f"{max(1, round(seconds * 1000))}ms"
 
 
-def _set_locally(connection: sa.Connection, values: Mapping[str, str]) -> None:
+def _set_locally(
+    connection: sa.Connection, values: Mapping[str, str], *, is_durable: bool = False
+) -> None:
     # set_config(…, is_local => true) is SET LOCAL as a function: it ends with the transaction, so
     # nothing leaks through a pooler.
-    connection.execute(_local_settings(tuple(values)), values)
+    connection.execute(_local_settings(tuple(values), is_durable), values)
 
 
 @cache
-def _local_settings(names: tuple[str, ...]) -> sa.Select[Any]:
-    return sa.select(*(sa.func.set_config(name, sa.bindparam(name), True) for name in names))
+def _local_settings(names: tuple[str, ...], is_durable: bool) -> sa.Select[Any]:
+    columns = [sa.func.set_config(name, sa.bindparam(name), True) for name in names]
+    return sa.select(*columns, *([waiting_for_the_disk()] if is_durable else []))
+
+
+def waiting_for_the_disk() -> sa.Function[Any]:
+    """Lets this transaction's COMMIT wait for the disk, for an expression in a SELECT.
+
+    Where the server's own setting is not to wait, a crash takes the last commits with it: runs that
+    were said to be deleted would be there again.
+    https://www.postgresql.org/docs/current/wal-async-commit.html
+    """
+    name = "synchronous_commit"
+    present = sa.func.current_setting(name)
+    return sa.func.set_config(name, sa.case((present == "off", "local"), else_=present), True)
 
 
 @contextmanager

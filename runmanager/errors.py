@@ -8,6 +8,14 @@
     ├── InvalidRequestError   the caller asked for something that cannot be
     │   └── TooManyToSortError     more runs than can be put in this order in time
     ├── OutdatedPlanError     the host's schema is not the one that was planned with
+    ├── PlanUsedError         a kept plan starts one operation, once
+    ├── PlanExpiredError      a kept plan is good for an hour
+    ├── OperationStateError   the operation is not in a state in which this can be asked of it
+    │   └── OtherVersionError      what was planned is a newer version's to do
+    ├── InterruptedOperationError   an operation cannot go on now, and may well in a while
+    ├── LeaseLostError        another instance works on the operation
+    ├── ArchiveError          the archive's place did not do what was asked
+    │   └── FileMissingError       a file of an operation is not there
     ├── InvalidTokenError     an API token that does not say who calls
     │   └── SignedOutError         a sign-in that is good no more
     ├── ProviderError         the identity provider did not say who signs in
@@ -79,6 +87,38 @@ class OutdatedPlanError(RunManagerError):
     """Not deleted: tables, keys, triggers or policies changed since the plan. Plan it again."""
 
 
+class PlanUsedError(RunManagerError):
+    """This plan was started already. See what became of it, or plan anew."""
+
+
+class PlanExpiredError(RunManagerError):
+    """This plan is more than an hour old: what it says may not be so any more. Plan anew."""
+
+
+class OperationStateError(RunManagerError):
+    """The operation is not in a state in which this can be asked of it. Look at it again."""
+
+
+class OtherVersionError(OperationStateError):
+    """A newer version of Run Manager planned this deletion. Let that one do it, or plan anew."""
+
+
+class InterruptedOperationError(RunManagerError):
+    """The operation cannot go on now. It is tried again by itself."""
+
+
+class LeaseLostError(RunManagerError):
+    """Another instance of Run Manager has taken this operation over, and goes on with it."""
+
+
+class ArchiveError(RunManagerError):
+    """The archive could not do this. Look at its folder or bucket, then try again."""
+
+
+class FileMissingError(ArchiveError):
+    """A file of this operation is no longer in the archive: it was purged, or removed by hand."""
+
+
 class InvalidTokenError(RunManagerError):
     """The bearer token is missing or not valid: ask for a new one."""
 
@@ -128,7 +168,7 @@ class UnknownNameError(NotFoundError):
 
 
 class OperationNotFoundError(NotFoundError):
-    """This operation is no longer known here: the dashboard was restarted since it ran."""
+    """There is no operation with this id, or it is no longer known."""
 
 
 class CountNotFoundError(NotFoundError):

@@ -55,6 +55,14 @@ class Replica:
             if sum(len(one.thread_ids or ()) for one in self._deletions) > MAX_HIDDEN:
                 self._deletions = [_Deletion(None, deletion.at)]
 
+    def forget(self, thread_ids: Iterable[str]) -> None:
+        """Take note of runs that are back: the replica has them as they were, or has them again."""
+        back = frozenset(thread_ids)
+        with self._lock:
+            for one in self._deletions:
+                if one.thread_ids is not None:
+                    one.thread_ids -= back
+
     def note_position(self, primary: sa.Connection) -> None:
         """Learn from the primary which position is behind what was deleted up to now."""
         with self._lock:

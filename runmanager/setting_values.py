@@ -91,6 +91,13 @@ def folder(env: str, value: str) -> Path:
         raise SettingsError(f"{env} begins with the home of an account that is unknown.") from None
 
 
+def archive(env: str, value: str) -> str:
+    """``off``, an absolute folder, or the address of an object store, such as s3://bucket/x."""
+    if value == "off" or "://" in value:
+        return line(env, value)
+    return str(folder(env, value))
+
+
 def number(unit: str, low: float, high: float) -> Callable[[str, str], float]:
     """Reads a number within bounds."""
 

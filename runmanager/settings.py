@@ -255,6 +255,34 @@ class Settings:
         default=None,
         secret=True,
     )
+    archive: str = _setting(
+        "RUNMANAGER_ARCHIVE",
+        "Where the rows of deleted runs are kept, to be put back from: a folder, or the address of "
+        "an object store such as `s3://bucket/folder`; `off` for nowhere. By default `archive` in "
+        "`RUNMANAGER_STATE_DIR`. Needed with `RUNMANAGER_STATE_URL`.",
+        value.archive,
+        default="",
+    )
+    archive_days: float = _setting(
+        "RUNMANAGER_ARCHIVE_DAYS",
+        "Days for which the rows of a deletion are kept there.",
+        value.number("days", 0.001, 36_500),
+        default=30.0,
+    )
+    active_minutes: float = _setting(
+        "RUNMANAGER_ACTIVE_MINUTES",
+        "A run with a checkpoint or a log line of so many last minutes is active, and is left out "
+        "as one that runs is; 0 to look at the status only.",
+        value.number("minutes", 0, 525_600),
+        default=5.0,
+    )
+    reason_above: int | None = _setting(
+        "RUNMANAGER_REASON_ABOVE",
+        "Whoever deletes more runs than this must say why. `DELETE /runs`, which cannot say it, is "
+        "refused then: start a plan by `POST /operations`. Without it nobody must.",
+        value.count(0, 1_000_000),
+        default=None,
+    )
     demo_dir: Path = _setting(
         "RUNMANAGER_DEMO_DIR",
         "Where the demo keeps its database: by default `.demo` beside `app.py`.",
@@ -292,6 +320,11 @@ class Settings:
 
     def _require_what_goes_together(self, given: Collection[str]) -> None:
         """Raises SettingsError for a setting that is of no use, or unsafe, without another."""
+        if self.state_url is not None and not self.archive:
+            raise SettingsError(
+                "RUNMANAGER_ARCHIVE must be set with RUNMANAGER_STATE_URL: a folder or an object "
+                "store that every instance reaches, or `off`."
+            )
         if self.database_url is not None and not self.cookie_keys:
             raise SettingsError(
                 f"RUNMANAGER_COOKIE_KEY must be a secret of {value.KEY_BYTES} bytes or more when "

@@ -19,11 +19,16 @@ from hypothesis import settings as hypothesis_settings
 from streamlit.components.v2 import manifest_scanner
 
 from pages.passwords import is_password
+from runmanager import batches
+from runmanager.deletion import execution
 from runmanager.demo.postgres import EmbeddedPostgres
 from runmanager.service import RunManager
 from runmanager.settings import Settings
 from runmanager.store import HostIdentity, Store
 from runmanager.store.tables import META
+from tests import killing
+from tests.compiling import compiled_once
+from tests.examples import EVERY_POINT
 from tests.hosts import SHAPES, HostWriter, Shape, connect
 from tests.processes import COOKIE_KEY
 from tests.roles import Roles
@@ -67,6 +72,13 @@ def packages_read_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         once = cache(manifest_scanner.scan_component_manifests)
         patch.setattr(manifest_scanner, "scan_component_manifests", once)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def statements_compiled_once() -> Iterator[None]:
+    """Let each test use what another's engine has compiled."""
+    with compiled_once():
         yield
 
 
@@ -246,6 +258,22 @@ def manager(open_manager: OpenManager) -> RunManager:
 def admin(host: HostWriter) -> Actor:
     """An active admin of the host."""
     return host.admin
+
+
+@pytest.fixture(scope="session")
+def every_point() -> bool:
+    """Whether a fault is tried at every point where it can be (`make fuzz`), or at some of them."""
+    return EVERY_POINT
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The small batches of a process that is killed, in the test's own process too."""
+    monkeypatch.setattr(batches, "BATCH_SIZE", batches.BATCH_SIZE)
+    monkeypatch.setattr(batches, "LOCKED_SECONDS", batches.LOCKED_SECONDS)
+    monkeypatch.setattr(execution, "CHUNK_RUNS", execution.CHUNK_RUNS)
+    monkeypatch.setattr(execution, "PATIENCE_SECONDS", execution.PATIENCE_SECONDS)
+    killing.small()
 
 
 @pytest.fixture

@@ -237,7 +237,7 @@ class HostWriter:
         )
         self.execute(
             f"INSERT INTO {self.shape.logs} (thread_id, level, message, created_at)"  # noqa: S608
-            " SELECT %s, 'INFO', 'line ' || n, now() FROM generate_series(1, %s) n",
+            " SELECT %s, 'INFO', 'line ' || n, '2025-01-01 12:00+00' FROM generate_series(1, %s) n",
             thread_id,
             logs,
         )

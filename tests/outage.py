@@ -17,7 +17,7 @@ _HELD_BACK = f"""
     CREATE OR REPLACE FUNCTION wait_at_gate() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN PERFORM pg_advisory_xact_lock_shared({_GATE}); RETURN OLD; END $$;
     CREATE TRIGGER gate BEFORE DELETE ON run_metadata FOR EACH ROW
-    WHEN (OLD.thread_id::text = '%s') EXECUTE FUNCTION wait_at_gate();
+    WHEN (OLD.thread_id::text IN (%s)) EXECUTE FUNCTION wait_at_gate();
 """
 
 
@@ -39,9 +39,9 @@ def away(host: HostWriter) -> Iterator[None]:
 
 
 @contextmanager
-def deletions_wait_at(host: HostWriter, thread_id: str) -> Iterator[None]:
-    """Hold back, inside the block, whoever is about to delete this run's row."""
-    host.execute(_HELD_BACK % thread_id)
+def deletions_wait_at(host: HostWriter, *thread_ids: str) -> Iterator[None]:
+    """Hold back, inside the block, whoever is about to delete the row of one of these runs."""
+    host.execute(_HELD_BACK % ", ".join(f"'{one}'" for one in thread_ids))
     host.execute(f"SELECT pg_advisory_lock({_GATE})")
     try:
         yield
@@ -49,6 +49,7 @@ def deletions_wait_at(host: HostWriter, thread_id: str) -> Iterator[None]:
         host.execute(f"SELECT pg_advisory_unlock({_GATE})")
 
 
-def is_waiting(host: HostWriter) -> bool:
-    """Whether somebody is held back."""
-    return bool(host.execute("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"))
+def is_waiting(host: HostWriter, many: int = 1) -> bool:
+    """Whether somebody is held back, or so many are."""
+    found = host.execute("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+    return len(found) >= many

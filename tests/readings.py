@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def opened(host: HostWriter) -> Iterator[tuple[sa.Connection, Host]]:
+def opened(host: HostWriter, url: sa.URL | None = None) -> Iterator[tuple[sa.Connection, Host]]:
     """A reading transaction on the host, and its schema."""
-    database = Database(host.url, Settings(pool_size=2))
+    database = Database(url or host.url, Settings(pool_size=2))
     try:
         with database.read() as connection:
             yield connection, read_host(connection)

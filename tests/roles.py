@@ -30,9 +30,10 @@ def of_the_page(of: str, name: str, shape: Shape) -> str:
     text = re.sub(rf"\b(ROLE|TO) {of}\b", rf"\1 {name}", PAGE.block("sql", f"CREATE ROLE {of} "))
     if shape.is_minimal:
         lines = text.replace(", is_active", "").splitlines()
-        text = "\n".join(one for one in lines if not re.search("checkpoints|workspaces", one))
+        absent = "checkpoints|workspaces|SEQUENCE"
+        text = "\n".join(one for one in lines if not re.search(absent, one))
     elif shape.logs:
-        text = text.replace(" logs ", f" {shape.logs} ")
+        text = re.sub(r" logs(_id_seq)? ", rf" {shape.logs}\1 ", text)
     if shape.schema != "public":
         text += f"GRANT USAGE ON SCHEMA {shape.schema} TO {name};"
     return text

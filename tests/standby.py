@@ -37,7 +37,7 @@ class Pair:
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self._primary = stack.enter_context(EmbeddedPostgres(folder / "primary", settings=SETTINGS))
         self._standby = EmbeddedPostgres(folder / "standby", settings=SETTINGS)
-        _copy(self._primary, self._standby)
+        copy(self._primary, self._standby)
         stack.enter_context(self._standby)
         self.primary = self._connected(stack, self._primary)
         self.standby = self._connected(stack, self._standby)
@@ -101,8 +101,8 @@ class Pair:
         return stack.enter_context(connect(server.url()))
 
 
-def _copy(primary: EmbeddedPostgres, standby: EmbeddedPostgres) -> None:
-    """Make the standby's data as its server's account, from the running primary."""
+def copy(primary: EmbeddedPostgres, standby: EmbeddedPostgres, *, is_standby: bool = True) -> None:
+    """Make a server's data as its account, from the running primary: its standby, or a backup."""
     binaries = find_binaries()
     data = standby.base / "data"
     account = places.server_account(data)
@@ -113,7 +113,7 @@ def _copy(primary: EmbeddedPostgres, standby: EmbeddedPostgres) -> None:
         str(binaries / "pg_basebackup"),
         f"--pgdata={data}",
         f"--dbname={primary.url().set(drivername='postgresql').render_as_string()}",
-        "--write-recovery-conf",
+        *(["--write-recovery-conf"] if is_standby else []),
         "--checkpoint=fast",
         "--no-sync",
     ]

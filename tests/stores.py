@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from runmanager.records import SessionKind, SignInMethod, StoredSession
 from runmanager.store import HostIdentity, Store, throttles
+from tests.served import SERVED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 # Of a host that is no database of the tests'.
 HOST = HostIdentity(system="7000000000000000001", database=16384, name="app")
 FOREVER = 1e9
-_SPAWNED = multiprocessing.get_context("spawn")
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def noted(store: Store, key: str) -> int:
 
 def process(work: Callable[..., None], *values: object) -> BaseProcess:
     """Another process at work, as a second instance of Run Manager is."""
-    started = _SPAWNED.Process(target=work, args=values, daemon=True)
+    started = SERVED.Process(target=work, args=values, daemon=True)
     started.start()
     return started
 
@@ -80,7 +79,7 @@ def in_the_middle(work: Callable[..., None], *values: object) -> Iterator[BasePr
 
     ``work`` is given these values and what it calls when it is there.
     """
-    is_there = _SPAWNED.Event()
+    is_there = SERVED.Event()
     started = process(_until_there, work, values, is_there)
     try:
         assert is_there.wait(30)

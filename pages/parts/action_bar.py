@@ -17,7 +17,7 @@ from pages.parts import (
     session,
     times,
 )
-from pages.parts.delete_dialog import ask_to_delete
+from pages.parts.delete_dialog import ask_to_delete, ask_to_delete_matching
 from pages.parts.hidden_runs import ask_to_list
 from pages.parts.messages import draw_denied, shown_errors
 from pages.parts.pager import draw_pager
@@ -25,6 +25,7 @@ from runmanager.errors import RunManagerError
 
 if TYPE_CHECKING:
     from pages.parts.address import View
+    from runmanager.paging import Total
     from runmanager.records import Actor, RunPage
 
 MOST = 10_000
@@ -46,13 +47,13 @@ def draw_bar(actor: Actor, view: View, page: RunPage) -> None:
     ):
         if selected:
             with st.container(key="selected", width="content"):
-                st.text(f"{selected:,} selected{_as_of()}")
+                st.text(f"{selection.count_in_words()} selected{_as_of(view)}")
         denied = session.service().deleting.denied
         if denied is None:
             _draw_delete(selected)
         else:
             draw_denied("deletion", denied)
-        if selected == 1:
+        if len(selection.chosen()) == 1:
             # The grid's own name cannot be pressed from the keyboard.
             st.button(
                 "Open",
@@ -66,25 +67,26 @@ def draw_bar(actor: Actor, view: View, page: RunPage) -> None:
             st.button("Clear", key="clear_selection", on_click=selection.clear, type="tertiary")
         unseen = st.container(key="unseen", horizontal=True, width="content", gap="xsmall")
         draw_pager(page)
-    if selected:
+    if selection.chosen():
         with unseen:
             _draw_unseen(actor, view)
-    if denied is None:
+    if denied is None and selection.matching() is None:
         with more:
             _draw_select_more(actor, view, page)
 
 
-def _as_of() -> str:
-    frozen = selection.frozen_at()
+def _as_of(view: View) -> str:
+    frozen, matching = selection.frozen_at(), selection.matching()
     if frozen is None:
         return ""
-    more = "" if selection.is_complete() else "; more matched"
-    return f", as of {frozen.astimezone(times.viewer_zone()):%H:%M:%S}{more}"
+    is_another = matching is not None and matching.asked != view.run_filter
+    other = ", of another filter" if is_another else ""
+    return f", as of {frozen.astimezone(times.viewer_zone()):%H:%M:%S}{other}"
 
 
 def _draw_delete(selected: int) -> None:
     st.button(
-        f"Delete {selected:,}" if selected else "Delete",
+        f"Delete {selection.count_in_words()}" if selected else "Delete",
         key="delete_selected",
         on_click=_ask_to_delete_selected,
         type="primary" if selected else "secondary",
@@ -116,25 +118,27 @@ def _draw_select_more(actor: Actor, view: View, page: RunPage) -> None:
     if selection.count() == len(here) > 1:
         with st.container(key="page-selected", width="content"):
             st.text(f"All {len(here):,} on this page are selected ·")
-    label = f"Select all {total.count:,} that match"
-    if not is_whole_list:
-        label = f"Select all that match, up to {MOST:,}"
-    elif total.count > MOST:
-        label = f"Select the newest {MOST:,} of {total.count:,}"
     st.button(
-        label,
+        f"Select all {total.count:,} that match" if is_whole_list else "Select all that match",
         key="select_all",
         on_click=_select_all,
-        args=(actor, view),
+        args=(actor, view, total),
         type="tertiary",
         help="As they are at this moment: what comes later is not among them",
     )
 
 
-def _select_all(actor: Actor, view: View) -> None:
-    with shown_errors():
-        frozen = session.service().finding.freeze(actor, view.run_filter)
-    selection.freeze(frozen.thread_ids, is_complete=frozen.is_complete)
+def _select_all(actor: Actor, view: View, total: Total) -> None:
+    """Select all that match: as ids while they are few, which can be looked at one by one."""
+    is_few = not total.is_exact or total.count <= MOST
+    frozen = None
+    if is_few:
+        with shown_errors():
+            frozen = session.service().finding.freeze(actor, view.run_filter)
+    if frozen is not None and frozen.is_complete:
+        selection.freeze(frozen.thread_ids)
+    else:
+        selection.select_matching(view.run_filter, total)
     held = session.slot(_Unseen)
     held.about, held.ids = (view.run_filter, run_list.readings()), frozenset()
 
@@ -177,4 +181,8 @@ def _hidden(actor: Actor, view: View, thread_ids: tuple[str, ...]) -> frozenset[
 
 
 def _ask_to_delete_selected() -> None:
-    ask_to_delete(tuple(selection.chosen()))
+    matching = selection.matching()
+    if matching is None:
+        ask_to_delete(tuple(selection.chosen()))
+    else:
+        ask_to_delete_matching(matching, selection.excepted())

@@ -14,6 +14,7 @@ from runmanager.paging import PageRequest
 from runmanager.sorting import NEWEST_FIRST, Sort
 
 RUN_ID = "id"
+OPERATION_ID = "operation"
 COLUMNS_KEY = "columns"
 
 
@@ -44,14 +45,35 @@ class _Held:
     query: dict[str, str | list[str]] = field(default_factory=dict)
 
 
+@dataclass
+class _HeldOperations(_Held):
+    """The same of the list of operations."""
+
+
 def list_query() -> dict[str, str | list[str]]:
     """The query parameters that lead back to the list as it was left."""
     return session.slot(_Held).query
 
 
+def operations_query() -> dict[str, str | list[str]]:
+    """The query parameters that lead back to the list of operations as it was left."""
+    return session.slot(_HeldOperations).query
+
+
+def read_operations() -> dict[str, str | list[str]]:
+    """What the address asks the list of operations for."""
+    return _present(session.slot(_HeldOperations))
+
+
+def write_operations(query: dict[str, str | list[str]]) -> None:
+    """Make the address ask for exactly that."""
+    if _in_the_address() != query:
+        _ask_for(query, session.slot(_HeldOperations))
+
+
 def read_view() -> View:
     """The nearest valid view to what the address asks for."""
-    query = _present()
+    query = _present(session.slot(_Held))
     request, notices = PageRequest.from_query(query)
     sort, more = Sort.from_query(query)
     problems = [f"“{one.key}” in the address: {one.sentence}" for one in query_problems(query)]
@@ -64,7 +86,7 @@ def write_view(view: View) -> None:
     """Make the address ask for exactly ``view``."""
     query = view.to_query()
     if _in_the_address() != query:
-        _ask_for(query)
+        _ask_for(query, session.slot(_Held))
 
 
 def open_run(thread_id: str) -> NoReturn:
@@ -77,26 +99,35 @@ def opened_run() -> str:
     return st.query_params.get(RUN_ID, "")
 
 
-def _present() -> dict[str, str | list[str]]:
-    """The query of the list.
+def open_operation(operation_id: str) -> NoReturn:
+    """Go to the page of an operation, in this tab."""
+    st.switch_page("operations.py", query_params={OPERATION_ID: operation_id})
+
+
+def opened_operation() -> str:
+    """The operation that the address names, "" where it names none."""
+    return st.query_params.get(OPERATION_ID, "")
+
+
+def _present(held: _Held) -> dict[str, str | list[str]]:
+    """The query of a list.
 
     The browser sends with each click what stands in its address. Of two quick clicks the second is
     sent before the browser hears what the first did to the address: what it sends would undo that.
     A new address by Back, a link or typing draws the whole page, never a part of it alone.
     """
-    held = session.slot(_Held)
     if not session.is_run_of_a_part():
         query = _in_the_address()
-        if RUN_ID in query:
-            # The browser's Back from a run keeps that run's query: the list's own was kept aside.
-            _ask_for(held.query)
+        if RUN_ID in query or OPERATION_ID in query:
+            # The browser's Back from another page keeps its query: the list's own was kept aside.
+            _ask_for(held.query, held)
         else:
             held.query = query
     return held.query
 
 
-def _ask_for(query: dict[str, str | list[str]]) -> None:
-    session.slot(_Held).query = query
+def _ask_for(query: dict[str, str | list[str]], held: _Held) -> None:
+    held.query = query
     st.query_params.from_dict(query)
 
 

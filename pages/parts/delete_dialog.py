@@ -7,109 +7,154 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.parts import deletion_summary, operation, selection, session, text
+from pages.parts import copy_kept, deletion_summary, operation, selection, session, text
 from pages.parts.messages import shown_errors
-from runmanager.errors import OutdatedPlanError
+from runmanager.errors import InvalidRequestError, OutdatedPlanError, PlanExpiredError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from pages.parts.selection import Matching
     from runmanager.records import Actor, DeletionPlan
 
 TYPED_ABOVE = 100
+MAX_REASON = 500
 RUNNING_KEY = "include_running"
+REASON_KEY = "deletion_reason"
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a deletion was asked for: these runs, or all of a filter but some."""
+
+    thread_ids: tuple[str, ...] = ()
+    matching: Matching | None = None
+    excepted: tuple[str, ...] = ()
 
 
 @dataclass
 class _Confirmation:
-    """The runs that a deletion was asked for, and what it would do: empty while none is."""
+    """What a deletion was asked for, and what it would do: nothing while none is."""
 
-    to_delete: tuple[str, ...] = ()
+    asked: _Asked | None = None
     plan: DeletionPlan | None = None
 
 
 def ask_to_delete(thread_ids: Iterable[str]) -> None:
     """Open the confirmation for these runs. It is drawn when the script runs next."""
+    _ask(_Asked(tuple(thread_ids)))
+
+
+def ask_to_delete_matching(matching: Matching, excepted: tuple[str, ...]) -> None:
+    """Open it for all runs of a filter but for ``excepted``."""
+    _ask(_Asked(matching=matching, excepted=excepted))
+
+
+def _ask(asked: _Asked) -> None:
     held = session.slot(_Confirmation)
-    held.to_delete, held.plan = tuple(thread_ids), None
+    held.asked, held.plan = asked, None
     session.seed(RUNNING_KEY, False)
     session.seed("typed_count", "")
+    session.seed(REASON_KEY, "")
+    copy_kept.reset()
 
 
-def draw_dialog(actor: Actor) -> None:
-    """Draw the confirmation where one was asked for."""
-    if session.slot(_Confirmation).to_delete:
-        _dialog(actor)
+def draw_dialog(actor: Actor, on_started: Callable[[str], None] = operation.watch) -> None:
+    """Draw the confirmation where one was asked for; ``on_started`` is told the operation."""
+    if session.slot(_Confirmation).asked is not None:
+        _dialog(actor, on_started)
 
 
 def _dismissed() -> None:
-    session.slot(_Confirmation).to_delete = ()
+    session.slot(_Confirmation).asked = None
 
 
 @st.dialog("Delete runs", width=760, on_dismiss=_dismissed)
-def _dialog(actor: Actor) -> None:
+def _dialog(actor: Actor, on_started: Callable[[str], None]) -> None:
     held = session.slot(_Confirmation)
-    if not held.to_delete:
+    if held.asked is None:
         # A second click on a button that has done its work.
         st.rerun()
     include_running = session.value(RUNNING_KEY) is True
     with shown_errors():
         # Planned once and kept: what is confirmed is what was shown.
         if held.plan is None or held.plan.include_running != include_running:
-            held.plan = session.service().deleting.plan(
-                actor, held.to_delete, include_running=include_running
-            )
+            held.plan = _plan(actor, held.asked, include_running=include_running)
     plan = held.plan
     with st.container(key="confirmation"):
         deletion_summary.draw_summary(plan)
+        copy_kept.draw(plan)
         _draw_notices(plan)
         _draw_tabs(plan)
-    confirmed = _draw_typed_count(plan)
+    confirmed = _draw_questions(plan)
     with st.container(horizontal=True, horizontal_alignment="right"):
         if st.button("Cancel", key="cancel_deletion"):
-            held.to_delete = ()
+            held.asked = None
             st.rerun()
         if st.button(
-            f"Delete {text.count(len(plan.runs), 'run')}",
+            f"Delete {text.count(plan.total, 'run')}",
             key="confirm_deletion",
             type="primary",
             icon=":material/delete:",
-            disabled=not plan.runs or not confirmed,
+            disabled=not plan.total or not confirmed or not copy_kept.is_settled(plan),
         ):
-            _start(actor, plan)
+            _start(actor, plan, on_started)
 
 
-def _start(actor: Actor, plan: DeletionPlan) -> None:
+def _plan(actor: Actor, asked: _Asked, *, include_running: bool) -> DeletionPlan:
+    deleting = session.service().deleting
+    if asked.matching is None:
+        return deleting.plan(actor, asked.thread_ids, include_running=include_running)
+    with st.spinner("Counting what goes …"):
+        return deleting.plan_matching(
+            actor,
+            asked.matching.run_filter,
+            until=asked.matching.until,
+            excepting=asked.excepted,
+            every=not asked.matching.run_filter,
+            include_running=include_running,
+        )
+
+
+def _start(actor: Actor, plan: DeletionPlan, on_started: Callable[[str], None]) -> None:
     held = session.slot(_Confirmation)
-    asked = held.to_delete
+    asked = held.asked
     # First of all: a second click must not find a plan to start again.
-    held.to_delete, held.plan = (), None
+    held.asked, held.plan = None, None
     with shown_errors():
         try:
-            started = session.service().deleting.start(actor, plan)
-        except OutdatedPlanError:
+            started = session.service().deleting.start(
+                actor, plan, reason=_reason() or None, archive=copy_kept.choice(plan)
+            )
+        except (OutdatedPlanError, PlanExpiredError, InvalidRequestError):
             # The same runs are planned anew, and looked over before anything goes.
-            held.to_delete = asked
+            held.asked = asked
             raise
-    # What was left out stays, and is not left marked to be deleted.
-    selection.remove({run.thread_id for run in plan.excluded})
-    operation.watch(started.operation_id)
+    if asked is not None and asked.matching is not None:
+        selection.hand_over(started.operation_id)
+    else:
+        # What was left out stays, and is not left marked to be deleted.
+        left_out = (*plan.excluded, *plan.active, *(one.run for one in plan.held))
+        selection.remove({run.thread_id for run in left_out})
+    on_started(started.operation_id)
     st.rerun()
+
+
+def _reason() -> str:
+    return str(session.value(REASON_KEY) or "").strip()
 
 
 def _draw_notices(plan: DeletionPlan) -> None:
     """Draw what an admin must have seen before they confirm."""
-    running = len(plan.excluded) or sum(run.is_running for run in plan.runs)
-    if running:
-        with st.container(border=True, key="running-runs"):
-            if plan.excluded:
+    left_out = deletion_summary.running_sentences(plan)
+    included = deletion_summary.running_included(plan)
+    if left_out or plan.include_running:
+        with st.container(border=True, key="running-runs", gap="xsmall"):
+            for sentence in left_out:
+                st.markdown(f":blue-badge[running] **{sentence}**")
+            if included:
                 st.markdown(
-                    f":blue-badge[running] **{text.count(running, 'run')} still running "
-                    f"{'is' if running == 1 else 'are'} left out.**"
-                )
-            else:
-                st.markdown(
-                    f":red-badge[running] **{text.count(running, 'running run')} included.**"
+                    f":red-badge[running] **{text.count(included, 'running run')} included.**"
                 )
             st.checkbox(
                 "Delete running runs too: what they still write afterwards stays as orphan rows",
@@ -134,9 +179,9 @@ def _draw_notices(plan: DeletionPlan) -> None:
 def _draw_tabs(plan: DeletionPlan) -> None:
     """Draw the particulars, of which only those that are looked at are made."""
     kept = deletion_summary.kept_sentences(plan)
-    left_out = len(plan.excluded) + len(plan.held)
+    left_out = max(len(plan.excluded), plan.running) + len(plan.active) + len(plan.held)
     labels = [
-        f"All {text.count(len(plan.runs), 'run')}" if len(plan.runs) > 1 else "The run",
+        deletion_summary.runs_label(plan),
         f"Left out {left_out:,}" if left_out else "Left out",
         "Tables",
         f"Kept and left behind {len(kept):,}" if kept else "Kept and left behind",
@@ -157,11 +202,29 @@ def _draw_tabs(plan: DeletionPlan) -> None:
                 st.text(sentence)
 
 
-def _draw_typed_count(plan: DeletionPlan) -> bool:
-    """Ask for the number where it is large; whether the deletion is confirmed as far as this."""
-    if len(plan.runs) <= TYPED_ABOVE:
-        return True
-    typed = st.text_input(
-        f"Type {len(plan.runs)} to delete that many runs", key="typed_count", live=True
-    )
-    return (typed or "").strip().replace(",", "") == str(len(plan.runs))
+def _draw_questions(plan: DeletionPlan) -> bool:
+    """Ask why, and for the number where it is large; whether both are answered."""
+    needs_count = plan.total > TYPED_ABOVE or deletion_summary.takes_every_run(plan)
+    above = session.service().deleting.reason_above
+    needs_reason = above is not None and plan.total > above
+    with st.container(horizontal=True, key="deletion-questions", gap="small"):
+        st.text_input(
+            "Reason" if needs_reason else "Reason (optional)",
+            key=REASON_KEY,
+            max_chars=MAX_REASON,
+            live=True,
+            placeholder=(
+                f"Needed for more than {text.count(above or 0, 'run')}"
+                if needs_reason
+                else "Why they go: the receipt says it"
+            ),
+        )
+        typed = (
+            st.text_input(
+                f"Type {plan.total} to delete that many runs", key="typed_count", live=True
+            )
+            if needs_count and plan.total
+            else None
+        )
+    is_counted = not needs_count or (typed or "").strip().replace(",", "") == str(plan.total)
+    return is_counted and (bool(_reason()) or not needs_reason)

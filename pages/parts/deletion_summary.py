@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from pages.parts import table, text, times
+from runmanager.records import StatusKind, Tally
 from runmanager.text import shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Sequence
 
     from runmanager.records import DeletionPlan, HeldRun, PlannedRun, UnknownStatus
 
+# How a plan calls what a filter without an entry takes.
+EVERY_RUN = "every run"
 SHOWN_STATUSES = 5
 COUNTED = 6
 LINES = 8
@@ -24,21 +28,17 @@ MAX_STATUS = 100
 
 def draw_summary(plan: DeletionPlan) -> None:
     """Draw what goes, and who and what it belongs to."""
+    about = "about " if plan.is_about else ""
+    # How exact an estimate is stands in one of the plan's own sentences.
+    exact = re.search(r"± \S+ %", " ".join(plan.unseen)) if plan.is_about else None
+    within = f" ({exact[0]})" if exact else ""
     st.markdown(
-        f"**{text.count(len(plan.runs), 'run')}** and every trace of "
-        f"{'it' if len(plan.runs) == 1 else 'them'} will be deleted: "
-        f"**{text.count(plan.rows, 'row')}**, {text.size(plan.stored_bytes)}. "
-        "This cannot be undone."
+        f"**{text.count(plan.total, 'run')}** and every trace of "
+        f"{'it' if plan.total == 1 else 'them'} will be deleted: "
+        f"{about}**{text.count(plan.rows, 'row')}**, {text.size(plan.stored_bytes)}{within}."
     )
-    rows = [run for run in plan.runs if not run.is_orphan]
-    if rows:
-        with st.container(key="tally", gap=None):
-            # The host's words: text, never Markdown.
-            st.text(f"Status: {_tally(rows, lambda run: run.status, 'no status')}")
-            st.text(f"Users: {_tally(rows, lambda run: run.user, 'no user')}")
-            st.text(f"Workspaces: {_tally(rows, lambda run: run.workspace, 'no workspace')}")
-            st.text(_span(rows))
-    orphans = len(plan.runs) - len(rows)
+    _draw_tally(plan)
+    orphans = sum(run.is_orphan for run in plan.runs)
     if orphans:
         st.info(f"{text.count(orphans, 'run')} left only orphan rows: those are cleaned up.")
     if plan.missing:
@@ -49,6 +49,81 @@ def draw_summary(plan: DeletionPlan) -> None:
         )
 
 
+def takes_every_run(plan: DeletionPlan) -> bool:
+    """Whether it is by a filter that leaves nothing out."""
+    return plan.matching is not None and plan.sentence.startswith(EVERY_RUN)
+
+
+def running_sentences(plan: DeletionPlan) -> tuple[str, ...]:
+    """Which runs are left out because they run, by their status or by what they write."""
+    sentences = []
+    running = max(len(plan.excluded), plan.running)
+    if running:
+        are = "is" if running == 1 else "are"
+        sentences.append(f"{text.count(running, 'run')} still running {are} left out.")
+    if plan.active:
+        one = len(plan.active) == 1
+        sentences.append(
+            f"{text.count(len(plan.active), 'run')} wrote within the last minutes and "
+            f"{'is' if one else 'are'} left out."
+        )
+    if plan.looks_on and not plan.include_running:
+        sentences.append("Runs that write in these minutes are left out as it goes on.")
+    return tuple(sentences)
+
+
+def running_included(plan: DeletionPlan) -> int:
+    """How many of the runs that go still run."""
+    if plan.tally is None:
+        return sum(run.is_running for run in plan.runs)
+    kinds = ((kind, number) for _word, kind, number in plan.tally.statuses)
+    return sum(number for kind, number in kinds if kind is StatusKind.RUNNING)
+
+
+def runs_label(plan: DeletionPlan) -> str:
+    """What the list of the runs that go is called: not all of them may be in it."""
+    if len(plan.runs) < plan.total:
+        return f"The first {text.count(len(plan.runs), 'run')}"
+    return f"All {text.count(plan.total, 'run')}" if plan.total > 1 else "The run"
+
+
+def _draw_tally(plan: DeletionPlan) -> None:
+    """The host's words: text, never Markdown."""
+    tally = plan.tally or _tally_of([run for run in plan.runs if not run.is_orphan])
+    if tally is None and not plan.sentence:
+        return
+    with st.container(key="tally", gap=None):
+        if plan.sentence:
+            until = ""
+            if plan.until is not None:
+                until = f", started by {times.moment(plan.until, times.viewer_zone())}"
+            st.text(f"Runs: {plan.sentence}{until}")
+        if tally is not None:
+            statuses = [(word, number) for word, _kind, number in tally.statuses]
+            st.text(f"Status: {_counted(statuses, 'no status')}")
+            st.text(f"Users: {_counted(tally.users, 'no user')}")
+            st.text(f"Workspaces: {_counted(tally.workspaces, 'no workspace')}")
+            st.text(_span(tally))
+
+
+def _tally_of(runs: Sequence[PlannedRun]) -> Tally | None:
+    """The runs of a plan counted up; None where there are none."""
+    if not runs:
+        return None
+    moments = [run.created_at for run in runs if run.created_at is not None]
+    return Tally(
+        statuses=tuple(
+            (*word, number)
+            for word, number in Counter((run.status, run.kind) for run in runs).most_common()
+        ),
+        users=tuple(Counter(run.user for run in runs).most_common()),
+        workspaces=tuple(Counter(run.workspace for run in runs).most_common()),
+        first=min(moments, default=None),
+        last=max(moments, default=None),
+        undated=len(runs) - len(moments),
+    )
+
+
 def draw_runs(plan: DeletionPlan) -> None:
     """Draw every run that goes."""
     _draw_runs(plan.runs)
@@ -56,11 +131,16 @@ def draw_runs(plan: DeletionPlan) -> None:
 
 def draw_left_out(plan: DeletionPlan) -> None:
     """Draw the runs that stay, with the reason."""
-    if not plan.excluded and not plan.held:
+    running = max(len(plan.excluded), plan.running)
+    if not running and not plan.active and not plan.held:
         st.text("No run is left out.")
-    if plan.excluded:
-        st.text("They still run, or are about to:")
+    if running:
+        of = f", {len(plan.excluded):,} of {running:,}" if running > len(plan.excluded) else ""
+        st.text(f"They still run, or are about to{of}:")
         _draw_runs(plan.excluded)
+    if plan.active:
+        st.text("They have written within the last minutes:")
+        _draw_runs(plan.active)
     if plan.held:
         st.text("They are held by rows that the application keeps:")
         _draw_held(plan.held)
@@ -124,11 +204,12 @@ def _about_unknown(unknown: UnknownStatus) -> str:
     )
 
 
-def _tally(
-    runs: Iterable[PlannedRun], word: Callable[[PlannedRun], str | None], without: str
-) -> str:
+def _counted(words: Sequence[tuple[str | None, int]], without: str) -> str:
     """How many runs have each word, most first, such as "failed 53, error 12 and 2 more"."""
-    counted = Counter(word(run) or without for run in runs).most_common()
+    counter: Counter[str] = Counter()
+    for word, number in words:
+        counter[word or without] += number
+    counted = counter.most_common()
     said = [f"{shorten(one, MAX_WORD)} {number:,}" for one, number in counted[:COUNTED]]
     further = counted[COUNTED:]
     if further:
@@ -136,17 +217,14 @@ def _tally(
     return ", ".join(said)
 
 
-def _span(runs: Iterable[PlannedRun]) -> str:
+def _span(tally: Tally) -> str:
     """From when to when the runs started."""
-    known = [run.created_at for run in runs]
-    moments = [moment for moment in known if moment is not None]
-    without = len(known) - len(moments)
-    if not moments:
+    if tally.first is None or tally.last is None:
         return "Started: no time is known"
     zone = times.viewer_zone()
-    first, last = (times.moment(one, zone) for one in (min(moments), max(moments)))
+    first, last = times.moment(tally.first, zone), times.moment(tally.last, zone)
     said = f"Started: {first}" if first == last else f"Started: {first} to {last}"
-    return said if not without else f"{said}, and {without:,} without a time"
+    return said if not tally.undated else f"{said}, and {tally.undated:,} without a time"
 
 
 def _draw_runs(runs: Sequence[PlannedRun]) -> None:

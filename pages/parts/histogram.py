@@ -120,6 +120,8 @@ def _spec(found: Histogram) -> dict[str, Any]:
     zone = times.viewer_zone()
     span = (found.buckets[-1].end - found.buckets[0].start).total_seconds()
     clock = "%H:%M" if span <= 2 * _DAY else "%d %b" if span > 6 * _DAY else "%a %H:%M"
+    # Ten marks in a week would be at half days, and each day would be said twice.
+    marks = 6 if 6 * _DAY < span <= 8 * _DAY else 10
     rows = []
     for bucket in found.buckets:
         below, total = 0, sum(bucket.runs.values())
@@ -160,7 +162,7 @@ def _spec(found: Histogram) -> dict[str, Any]:
                 "scale": {"domain": ends},
                 "axis": {
                     **small,
-                    "tickCount": min(10, len(found.buckets)),
+                    "tickCount": min(marks, len(found.buckets)),
                     "tickSize": 3,
                     "labelPadding": 2,
                     "format": clock,

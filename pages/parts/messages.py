@@ -39,15 +39,22 @@ def say_unexpected(error: Exception) -> bool:
     return True
 
 
-def shown_errors() -> AbstractContextManager[None, None]:
-    """Say what went wrong inside the block, offer what can be done next, and end the script run."""
-    return cast("AbstractContextManager[None, None]", _shown_errors())
+def shown_errors(
+    *, but: tuple[type[RunManagerError], ...] = ()
+) -> AbstractContextManager[None, None]:
+    """Say what went wrong inside the block, offer what can be done next, and end the script run.
+
+    Errors of the classes ``but`` are left to the caller.
+    """
+    return cast("AbstractContextManager[None, None]", _shown_errors(but))
 
 
 @contextmanager
-def _shown_errors() -> Iterator[None]:
+def _shown_errors(but: tuple[type[RunManagerError], ...]) -> Iterator[None]:
     try:
         yield
+    except but:
+        raise
     except NotAdminError as error:
         _say("You cannot use Run Manager", error)
         st.stop()

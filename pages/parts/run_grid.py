@@ -65,14 +65,13 @@ def shown_ids() -> tuple[str, ...]:
     return () if grid is None else tuple(run.thread_id for run in grid.page.items)
 
 
-def hold(view: View, page: RunPage, columns: tuple[str, ...]) -> Grid:
-    """Keep ``page`` as the rows that the grid is drawn from.
+def hold(view: View, page: RunPage, columns: tuple[str, ...], selected: frozenset[str]) -> Grid:
+    """Keep ``page`` as the rows that the grid is drawn from, of which ``selected`` are ticked.
 
     The grid gets a new key, and so forgets its edits, only where rows, columns or selection have
     changed.
     """
     held = session.slot(_Held)
-    selected = frozenset(run.thread_id for run in page.items) & frozenset(selection.chosen())
     grid = held.grid
     is_same = (
         grid is not None
@@ -149,8 +148,12 @@ def select_page() -> None:
 
 def _apply_edits() -> None:
     grid = session.slot(_Held).grid
-    if grid is not None:
-        selection.follow_ticks(shown_ids(), _ticked(grid))
+    if grid is not None and not selection.follow_ticks(shown_ids(), _ticked(grid)):
+        st.toast(
+            "All that match a filter are selected, and no other run beside them. Clear the "
+            "selection to tick others.",
+            icon=":material/info:",
+        )
 
 
 def _ticked(grid: Grid) -> frozenset[str]:

@@ -73,10 +73,18 @@ def draw_status(status: str | None, kind: StatusKind) -> None:
     It is HTML of ours around the host's escaped word: st.badge would take the word for Markdown,
     and make a link of "https://…" and a picture of ":streamlit:".
     """
-    look = LOOKS[kind.shown]
-    word = html.escape(shorten(status or "", MAX_LABEL) or NO_STATUS)
+    word = shorten(status or "", MAX_LABEL) or NO_STATUS
+    draw_label(f"{LOOKS[kind.shown].sign} {word}", kind.shown)
+
+
+def draw_label(words: str, look: str) -> None:
+    """Draw words as a small label that looks as one of ``filters.KINDS`` does.
+
+    It has the tints of both themes: a change of the theme does not run the page again.
+    """
+    light, dark = LOOKS[look].tints
     st.html(
-        f'<span class="run-status" style="--tint: {look.tints[is_dark()]}">{look.sign} {word}'
-        "</span>",
+        f'<span class="run-status" style="--tint: {light}; --dark-tint: {dark}">'
+        f"{html.escape(words)}</span>",
         width="content",
     )

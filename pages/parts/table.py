@@ -19,7 +19,7 @@ from pages.parts import session, styles, text
 from pages.parts import times as moments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Sequence
+    from collections.abc import Callable, Container, Hashable, Iterable, Sequence
     from datetime import datetime
 
     from runmanager.records import StatusKind
@@ -141,11 +141,23 @@ def times(
     )
 
 
+def short_times(heading: str, value: Callable[[T], datetime | None]) -> Column[T]:
+    """The same in little room."""
+    return Column(
+        heading,
+        lambda rows: moments.cells(value(row) for row in rows),
+        lambda rows: moments.short_column(heading, [value(row) for row in rows]),
+    )
+
+
 def opener(
     table_key: str,
     label: Callable[[T], str],
     id_of: Callable[[T], Id],
     open_it: Callable[[Id], None],
+    *,
+    heading: str = "Open",
+    width: int = 64,
 ) -> Column[T]:
     """A column of buttons that call ``open_it`` with the id of their row.
 
@@ -159,10 +171,15 @@ def opener(
 
     def configure(_rows: Sequence[T]) -> Any:
         return st.column_config.ButtonColumn(
-            width=64, type="tertiary", key=key, on_click=partial(_opened, key, open_it)
+            heading,
+            width=width,
+            type="tertiary",
+            alignment="left",
+            key=key,
+            on_click=partial(_opened, key, open_it),
         )
 
-    return Column("Open", cells, configure)
+    return Column(heading, cells, configure)
 
 
 def new_tab(addresses: Callable[[Sequence[T]], list[str]]) -> Column[T]:
@@ -213,6 +230,7 @@ def draw_choice(
     id_of: Callable[[T], Id],
     chosen: Id | None,
     choose: Callable[[Id | None], None],
+    row_height: int = ROW_HEIGHT,
 ) -> None:
     """Draw ``rows``, of which one can be ticked; the one with the id ``chosen`` is.
 
@@ -229,11 +247,48 @@ def draw_choice(
         frame,
         key=key,
         hide_index=True,
-        height=_height(rows, most, ROW_HEIGHT),
+        height=_height(rows, most, row_height),
+        row_height=row_height,
         placeholder=NOTHING,
         on_select=partial(_chosen, key, choose),
         selection_mode="single-row",
         selection_default={"selection": {"rows": ticked}},
+        column_config=config,
+    )
+
+
+def draw_choices(
+    rows: Sequence[T],
+    columns: Iterable[Column[T]],
+    *,
+    key: str,
+    most: int,
+    id_of: Callable[[T], Id],
+    chosen: Container[Id],
+    choose: Callable[[tuple[Id, ...], tuple[Id, ...]], None],
+    row_height: int = SMALL_ROW,
+) -> None:
+    """Draw ``rows``, of which any can be ticked; those in ``chosen`` are at first.
+
+    ``choose`` is called with the ids of all rows and of those that are ticked. It must not hold
+    rows.
+    """
+    frame, config = _made(rows, columns)
+    ids = tuple(id_of(row) for row in rows)
+    key = f"{key}-{_digest(ids)}"
+    session.slot(_Shown).ids[key] = ids
+    st.dataframe(
+        frame,
+        key=key,
+        hide_index=True,
+        height=_height(rows, most, row_height),
+        row_height=row_height,
+        placeholder=NOTHING,
+        on_select=partial(_several_chosen, key, choose),
+        selection_mode="multi-row",
+        selection_default={
+            "selection": {"rows": [at for at, one in enumerate(ids) if one in chosen]}
+        },
         column_config=config,
     )
 
@@ -261,6 +316,12 @@ def _chosen(key: str, choose: Callable[[Any], None]) -> None:
     event, ids = session.value(key), session.slot(_Shown).ids.get(key, ())
     rows = event["selection"]["rows"] if event else []  # type: ignore[index]  # no type for it
     choose(ids[rows[0]] if rows and rows[0] < len(ids) else None)
+
+
+def _several_chosen(key: str, choose: Callable[[tuple[Any, ...], tuple[Any, ...]], None]) -> None:
+    event, ids = session.value(key), session.slot(_Shown).ids.get(key, ())
+    rows = event["selection"]["rows"] if event else []  # type: ignore[index]  # no type for it
+    choose(ids, tuple(ids[row] for row in rows if row < len(ids)))
 
 
 def _opened(key: str, open_it: Callable[[Any], None]) -> None:

@@ -58,6 +58,13 @@ def short_moment(time: datetime, zone: tzinfo) -> str:
     return f"{time.day} {time:%b}{year} {clock}{which}"
 
 
+def day(time: datetime, zone: tzinfo) -> str:
+    """The day of a time in the viewer's zone, such as "25 Nov 2026"."""
+    with contextlib.suppress(OverflowError):  # at the calendar's edge no zone can be applied
+        time = time.astimezone(zone)
+    return f"{time.day} {time:%b %Y}"
+
+
 def age(time: datetime | None, now: datetime) -> str:
     """How long ago in the largest unit, such as "57 min" and "3 d"; "" for no time."""
     if time is None:

@@ -10,6 +10,7 @@ from runmanager import accounts
 from runmanager.advice.asking import asked_database
 from runmanager.advice.catalog import about_rows, read_catalog
 from runmanager.advice.sql import Advice, advise
+from runmanager.deletion.forms import read_forms, unrestorable
 from runmanager.errors import HostError
 from runmanager.host.catalog import read_host
 from runmanager.host.privileges import statements_of
@@ -24,6 +25,7 @@ from runmanager.host.values import (
 )
 from runmanager.logs import one_line
 from runmanager.queries.catalog.server import read_server, read_table_names
+from runmanager.restoring import undo_lacks
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -80,6 +82,8 @@ def check_database(environ: Mapping[str, str]) -> tuple[str, bool]:
             return report.text(), False
         catalog = read_catalog(connection, host)
         unknown_hashes, admins = accounts.unknown_hashes(connection, host)
+        forms = read_forms(connection, host)
+        without_undo = (*undo_lacks(connection, host), *unrestorable(forms))
     lacking = [*(lack.fact for lack in host.privileges.lacks), *_nobody(admins)]
     advice, remarks = advise(host, catalog)
     report.add("Found", _found(host, catalog))
@@ -91,6 +95,7 @@ def check_database(environ: Mapping[str, str]) -> tuple[str, bool]:
     report.add("Indexes worth having", _indexes(advice, remarks), "All that can be used are there.")
     report.add("What is lacking", lacking)
     report.add_sql("SQL that would mend this", statements_of(host.privileges.lacks))
+    report.add("What Undo would need", without_undo)
     report.add("Result", [_result(host, lacking)])
     return report.text(), not lacking
 

@@ -14,6 +14,7 @@ from runmanager.api import (
     routes_deleting,
     routes_describing,
     routes_finding,
+    routes_operations,
     routes_reviewing,
     routes_signing_in,
     routes_triage,
@@ -58,6 +59,7 @@ def create_api() -> FastAPI:
         routes_triage.router,
         routes_reviewing.router,
         routes_deleting.router,
+        routes_operations.router,
     )
     own = list(api.routes)
     for router in routers:

@@ -102,6 +102,7 @@ def context_of(request: Request) -> Context:
 
 
 def calling_actor(
+    request: Request,
     context: Annotated[Context, Depends(context_of)],
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
 ) -> Actor:
@@ -126,6 +127,8 @@ def calling_actor(
         logger.info("A token was refused: its sign-in is no longer valid")
         raise
     except NotAdminError:
+        # Who does not come in never meets the service, which notes what it refuses itself.
+        request.state.turned_away = named.name
         logger.info("A token was refused: its user is no active administrator")
         raise
 

@@ -19,6 +19,7 @@ from runmanager.entries import MAX_WORDS, WordsEntry
 from runmanager.filters import ENTRIES, WITHOUT_KEY, Entry, RunFilter, query_problems
 from runmanager.paging import DEFAULT_SIZE, MAX_NUMBER, MAX_SIZE, PageRequest, RowKey
 from runmanager.queries.triage.edges import MAX_BUCKETS
+from runmanager.records import OperationFilter, OperationState
 from runmanager.service.triage import BUCKETS
 from runmanager.sorting import NEWEST_FIRST, SORTS, Sort, SortKey
 
@@ -26,6 +27,7 @@ from runmanager.sorting import NEWEST_FIRST, SORTS, Sort, SortKey
 MAX_TEXT = 1000
 MAX_NAME = 300
 MAX_LEVELS = 10
+MAX_IDS = 200
 MAX_KEY = 2000
 LOG_SIZE = 100
 
@@ -70,28 +72,80 @@ class LogLineParameters(NoParameters):
     table: LogTable = Field(None, description="Which log table, where the host has two")
 
 
+class OperationsParameters(PageParameters):
+    """One page of the operations."""
+
+    state: list[Literal["queued", "running", "paused", "interrupted", "finished"]] = Field(
+        default=[],
+        max_length=MAX_LEVELS,
+        description="Only those in one of these states; may be repeated",
+    )
+    kind: list[Literal["deletion", "restore", "purge"]] = Field(
+        default=[],
+        max_length=MAX_LEVELS,
+        description="Only those of one of these kinds; may be repeated",
+    )
+    admin: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MAX_NAME,
+        description="Only those of the administrator of this name",
+    )
+
+    @property
+    def which(self) -> OperationFilter:
+        """The operations that are meant."""
+        return OperationFilter(tuple(map(OperationState, self.state)), tuple(self.kind), self.admin)
+
+
+class ReceiptParameters(NoParameters):
+    """In which form a receipt is wanted."""
+
+    format: Literal["json", "html", ""] = Field(
+        "",
+        description="html: one document to hand over and to print. Where it is left out, the "
+        "header Accept decides between it and json",
+    )
+
+
+class RestoreParameters(NoParameters):
+    """Which runs of an operation are to be restored."""
+
+    thread_id: list[Annotated[str, Field(max_length=MAX_TEXT)]] = Field(
+        default=[],
+        max_length=MAX_IDS,
+        description="Only these runs; may be repeated. All of the operation where it is left out",
+    )
+
+
 class CheckpointParameters(NoParameters):
     """Which of the checkpoints with one id."""
 
     namespace: str = Field("", max_length=MAX_TEXT, description="The checkpoint's namespace")
 
 
-def _refused(key: str, sentence: str) -> RequestValidationError:
-    """The answer to one query parameter that cannot be carried out as it stands."""
-    return RequestValidationError([{"type": "value_error", "loc": ("query", key), "msg": sentence}])
+def refused(sentence: str, *loc: str) -> RequestValidationError:
+    """The answer to one part of a request that cannot be carried out as it stands."""
+    return RequestValidationError([{"type": "value_error", "loc": loc, "msg": sentence}])
+
+
+def filter_of(query: Mapping[str, Any], *loc: str) -> RunFilter:
+    """The runs that ``query`` means, which stands at ``loc`` in the request.
+
+    Raises RequestValidationError for what cannot be read.
+    """
+    problems = query_problems(query)
+    if problems:
+        wrong = [refused(one.sentence, *loc, one.key).errors() for one in problems]
+        raise RequestValidationError([one for errors in wrong for one in errors])
+    return RunFilter.from_query(query)
 
 
 class _Filter(NoParameters):
     @property
     def run_filter(self) -> RunFilter:
         """The runs that are meant. Raises RequestValidationError for what cannot be read."""
-        query: dict[str, Any] = {key: getattr(self, key) for key in (*ENTRIES, WITHOUT_KEY)}
-        problems = query_problems(query)
-        if problems:
-            raise RequestValidationError(
-                [one for wrong in problems for one in _refused(wrong.key, wrong.sentence).errors()]
-            )
-        return RunFilter.from_query(query)
+        return filter_of({key: getattr(self, key) for key in (*ENTRIES, WITHOUT_KEY)}, "query")
 
 
 # Tools send the first of each together.
@@ -138,8 +192,17 @@ if TYPE_CHECKING:
 
     class FilterParameters(_Filter):
         """The filter, entry by entry: its fields are made from the table of filters."""
+
+    class FilterBody(_Filter):
+        """The same in a body, where it is asked by ``filter_of``."""
 else:
     FilterParameters = create_model("FilterParameters", __base__=_Filter, **_fields())
+    FilterBody = create_model(
+        "FilterBody",
+        __base__=_Filter,
+        __doc__="The filters of `GET /runs`, by the same names; what is left out is no filter.",
+        **_fields(),
+    )
 
 
 class RunsParameters(FilterParameters, PageParameters):
@@ -167,7 +230,7 @@ class RunsParameters(FilterParameters, PageParameters):
         found = Sort.from_text(self.sort)
         if found is None:
             known = ", ".join(one.text for one in SORTS)
-            raise _refused("sort", f"It must be one of these: {known}.")
+            raise refused(f"It must be one of these: {known}.", "query", "sort")
         return found
 
     @property
@@ -176,12 +239,12 @@ class RunsParameters(FilterParameters, PageParameters):
         if not self.after:
             return None
         if self.page > 1:
-            raise _refused("after", "“after” and “page” exclude each other.")
+            raise refused("“after” and “page” exclude each other.", "query", "after")
         if self.order.key is not SortKey.STARTED:
-            raise _refused("after", "“after” reads on in the order of “started” only.")
+            raise refused("“after” reads on in the order of “started” only.", "query", "after")
         found = read_place(self.after)
         if found is None:
-            raise _refused("after", NO_PLACE)
+            raise refused(NO_PLACE, "query", "after")
         return found
 
 
@@ -207,8 +270,8 @@ class HistogramParameters(FilterParameters):
         try:
             return ZoneInfo(self.zone)
         except (KeyError, ValueError, OSError):  # a folder of zones is read as a file
-            raise _refused(
-                "zone", "It must be the IANA name of a time zone, such as Europe/Berlin."
+            raise refused(
+                "It must be the IANA name of a time zone, such as Europe/Berlin.", "query", "zone"
             ) from None
 
 

@@ -13,20 +13,31 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from runmanager.audit import log_refused
+from runmanager.deletion import DELETION
 from runmanager.errors import (
+    ArchiveError,
     DatabaseDeniedError,
     DatabaseError,
+    FileMissingError,
     HostError,
+    InterruptedOperationError,
     InvalidRequestError,
     InvalidTokenError,
+    LeaseLostError,
     NotAdminError,
     NotFoundError,
+    OperationStateError,
+    OutdatedPlanError,
+    PlanExpiredError,
+    PlanUsedError,
     RunManagerError,
     StoreError,
     TooManyError,
     WrongPasswordError,
 )
 from runmanager.logs import report, told
+from runmanager.records import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,18 +52,31 @@ RETRY_SECONDS = "5"
 _BEARER = {"WWW-Authenticate": "Bearer"}
 _RETRY = {"Retry-After": RETRY_SECONDS}
 
+# What a call asks for that would change something, in the audit log's words.
+_OF_AN_OPERATION = "/operations/{operation_id}/"
+_ASKED = {("DELETE", "/runs"): DELETION.name, ("POST", "/operations"): DELETION.name}
+
 # The first class that fits decides.
 _ANSWERS: tuple[tuple[type[RunManagerError], int, dict[str, str]], ...] = (
     (InvalidTokenError, 401, _BEARER),
     (WrongPasswordError, 401, _BEARER),
     (NotAdminError, 403, {}),
     (NotFoundError, 404, {}),
+    (OperationStateError, 409, {}),
+    (OutdatedPlanError, 409, {}),
+    (PlanUsedError, 409, {}),
+    (PlanExpiredError, 410, {}),
+    (FileMissingError, 410, {}),
     (InvalidRequestError, 422, {}),
     (TooManyError, 429, {}),
+    # It is gone on with by itself: whoever asks for the same again starts a second one.
+    (InterruptedOperationError, 503, {}),
+    (LeaseLostError, 503, {}),
     # Not 403, which says that the caller is no administrator. Trying again alone would not help.
     (DatabaseDeniedError, 503, {}),
     (DatabaseError, 503, _RETRY),
     (StoreError, 503, _RETRY),
+    (ArchiveError, 503, _RETRY),
     # The host has lost what it had at the start.
     (HostError, 503, _RETRY),
 )
@@ -81,14 +105,15 @@ class InvalidRequest(BaseModel):
 RESPONSES: dict[int | str, dict[str, Any]] = {
     401: {"model": Problem, "description": "The bearer token is missing or not valid"},
     403: {"model": Problem, "description": "The caller is not an active administrator"},
-    404: {"model": Problem, "description": "There is no such run, line or column"},
+    404: {"model": Problem, "description": "There is no such run, line, column or operation"},
     413: {"model": Problem, "description": "The body is longer than 1 MB"},
     422: {"model": InvalidRequest, "description": "The request cannot be carried out"},
     429: {"model": Problem, "description": "Too many at once: wait as Retry-After says"},
     503: {
         "model": Problem,
-        "description": "The database is away or too slow: try again. Without Retry-After: its role "
-        "lacks a grant, which is named",
+        "description": "The database, the store or the archive is away or too slow: try again. "
+        "Without Retry-After: the database's role lacks a grant, or the operation was broken off; "
+        "either is named",
     },
 }
 
@@ -109,8 +134,10 @@ def install(api: FastAPI, routes: Sequence[BaseRoute]) -> None:
     api.add_exception_handler(HTTPException, _answer_http)
 
 
-def _answer_ours(_request: Request, error: Exception) -> AsciiJSONResponse:
+def _answer_ours(request: Request, error: Exception) -> AsciiJSONResponse:
     assert isinstance(error, RunManagerError)  # noqa: S101  registered for nothing else
+    if isinstance(error, NotAdminError):
+        _note_turned_away(request, error)
     detail = told(logger, error)
     for kind, status, headers in _ANSWERS:
         if isinstance(error, kind):
@@ -119,6 +146,18 @@ def _answer_ours(_request: Request, error: Exception) -> AsciiJSONResponse:
             )
             return AsciiJSONResponse({"detail": detail}, status, headers | wait)
     return AsciiJSONResponse({"detail": detail}, 503, _RETRY)
+
+
+def _note_turned_away(request: Request, error: NotAdminError) -> None:
+    """Let the audit log know of somebody who may not come in, and wanted to change something."""
+    name = getattr(request.state, "turned_away", None)
+    path = getattr(request.scope.get("route"), "path_format", "")
+    asked = _ASKED.get((request.method, path))
+    if request.method == "POST" and path.startswith(_OF_AN_OPERATION):
+        asked = path.removeprefix(_OF_AN_OPERATION)
+    if name is not None and asked is not None:
+        operation_id = request.path_params.get("operation_id")
+        log_refused(asked, name, Origin.API, error.message, operation_id=operation_id)
 
 
 def _answer_validation(_request: Request, error: Exception) -> AsciiJSONResponse:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
 
-from runmanager.api import schemas
+from fastapi import APIRouter, Body
+
+from runmanager.api import schemas_deleting as schemas
 from runmanager.api.context import CallingActor, ContextOf, admins_only
 from runmanager.api.parameters import WithoutParameters
 from runmanager.deletion import STILL_RUNNING
@@ -19,21 +21,39 @@ def delete_runs(
     """Delete these runs with every trace, each wholly or not at all.
 
     It answers when all is done; a caller that hangs up does not stop it. An id that is given twice
-    counts once.
+    counts once. Where Run Manager is shut down meanwhile it answers 503 with the operation's id,
+    which says what became of each run.
     """
     with context.deleting():
-        plan, receipt = context.service.deleting.delete(
+        plan, receipt, operation_id = context.service.deleting.delete(
             actor, body.thread_ids, include_running=body.include_running
         )
-    return schemas.Deleted.of(plan, receipt, STILL_RUNNING)
+    return schemas.Deleted.of(plan, receipt, operation_id, STILL_RUNNING)
 
 
 @router.post("/deletion-plan")
 def plan_deletion(
-    context: ContextOf, actor: CallingActor, _none: WithoutParameters, body: schemas.ThreadIds
+    context: ContextOf,
+    actor: CallingActor,
+    _none: WithoutParameters,
+    body: Annotated[schemas.PlanRequest, Body()],
 ) -> schemas.Plan:
-    """What `DELETE /runs` with the same body would do, counted exactly; it changes nothing."""
-    plan = context.service.deleting.plan(
-        actor, body.thread_ids, include_running=body.include_running
-    )
+    """What deleting these runs would do; it changes nothing.
+
+    With ids it counts exactly what `DELETE /runs` with the same body would do. With a filter, up to
+    1,000,000 runs, of which those that started after the cut-off stay.
+    """
+    deleting = context.service.deleting
+    if isinstance(body, schemas.Matching):
+        plan = deleting.plan_matching(
+            actor,
+            body.run_filter,
+            until=body.cut_off,
+            excepting=body.excepting,
+            every=body.every,
+            include_running=body.include_running,
+        )
+    else:
+        planned = deleting.plan(actor, body.thread_ids, include_running=body.include_running)
+        plan = deleting.keep(actor, planned)
     return schemas.Plan.of(plan)

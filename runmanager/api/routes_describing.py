@@ -23,7 +23,7 @@ def description(
 ) -> AsciiJSONResponse:
     """The description of every call; with a token, or to all where the settings say so."""
     if not context.openapi_is_public:
-        calling_actor(context, credentials)
+        calling_actor(request, context, credentials)
     found: dict[str, Any] = request.app.openapi()
     # The paths are those below the address that was asked.
     prefix = request.scope.get("root_path", "").rstrip("/")

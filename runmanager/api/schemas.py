@@ -1,7 +1,8 @@
 """What the API reads and answers, as it stands in ``openapi.json``.
 
 One run in full is in ``schemas_reviewing.py``, the runs of a filter as a whole in
-``schemas_triage.py``.
+``schemas_triage.py``, plans and deletions in ``schemas_deleting.py``, operations in
+``schemas_operations.py``.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from typing import Annotated, Any, overload
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from runmanager.deletion import MAX_RUNS
 from runmanager.filters import KINDS
-from runmanager.records import DeletionPlan, Receipt, RunSummary
+from runmanager.records import RunSummary
 
 Kind = Annotated[str, Field(json_schema_extra={"enum": [*KINDS]})]
 EXAMPLE_ID = "0198c0de-7f3a-7c1e-9d2b-5e8f00000001"
+EXAMPLE_OPERATION = "7d0f3c1e9b2a4c55a1e0d2f4c6b8a901"
 EXAMPLE_TIME = "2026-05-03T14:02:11.532000Z"
 
 
@@ -162,65 +163,6 @@ class FilterValues(BaseModel):
     is_complete: bool = Field(description="false: others may have runs as well", examples=[True])
 
 
-class ThreadIds(BaseModel):
-    """Which runs are meant, and whether those still running are meant too."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    thread_ids: Annotated[
-        list[str], Field(min_length=1, max_length=MAX_RUNS, examples=[[EXAMPLE_ID]])
-    ]
-    include_running: bool = Field(
-        default=True, description="false: runs that are still running fail instead"
-    )
-
-
-class Failure(BaseModel):
-    """A run that is untouched, and why."""
-
-    thread_id: str = Field(examples=[EXAMPLE_ID])
-    error: str = Field(examples=["Run not found"])
-
-
-class UnknownStatus(OfRecord):
-    """A status that Run Manager does not know, so that its runs were taken as ended."""
-
-    status: str | None = Field(description="As the host wrote it", examples=["frobnicating"])
-    runs: int = Field(description="How many of the runs have it", examples=[3])
-
-
-class Deleted(BaseModel):
-    """What a deletion did; ``failed`` is in the order asked."""
-
-    deleted_count: int = Field(examples=[1])
-    failed: list[Failure]
-    unknown_statuses: list[UnknownStatus] | None = Field(
-        default=None,
-        description="With `include_running` false only, and only where there are any",
-    )
-    remarks: list[str] | None = Field(
-        default=None,
-        description="What else happened, in sentences: references that the database cleared, rows "
-        "that it took along, rows that a worker wrote meanwhile. Only where there is any",
-    )
-
-    @classmethod
-    def of(cls, plan: DeletionPlan, receipt: Receipt, still_running: str) -> Deleted:
-        """The answer for a plan and its receipt."""
-        errors = {run.thread_id: run.error for run in receipt.failed}
-        errors |= {run.thread_id: still_running for run in plan.excluded}
-        return cls(
-            deleted_count=len(receipt.done),
-            failed=[
-                Failure(thread_id=thread_id, error=errors[thread_id])
-                for thread_id in plan.asked
-                if thread_id in errors
-            ],
-            unknown_statuses=None if plan.include_running else _unknown(plan) or None,
-            remarks=list(receipt.remarks) or None,
-        )
-
-
 class TableRows(BaseModel):
     """Rows of one table, and the bytes they take as stored."""
 
@@ -237,69 +179,6 @@ class TableLeft(OfRecord):
     denied: str | None = Field(
         description="Why the table may not be read, with the grant to make", examples=[None]
     )
-
-
-class HeldRun(OfRecord):
-    """A run that stays because a row which the host keeps refers to it."""
-
-    thread_id: str = Field(examples=[EXAMPLE_ID])
-    reason: str = Field(description="What holds it, and what would let it go")
-
-
-class TableKept(OfRecord):
-    """References that are cleared while their rows stay; null where they cannot be counted."""
-
-    table: str = Field(examples=["invoices"])
-    references: int | None = Field(examples=[5])
-    denied: str | None = Field(
-        description="Why the table may not be read, with the grant to make", examples=[None]
-    )
-
-
-class Plan(BaseModel):
-    """What a deletion of these ids would do. Nothing has been changed."""
-
-    total: int = Field(description="How many runs would go", examples=[1])
-    by_status: dict[str, int] = Field(
-        description='Those runs by status; "" for none', examples=[{"completed": 1}]
-    )
-    running_left_out: list[str] = Field(description="Still running, and not included")
-    unknown_statuses: list[UnknownStatus]
-    held: list[HeldRun] = Field(description="They stay: a row that the host keeps refers to them")
-    missing: list[str] = Field(description="Without a row anywhere")
-    orphans: list[str] = Field(description="Without a row of their own, with traces that would go")
-    tables: list[TableRows]
-    kept: list[TableKept]
-    left_behind: list[TableLeft]
-    unseen: list[str] = Field(description="What cannot be known beforehand, each said in words")
-
-    @classmethod
-    def of(cls, plan: DeletionPlan) -> Plan:
-        """The answer for one plan."""
-        by_status: dict[str, int] = {}
-        for run in plan.runs:
-            if not run.is_orphan:
-                by_status[run.status or ""] = by_status.get(run.status or "", 0) + 1
-        return cls(
-            total=len(plan.runs),
-            by_status=by_status,
-            running_left_out=[run.thread_id for run in plan.excluded],
-            unknown_statuses=_unknown(plan),
-            held=[HeldRun.model_validate(one) for one in plan.held],
-            missing=list(plan.missing),
-            orphans=[run.thread_id for run in plan.runs if run.is_orphan],
-            tables=[
-                TableRows(table=one.table, rows=one.rows, bytes=one.stored_bytes)
-                for one in plan.tables
-            ],
-            kept=[TableKept.model_validate(one) for one in plan.kept],
-            left_behind=[TableLeft.model_validate(one) for one in plan.left_behind],
-            unseen=list(plan.unseen),
-        )
-
-
-def _unknown(plan: DeletionPlan) -> list[UnknownStatus]:
-    return [UnknownStatus.model_validate(one) for one in plan.unknown_statuses]
 
 
 class IssuedToken(BaseModel):

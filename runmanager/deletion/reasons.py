@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runmanager.batches import KeptRowsError, RefusedError
+from runmanager.batches import AddedRowsError, KeptRowsError, RefusedError
 from runmanager.database import (
     DEADLOCK_DETECTED,
     FOREIGN_KEY_VIOLATION,
@@ -26,9 +26,19 @@ if TYPE_CHECKING:
 NOT_FOUND = "Run not found"
 STILL_RUNNING = "Run is still running"
 APPEARED = "This run has a row now that it had not when the plan was made. Look it over first."
+ACTIVE = "This run has written a moment ago: its worker may be at it still. Wait, or include it."
+ACTIVE_UNSEEN = (
+    "Which runs have written within the last minutes was not found in time. Each batch looks again "
+    "before it deletes, and leaves those out."
+)
+REPLACED = "Another run has this id by now, which was not confirmed. Look it over first."
 LEFT_OUT = (
     "Its row is there, though the view “run_metadata” leaves it out, so nothing of this run is "
     "deleted."
+)
+PUT_BACK = (
+    "It was deleted, and is there again: the database was put back to an earlier state since. "
+    "Nothing more was done to it."
 )
 LOCKED = "Another session is working on this run. Try again in a moment."
 TOO_SLOW = "Deleting this run took too long and was undone. Try again, or at a quieter time."
@@ -36,10 +46,22 @@ KEPT = (
     "The database kept rows of “{table}” (a trigger or a row policy), so nothing of this run was "
     "deleted."
 )
+ADDED = (
+    "Rows of “{table}” went that the copy does not have: somebody added them just then, or a "
+    "trigger deleted them. So nothing of this run was deleted. Try again, or delete it without a "
+    "copy."
+)
 HAS_RERUNS = (
     "Runs that were started from this one would be deleted by the database with it, and their "
     "traces left over. Select those runs too."
 )
+
+
+def replaced(stamp: str | None) -> str:
+    """That a run has the id of one that was planned, and is another, which began at ``stamp``."""
+    if stamp is None:
+        return "Another run, without a time, has this id now: it was not confirmed, and stays."
+    return f"Another run has this id now, started {stamp}: it was not confirmed, and stays."
 
 
 def held_by(host: Host, link: Link) -> str:
@@ -73,6 +95,8 @@ def may_pass(error: Exception) -> bool:
 
 def reason_for(error: Exception) -> str:
     """Why one run could not be deleted, in plain words."""
+    if isinstance(error, AddedRowsError):
+        return ADDED.format(table=error.table)
     if isinstance(error, KeptRowsError):
         return KEPT.format(table=error.table)
     cause = error.cause if isinstance(error, RefusedError) else error

@@ -7,16 +7,26 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from runmanager.batches import KeptRowsError, RefusedError
+from runmanager.deletion.forms import read_forms
+from runmanager.deletion.leaving import archive_rows
+from runmanager.deletion.statements import blamed, is_taken, part_name
 from runmanager.queries.run.belonging import Belonging
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from runmanager.archive.rows_file import RowsFile
+    from runmanager.deletion.forms import Form
     from runmanager.host.values import Host, TraceTable
 
 
 def delete_rows(
-    connection: sa.Connection, host: Host, unit: Sequence[TraceTable], thread_ids: Sequence[str]
+    connection: sa.Connection,
+    host: Host,
+    unit: Sequence[TraceTable],
+    thread_ids: Sequence[str],
+    into: RowsFile | None = None,
+    forms: Mapping[str, Form] | None = None,
 ) -> list[tuple[str, str, int]]:
     """Delete the rows of ``thread_ids`` in the tables of ``unit``: table, thread_id, rows gone.
 
@@ -24,7 +34,14 @@ def delete_rows(
     rows that refer to each other in a circle go together. What the role may not delete itself is
     counted only; the database takes it along with what it refers to. Raises KeptRowsError when the
     database lets a row stay without a word.
+
+    With ``into`` what goes is written into that file, in the form that ``forms`` say: those that
+    ``read_forms`` gave in this transaction, in which ``archive_settings`` have been made.
     """
+    if into is not None:
+        if forms is None:
+            forms = read_forms(connection, host)
+        return archive_rows(connection, host, unit, thread_ids, into, forms)
     belonging = Belonging(host, thread_ids)
     parts = [part for trace in unit for part in _parts(host, belonging, trace)]
     both = sa.union_all(*parts).subquery("both")
@@ -35,7 +52,7 @@ def delete_rows(
     try:
         rows = connection.execute(statement).all()
     except sa.exc.SQLAlchemyError as error:
-        raise RefusedError(_blamed(host, unit), error) from error
+        raise RefusedError(blamed(host, unit), error) from error
     for table, _run, gone, there in rows:
         if gone != there:
             raise KeptRowsError(table)
@@ -48,7 +65,7 @@ def _parts(host: Host, belonging: Belonging, trace: TraceTable) -> Iterator[sa.S
         held = belonging.held(trace)
         there = sa.select(*_labelled(trace, trace.thread_id, 0)).where(held)
         emptying = sa.delete(trace.table).where(held).returning(trace.thread_id.label("run"))
-        gone = sa.select(*_labelled(trace, emptying.cte(_name(host, trace)).c.run, 1))
+        gone = sa.select(*_labelled(trace, emptying.cte(part_name(host, trace)).c.run, 1))
     else:
         places = belonging.places(trace)
         there = sa.select(*_labelled(trace, places.c.run, 0))
@@ -59,13 +76,13 @@ def _parts(host: Host, belonging: Belonging, trace: TraceTable) -> Iterator[sa.S
             .returning(
                 sa.literal_column("tableoid").label("rel"), sa.literal_column("ctid").label("tid")
             )
-            .cte(_name(host, trace))
+            .cte(part_name(host, trace))
         )
         gone = sa.select(*_labelled(trace, places.c.run, 1)).select_from(
             sa.join(went, places, (went.c.rel == places.c.rel) & (went.c.tid == places.c.tid))
         )
     yield there
-    yield sa.select(*_relabelled(there)) if _is_taken(host, trace) else gone
+    yield sa.select(*_relabelled(there)) if is_taken(host, trace) else gone
 
 
 def _labelled(trace: TraceTable, run: Any, gone: int) -> list[sa.Label[Any]]:
@@ -79,15 +96,3 @@ def _labelled(trace: TraceTable, run: Any, gone: int) -> list[sa.Label[Any]]:
 def _relabelled(there: sa.Select[Any]) -> list[Any]:
     rows = there.subquery("there")
     return [rows.c.table, rows.c.run, sa.literal(1).label("gone")]
-
-
-def _is_taken(host: Host, trace: TraceTable) -> bool:
-    return trace.name in host.privileges.undeletable and trace is not host.own
-
-
-def _name(host: Host, trace: TraceTable) -> str:
-    return f"gone_{[host.own, *host.traces].index(trace)}"
-
-
-def _blamed(host: Host, unit: Sequence[TraceTable]) -> str:
-    return host.own.name if host.own in unit else unit[0].name

@@ -39,8 +39,8 @@ class Followed:
 
     ``homes`` has the table that the rows of a partition, or of an heir, are counted in. ``others``
     are the keys that clear or hold, and those by which runs hang on runs. ``units`` are the oids in
-    the order in which rows can be deleted: what refers to a row goes before it, and tables that
-    refer to each other in a circle come together.
+    the order in which rows can be deleted: what refers to a row goes before it, the runs' own as
+    late as can be, and tables that refer to each other in a circle come together.
     """
 
     nodes: Mapping[int, Node]
@@ -135,10 +135,14 @@ def _units(nodes: Iterable[int], between: Iterable[tuple[int, int]]) -> tuple[tu
             refers[child].add(parent)
     reach = {oid: reached(oid, refers) for oid in refers}
     found: list[tuple[int, ...]] = []
-    left = list(refers)
+    # A run's own row goes after its traces, and comes back before them: a host may make it itself
+    # for traces that have none. Of a circle, which goes at once, it comes back first too.
+    own, *others = refers
+    left = [*others, own]
     while left:
         for oid in left:
-            unit = [one for one in left if one == oid or (one in reach[oid] and oid in reach[one])]
+            circle = {one for one in left if one in reach[oid] and oid in reach[one]} | {oid}
+            unit = [one for one in refers if one in circle]
             if not any(oid in reach[one] for one in left if one not in unit):
                 break
         found.append(tuple(unit))

@@ -9,19 +9,33 @@ from runmanager.records.finding import (
     RunSummary,
 )
 from runmanager.records.operations import (
-    DeletionPlan,
-    DeletionReceipt,
-    DoneRun,
-    FailedRun,
-    HeldRun,
+    EVERY_OPERATION,
+    KeptCopies,
+    OperationFilter,
     OperationKind,
     OperationState,
     OperationView,
-    PlannedRun,
-    Receipt,
-    UnknownStatus,
+    Origin,
 )
 from runmanager.records.people import Account, Actor, SignedIn, Ticket
+from runmanager.records.plans import (
+    ArchiveForecast,
+    DeletionPlan,
+    FrozenRun,
+    HeldRun,
+    PlannedRun,
+    PurgePlan,
+    RestorePlan,
+    Tally,
+    UnknownStatus,
+)
+from runmanager.records.receipts import (
+    DeletionReceipt,
+    DoneRun,
+    FailedRun,
+    Receipt,
+    RestoreReceipt,
+)
 from runmanager.records.reviewing import (
     Blob,
     CheckpointDetail,
@@ -54,9 +68,11 @@ from runmanager.records.triage import (
 )
 
 __all__ = [
+    "EVERY_OPERATION",
     "Account",
     "Accuracy",
     "Actor",
+    "ArchiveForecast",
     "Blob",
     "Bucket",
     "CheckpointDetail",
@@ -73,19 +89,26 @@ __all__ = [
     "FilterChoice",
     "FilterChoices",
     "Footprint",
+    "FrozenRun",
     "FrozenRuns",
     "HeldRun",
     "Histogram",
     "JsonText",
+    "KeptCopies",
     "KeptRows",
     "LeftBehind",
     "LogEntry",
+    "OperationFilter",
     "OperationKind",
     "OperationState",
     "OperationView",
+    "Origin",
     "PlannedRun",
     "ProviderSession",
+    "PurgePlan",
     "Receipt",
+    "RestorePlan",
+    "RestoreReceipt",
     "RunDetail",
     "RunLink",
     "RunPage",
@@ -98,6 +121,7 @@ __all__ = [
     "StatusKind",
     "Statuses",
     "StoredSession",
+    "Tally",
     "Ticket",
     "UnknownStatus",
 ]

@@ -7,6 +7,7 @@ replica lags.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from runmanager import accounts
@@ -125,6 +126,16 @@ class Access:
         except (HostError, DatabaseDeniedError) as error:
             logger.error("Nobody can sign in: %s", error.message)  # noqa: TRY400  a traceback could carry values
             raise DatabaseError from None
+
+    def current_host(self) -> Host:
+        """The schema as it is now, for an operation, which another instance may have planned.
+
+        Where the database cannot be asked it is what was known last: the batches find out.
+        """
+        host, hints = self._schema
+        with suppress(DatabaseError, HostError), self.database.read() as connection:
+            host, hints = self._renewed(connection, host, hints)
+        return host
 
     def _hidden(self, actor: Actor) -> frozenset[str] | None:
         """What to leave out of the replica's answer; None where the primary is to be asked."""

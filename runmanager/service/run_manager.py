@@ -4,29 +4,34 @@ from __future__ import annotations
 
 import logging
 import secrets
+import socket
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
+from runmanager.archive.places import KnownPlaces, Place, open_place
 from runmanager.database import Database
+from runmanager.deletion import DeletionWork
 from runmanager.errors import DatabaseError, HostError, StartError
 from runmanager.fingerprints import Fingerprints
 from runmanager.host.catalog import read_host
 from runmanager.queries.listing.limits import Limits
 from runmanager.queries.triage.limits import TriageLimits
 from runmanager.replica import Replica
+from runmanager.restoring import PurgeWork, RestoreWork
 from runmanager.service.access import Access
 from runmanager.service.deleting import Deleting
 from runmanager.service.finding import Finding
 from runmanager.service.guessing import Guessing
+from runmanager.service.keeping import Keeping, Schedule
+from runmanager.service.operations import Operations
 from runmanager.service.preferences import Preferences
 from runmanager.service.reviewing import Reviewing
 from runmanager.service.signing_in import Lifetimes, SigningIn
 from runmanager.service.triage import Triage
-from runmanager.service.watching import Watching
 from runmanager.service.ways_in import said_at_the_start
 from runmanager.store import Store, read_identity
-from runmanager.work.operations import Operations
+from runmanager.work.engine import Engine, Pace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -46,10 +51,13 @@ class RunManager:
         self,
         access: Access,
         store: Store,
+        place: Place,
+        settings: Settings,
         signing_in: SigningIn,
         limits: Limits,
         replica: Replica | None = None,
         triage_limits: TriageLimits | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self._access = access
         self._store = store
@@ -59,9 +67,32 @@ class RunManager:
         self.triage = Triage(access, triage_limits or TriageLimits())
         self.reviewing = Reviewing(access)
         self.preferences = Preferences(access, store)
-        self._operations = Operations(access.database, lambda: access.host)
-        self.watching = Watching(access, self._operations)
-        self.deleting = Deleting(access, self._operations, self._note_deleted)
+        deletion = DeletionWork(
+            access.database,
+            access.current_host,
+            place.folder,
+            self._note_deleted,
+            settings.active_minutes,
+            place.name,
+            settings.archive_days,
+        )
+        self._engine = Engine(
+            store,
+            (
+                deletion,
+                RestoreWork(
+                    access.database, access.current_host, place.folder, self._note_restored
+                ),
+                PurgeWork(access.database, access.current_host, store, place),
+            ),
+            socket.gethostname(),
+            access.database.max_operations,
+            pace,
+        )
+        self.deleting = Deleting(access, self._engine, place, settings)
+        self._keeping = Keeping(access, self._engine, place)
+        self._schedule = Schedule(access.database, store, place)
+        self.operations = Operations(access, self._engine, self._keeping, self.deleting)
 
     @classmethod
     def open(
@@ -92,6 +123,7 @@ class RunManager:
                     identity = read_identity(connection)
             store = Store.open(folder=settings.state_folder, url=settings.state_url, host=identity)
             opened.callback(store.close)
+            place = KnownPlaces(open_place(settings, store, settings.state_folder), store)
             signing_in = _signing_in(access, store, settings, check_password)
             opened.pop_all()
         for sentence in access.host.privileges.sentences:
@@ -102,12 +134,22 @@ class RunManager:
         with suppress(DatabaseError):
             for sentence in access.read_accounts(partial(said_at_the_start, settings)):
                 logger.warning("%s", sentence)
-        return cls(access, store, signing_in, limits or Limits(), replica, triage_limits)
+        opened_manager = cls(
+            access, store, place, settings, signing_in, limits or Limits(), replica, triage_limits
+        )
+        opened_manager._engine.start()
+        opened_manager._schedule.start()
+        return opened_manager
+
+    def begin_closing(self) -> None:
+        """Let every operation here end after its present batch; it returns at once."""
+        self._engine.begin_closing()
 
     def close(self) -> None:
         """Let running operations end after their batch, then close every connection."""
         self.finding.close()
-        self._operations.close()
+        self._schedule.close()
+        self._engine.close()
         self._access.database.close()
         if self._replica is not None:
             self._replica.close()
@@ -117,6 +159,12 @@ class RunManager:
         """Let nobody be shown what is gone: by the replica, or as a total from before."""
         if self._replica is not None:
             self._replica.remember(thread_ids)
+        self.finding.forget_totals()
+
+    def _note_restored(self, thread_ids: Iterable[str]) -> None:
+        """Let nobody be told that what is back is gone."""
+        if self._replica is not None:
+            self._replica.forget(thread_ids)
         self.finding.forget_totals()
 
     def is_database_reachable(self) -> bool:

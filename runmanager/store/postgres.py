@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -14,14 +15,17 @@ from runmanager.database import (
     QUERY_CANCELED,
     READ_ONLY_SQL_TRANSACTION,
     SERIALIZATION_FAILURE,
+    SERVER_KEEPALIVES,
+    client_keepalives,
     is_away,
     sqlstate,
+    waiting_for_the_disk,
 )
 from runmanager.errors import StartError
 from runmanager.store.identity import read_identity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from runmanager.store.identity import HostIdentity
@@ -30,6 +34,7 @@ CONNECT_TIMEOUT_SECONDS = 5
 STATEMENT_TIMEOUT = "5s"
 LOCK_TIMEOUT = "3s"
 _POOL_SIZE = 5
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 _OPENING_LOCK = 0x52756E4D616E  # "RunMan"
 _OPENING_TIMEOUT = "30s"
 # What a host has, and the store has not.
@@ -84,6 +89,7 @@ class PostgresStore:
                 "client_encoding": "utf8",
                 # pgbouncer in transaction mode cannot keep prepared statements.
                 "prepare_threshold": None,
+                **client_keepalives(url),
             },
         )
         self._reader = self.engine.execution_options(postgresql_readonly=True)
@@ -103,7 +109,8 @@ class PostgresStore:
     def writing(self) -> Iterator[sa.Connection]:
         """A transaction that may write; each statement has so long."""
         with self.engine.connect() as connection, connection.begin():
-            _limit(connection, STATEMENT_TIMEOUT, LOCK_TIMEOUT)
+            # What an instance that died has locked is wanted by all others.
+            _limit(connection, STATEMENT_TIMEOUT, LOCK_TIMEOUT, SERVER_KEEPALIVES)
             yield connection
 
     def check(self, connection: sa.Connection, host: HostIdentity) -> None:
@@ -133,11 +140,14 @@ class PostgresStore:
         return sentence or (_AWAY if is_away(error) else _OTHERWISE)
 
 
-def _limit(connection: sa.Connection, statement_timeout: str, lock_timeout: str) -> None:
+def _limit(
+    connection: sa.Connection,
+    statement_timeout: str,
+    lock_timeout: str,
+    more: Mapping[str, str] = _NOTHING,
+) -> None:
     # Local to the transaction: nothing leaks through a pooler.
-    connection.execute(
-        sa.select(
-            sa.func.set_config("statement_timeout", statement_timeout, True),
-            sa.func.set_config("lock_timeout", lock_timeout, True),
-        )
-    )
+    values = {"statement_timeout": statement_timeout, "lock_timeout": lock_timeout, **more}
+    settings = [sa.func.set_config(*one, True) for one in values.items()]
+    # An operation that is begun is written down, whatever the server's commits wait for.
+    connection.execute(sa.select(*settings, waiting_for_the_disk()))

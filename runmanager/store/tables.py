@@ -50,3 +50,52 @@ PREFERENCES = sa.Table(
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("value", sa.Text, nullable=False),
 )
+
+# ``lease_until`` is until when ``owner`` has the operation; without an owner, until when it waits
+# for its next turn. ``sentence`` and ``reason`` stand in ``spec`` too: lists do without reading it.
+OPERATIONS = sa.Table(
+    "operations",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("actor_id", sa.Text, nullable=False),
+    sa.Column("actor_name", sa.Text, nullable=False),
+    sa.Column("origin", sa.Text, nullable=False),
+    sa.Column("spec", sa.Text, nullable=False),
+    sa.Column("sentence", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("total", sa.Integer, nullable=False),
+    sa.Column("done", sa.Integer, nullable=False),
+    sa.Column("failed", sa.Integer, nullable=False),
+    sa.Column("wanted", sa.Text),
+    sa.Column("owner", sa.Text),
+    sa.Column("lease_until", sa.Double),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("started_at", sa.Double),
+    sa.Column("ended_at", sa.Double),
+    sa.Column("summary", sa.Text, nullable=False),
+    sa.Column("message", sa.Text),
+    sa.Column("interruptions", sa.Integer, nullable=False),
+    sa.Column("retries", sa.Integer, nullable=False),
+    sa.Column("parent", sa.Text),
+    sa.Column("archive_until", sa.Double),
+    sa.Column("archive_bytes", sa.BigInteger, nullable=False),
+    sa.Column("purged_at", sa.Double),
+    # Lists are counted and ordered by an index alone: rows are wide.
+    sa.Index("operations_created_at", "created_at", "id", "state", "kind"),
+    sa.Index("operations_actor_name", "actor_name", "created_at", "id", "state", "kind"),
+    sa.Index("operations_state", "state", "created_at", "id", "kind"),
+    sa.Index("operations_parent", "parent"),
+    sa.Index("operations_archive_until", "archive_until", "archive_bytes"),
+)
+
+FILES = sa.Table(
+    "files",
+    metadata,
+    sa.Column("operation_id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("part", sa.Integer, primary_key=True),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+)

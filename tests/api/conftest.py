@@ -18,6 +18,7 @@ from runmanager.api.application import PREFIX, mounted, open_api
 from runmanager.api.context import Context
 from runmanager.settings import Settings
 from runmanager.tokens import Tokens
+from tests.operations import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,18 +82,50 @@ class Caller:
     def json(self, path: str, status: int = 200, /, **query: Any) -> Any:
         """The JSON that a GET answers with this status."""
         response = self.client.get(path, params=query or None)
-        assert response.status_code == status, response.text
+        assert response.status_code == status, (path, query, response.text)
         return response.json()
 
     def send(self, method: str, path: str, body: Any, status: int = 200) -> Any:
         """The JSON that a request with a JSON body answers with this status."""
         response = self.client.request(method, path, json=body)
-        assert response.status_code == status, response.text
+        assert response.status_code == status, (path, body, response.text)
         return response.json()
 
     def delete(self, *thread_ids: str, status: int = 200, **options: Any) -> Any:
-        """The JSON that a deletion answers."""
-        return self.send("DELETE", "/runs", {"thread_ids": list(thread_ids), **options}, status)
+        """The JSON that a deletion answers, but for the operation's id, which is another each time.
+
+        Where there is one it stands at the end.
+        """
+        body = {"thread_ids": list(thread_ids), **options}
+        answer = self.send("DELETE", "/runs", body, status)
+        assert status != 200 or answer.popitem()[0] == "operation_id"
+        return answer
+
+    def plan(self, *thread_ids: str, status: int = 200, **body: Any) -> Any:
+        """The JSON of a plan of these ids, or of what ``body`` says."""
+        asked = ({"thread_ids": list(thread_ids)} if thread_ids else {}) | body
+        return self.send("POST", "/deletion-plan", asked, status)
+
+    def start(self, plan: Any, status: int = 202, **options: Any) -> Any:
+        """The JSON that starting a plan answers."""
+        return self.send("POST", "/operations", {"plan_id": plan["plan_id"], **options}, status)
+
+    def post(self, operation_id: str, verb: str, status: int = 202, body: Any = None) -> Any:
+        """The JSON that asking this of an operation answers."""
+        path = f"/operations/{operation_id}/{verb}"
+        response = self.client.post(path, json=body) if body else self.client.post(path)
+        assert response.status_code == status, response.text
+        return response.json()
+
+    def finished(self, operation: Any) -> Any:
+        """The JSON of an operation, once it has finished."""
+        path = f"/operations/{operation['id']}"
+        until(lambda: self.json(path)["state"] == "finished")
+        return self.json(path)
+
+    def deletes(self, *thread_ids: str, **options: Any) -> Any:
+        """The JSON of an operation that has deleted these runs, once it has finished."""
+        return self.finished(self.start(self.plan(*thread_ids), **options))
 
 
 class OpenCaller(Protocol):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from runmanager.deletion import MAX_RUNS, STILL_RUNNING
-from runmanager.deletion.reasons import NOT_FOUND
+from runmanager.deletion.reasons import ACTIVE, NOT_FOUND
 from tests.conftest import every_shape
 from tests.hosts import LONG_AGO
 
@@ -58,15 +59,15 @@ def test_a_run_is_listed_with_exactly_these_keys(host: HostWriter, caller: Calle
     assert isinstance(workspace, str)
 
 
-@pytest.mark.parametrize("name", [None, "", "  \n"])
 def test_what_is_not_there_is_null_and_a_name_falls_back_to_the_id(
-    host: HostWriter, caller: Caller, name: str | None
+    host: HostWriter, caller: Caller
 ) -> None:
-    host.add_run("r-1", name=name, status=None, created_at=None)
+    for number, name in enumerate((None, "", "  \n")):
+        host.add_run(f"r-{number}", name=name, status=None, created_at=None)
     assert caller.json("/runs")["runs"] == [
         {
-            "id": "r-1",
-            "name": "r-1",
+            "id": run,
+            "name": run,
             "result": None,
             "time": None,
             "username": None,
@@ -75,6 +76,7 @@ def test_what_is_not_there_is_null_and_a_name_falls_back_to_the_id(
             "completed_at": None,
             "error": None,
         }
+        for run in ("r-2", "r-1", "r-0")
     ]
 
 
@@ -86,22 +88,19 @@ def test_a_user_that_is_gone_leaves_null_and_a_workspace_that_is_gone_its_id(
     assert (run["username"], run["workspace"]) == (None, "gone too")
 
 
-@pytest.mark.parametrize(
-    ("stored", "shown"),
-    [
-        (LONG_AGO, "2025-01-01T12:00:00Z"),
-        ("infinity", "9999-12-31T23:59:59.999999Z"),
-        ("-infinity", "0001-01-01T00:00:00Z"),
-        ("0044-03-15 12:00:00+00 BC", "0001-01-01T00:00:00Z"),
-        ("0800-12-25 00:00:00+00", "0800-12-25T00:00:00Z"),
-    ],
-)
-def test_a_time_is_iso_8601_in_utc(
-    host: HostWriter, caller: Caller, stored: datetime | str, shown: str
-) -> None:
-    host.add_run("r-1", created_at=stored)
-    assert caller.json("/runs")["runs"][0]["time"] == shown
-    assert caller.json("/runs/r-1")["time"] == shown
+def test_a_time_is_iso_8601_in_utc(host: HostWriter, caller: Caller) -> None:
+    times: dict[datetime | str, str] = {
+        LONG_AGO: "2025-01-01T12:00:00Z",
+        "infinity": "9999-12-31T23:59:59.999999Z",
+        "-infinity": "0001-01-01T00:00:00Z",
+        "0044-03-15 12:00:00+00 BC": "0001-01-01T00:00:00Z",
+        "0800-12-25 00:00:00+00": "0800-12-25T00:00:00Z",
+    }
+    for stored in times:
+        host.add_run(str(stored), created_at=stored)
+    shown = {str(stored): text for stored, text in times.items()}
+    assert {run["id"]: run["time"] for run in caller.json("/runs")["runs"]} == shown
+    assert {run: caller.json(f"/runs/{quote(run)}")["time"] for run in shown} == shown
 
 
 def test_the_newest_comes_first_and_those_without_a_time_last(
@@ -201,7 +200,11 @@ def test_an_empty_host_answers_empty_lists(host: HostWriter, caller: Caller) -> 
 @every_shape
 def test_a_deletion_takes_every_trace_and_says_how_many(host: HostWriter, caller: Caller) -> None:
     one, two, three = host.add_runs(3)
-    assert caller.delete(three, one) == {"deleted_count": 2, "failed": []}
+    response = caller.client.request("DELETE", "/runs", json={"thread_ids": [three, one]})
+    assert response.status_code == 200
+    operation = response.json()["operation_id"]
+    assert response.text == (f'{{"deleted_count":2,"failed":[],"operation_id":"{operation}"}}')
+    assert operation
     assert host.is_gone(one)
     assert host.is_gone(three)
     assert not host.is_gone(two)
@@ -243,6 +246,39 @@ def test_what_was_taken_as_ended_without_knowing_is_answered(
     assert caller.delete(three) == {"deleted_count": 1, "failed": []}
 
 
+def test_a_run_that_has_just_written_stays_where_running_ones_do(
+    host: HostWriter, caller: Caller
+) -> None:
+    quiet, active = host.add_runs(2)
+    host.execute("UPDATE logs SET created_at = now() WHERE thread_id = %s", active)
+    plan = caller.plan(quiet, active, include_running=False)
+    assert (plan["total"], plan["active"]) == (1, [active])
+    answer = caller.delete(quiet, active, include_running=False)
+    assert answer == {"deleted_count": 1, "failed": [{"thread_id": active, "error": ACTIVE}]}
+    assert not host.is_gone(active)
+    assert caller.plan(active)["active"] == []
+    assert caller.delete(active) == {"deleted_count": 1, "failed": []}
+
+
+def test_what_a_worker_writes_meanwhile_is_answered(
+    host: HostWriter, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = host.add_runs(2)
+
+    def still_writing() -> None:
+        host.add_traces(two, checkpoints=0, blobs=0, logs=2)
+
+    # What is called behind each commit.
+    monkeypatch.setattr(caller.manager.finding, "forget_totals", still_writing)
+    answer = caller.delete(one, two)
+    assert (answer["deleted_count"], answer["failed"]) == (2, [])
+    assert (answer["came_back"], answer["came_back_ids"]) == ({"logs": 2}, [two])
+    assert "still writing" in answer["remarks"][0]
+    monkeypatch.undo()
+    assert caller.delete(two)["deleted_count"] == 1
+    assert host.is_gone(two)
+
+
 def test_ids_that_no_database_could_hold_are_unknown(host: HostWriter, caller: Caller) -> None:
     strange = ["a\0b", "\n", "é" * 5000, "%00", "'; DROP TABLE run_metadata --", "9" * 50]
     answer = caller.delete(*strange)
@@ -258,8 +294,8 @@ def test_half_a_character_is_unknown_too(caller: Caller) -> None:
         headers={"Content-Type": "application/json"},
     )
     assert response.status_code == 200
-    assert response.content == (
-        b'{"deleted_count":0,"failed":[{"thread_id":"\\ud800","error":"Run not found"}]}'
+    assert response.content.startswith(
+        b'{"deleted_count":0,"failed":[{"thread_id":"\\ud800","error":"Run not found"}],'
     )
 
 

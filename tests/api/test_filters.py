@@ -27,33 +27,25 @@ def four_runs(host: HostWriter) -> None:
     host.add_run("neither", user_id=None, workspace_id=None)
 
 
-@pytest.mark.parametrize(
-    ("query", "found"),
-    [
-        ("without=user", {"no-user", "neither"}),
-        ("without=workspace", {"no-workspace", "neither"}),
-        ("without=user,workspace", {"neither"}),
-        ("without=workspace,user", {"neither"}),
-        ("without=workspace&username=kate", {"no-workspace"}),
-        ("without=", {"whole", "no-user", "no-workspace", "neither"}),
-    ],
-)
-def test_the_runs_without_a_user_or_workspace_are_found(
-    caller: Caller, four_runs: None, query: str, found: set[str]
-) -> None:
-    assert ids(caller.json(f"/runs?{query}")) == found
+def test_the_runs_without_a_user_or_workspace_are_found(caller: Caller, four_runs: None) -> None:
+    expected = {
+        "without=user": {"no-user", "neither"},
+        "without=workspace": {"no-workspace", "neither"},
+        "without=user,workspace": {"neither"},
+        "without=workspace,user": {"neither"},
+        "without=workspace&username=kate": {"no-workspace"},
+        "without=": {"whole", "no-user", "no-workspace", "neither"},
+    }
+    assert {query: ids(caller.json(f"/runs?{query}")) for query in expected} == expected
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
+def test_what_excludes_itself_or_is_no_such_word_is_refused(caller: Caller) -> None:
+    for query in (
         "without=user&username=kate", "without=user,workspace&workspace=7", "without=name",
         "without=user,,workspace", "without=USER", "without=search", "without=user workspace",
-    ],
-)  # fmt: skip
-def test_what_excludes_itself_or_is_no_such_word_is_refused(caller: Caller, query: str) -> None:
-    (problem,) = detail_of(caller.client.get(f"/runs?{query}"), 422)
-    assert problem["loc"] == ["query", "without"]
+    ):  # fmt: skip
+        (problem,) = detail_of(caller.client.get(f"/runs?{query}"), 422)
+        assert problem["loc"] == ["query", "without"], query
 
 
 def test_what_is_offered_is_told_with_its_values(caller: Caller, four_runs: None) -> None:
@@ -94,9 +86,8 @@ def incident(host: HostWriter) -> None:
 EVERY = ["failed", "slow", "running", "old", "odd", "none", "unstarted"]
 
 
-@pytest.mark.parametrize(
-    ("query", "found"),
-    [
+def test_each_filter_finds_what_it_says(caller: Caller, incident: None) -> None:
+    expected: tuple[tuple[dict[str, Any], list[str]], ...] = (
         ({"kind": "failed"}, ["failed", "old"]),
         ({"kind": ["failed", "running"]}, ["failed", "running", "old"]),
         ({"kind": ["running", "failed", "failed"]}, ["failed", "running", "old"]),
@@ -123,22 +114,19 @@ EVERY = ["failed", "slow", "running", "old", "odd", "none", "unstarted"]
         ({"longer_than": "1h"}, ["running"]),
         ({"longer_than": "4h"}, []),
         ({"kind": "failed", "error": "time", "since": "-1d", "longer_than": "5"}, ["failed"]),
-    ],
-)
-def test_each_filter_finds_what_it_says(
-    caller: Caller, incident: None, query: dict[str, Any], found: list[str]
-) -> None:
-    assert [run["id"] for run in caller.json("/runs", **query)["runs"]] == found
+    )
+    for query, found in expected:
+        assert [run["id"] for run in caller.json("/runs", **query)["runs"]] == found, query
 
 
-@pytest.mark.parametrize("key", [*ENTRIES, "without", "sort", "after"])
-def test_an_empty_value_is_none(caller: Caller, incident: None, key: str) -> None:
+def test_an_empty_value_is_none(caller: Caller, incident: None) -> None:
     every = caller.json("/runs")
     assert [run["id"] for run in every["runs"]] == EVERY
-    assert caller.json(f"/runs?{key}=") == every
-    if key not in {"sort", "after"}:
-        for path in ("/statuses", "/histogram"):
-            assert caller.json(f"{path}?{key}=") == caller.json(path)
+    for key in (*ENTRIES, "without", "sort", "after"):
+        assert caller.json(f"/runs?{key}=") == every, key
+        if key not in {"sort", "after"}:
+            for path in ("/statuses", "/histogram"):
+                assert caller.json(f"{path}?{key}=") == caller.json(path), key
 
 
 NO_TIME = "It must be a time in ISO 8601 with its zone, such as 2026-11-25T14:00:00Z, or a length "
@@ -172,14 +160,12 @@ REFUSED = (
 )
 
 
-@pytest.mark.parametrize(("query", "key", "why"), REFUSED)
-def test_what_cannot_be_read_is_refused_by_every_call_with_filters(
-    caller: Caller, query: str, key: str, why: str
-) -> None:
-    for path in ("/runs", "/statuses", "/histogram"):
-        (problem,) = detail_of(caller.client.get(f"{path}?{query}"), 422)
-        assert problem["loc"] == ["query", key]
-        assert problem["msg"].startswith(why)
+def test_what_cannot_be_read_is_refused_by_every_call_with_filters(caller: Caller) -> None:
+    for query, key, why in REFUSED:
+        for path in ("/runs", "/statuses", "/histogram"):
+            (problem,) = detail_of(caller.client.get(f"{path}?{query}"), 422)
+            assert problem["loc"] == ["query", key], (path, query)
+            assert problem["msg"].startswith(why), (path, query)
 
 
 def test_a_word_that_is_too_long_is_refused_by_its_place(caller: Caller) -> None:
@@ -187,26 +173,28 @@ def test_a_word_that_is_too_long_is_refused_by_its_place(caller: Caller) -> None
     assert problem["loc"] == ["query", "status", 1]
 
 
-@pytest.mark.parametrize("sort", ["Name", "+name", "--name", "created_at", "name,took", "%00"])
-def test_an_unknown_order_is_refused(caller: Caller, sort: str) -> None:
-    (problem,) = detail_of(caller.client.get(f"/runs?sort={sort}"), 422)
-    assert problem["loc"] == ["query", "sort"]
-    assert problem["msg"].startswith("It must be one of these: started, -started, took, -took, ")
+def test_an_unknown_order_is_refused(caller: Caller) -> None:
+    sentence = "It must be one of these: started, -started, took, -took, "
+    for sort in ("Name", "+name", "--name", "created_at", "name,took", "%00"):
+        (problem,) = detail_of(caller.client.get(f"/runs?sort={sort}"), 422)
+        assert problem["loc"] == ["query", "sort"], sort
+        assert problem["msg"].startswith(sentence), sort
 
 
 STRANGE = ("%00", "%ff", "%ED%A0%80", "%25", "_", "a" * 1000, "%F0%9F%9A%9A" * 300, "%5C")
 
 
-@pytest.mark.parametrize("text", STRANGE)
 def test_strange_texts_of_errors_and_statuses_are_only_texts(
-    caller: Caller, incident: None, text: str
+    caller: Caller, incident: None
 ) -> None:
-    for key in ("error", "status"):
-        for path in ("/runs", "/statuses", "/histogram"):
-            assert caller.client.get(f"{path}?{key}={text}").status_code == 200
-    found = {run["id"] for run in caller.json(f"/runs?error={text}")["runs"]}
-    assert found == ({"old"} if text in {"%25", "_"} else set())
-    assert caller.json(f"/runs?status={text}")["total"] == 0
+    for text in STRANGE:
+        for key in ("error", "status"):
+            for path in ("/runs", "/statuses", "/histogram"):
+                status = caller.client.get(f"{path}?{key}={text}").status_code
+                assert status == 200, (path, key, text)
+        found = {run["id"] for run in caller.json(f"/runs?error={text}")["runs"]}
+        assert found == ({"old"} if text in {"%25", "_"} else set()), text
+        assert caller.json(f"/runs?status={text}")["total"] == 0, text
 
 
 def test_more_runs_than_can_be_sorted_are_refused_in_a_sentence(

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from tests.hosts import HostWriter
 
 OPEN = {("/token", "post"), ("/health", "get")}
+VERBS = ("pause", "resume", "stop", "retry", "restore", "purge")
+# What is only begun, and goes on: its answer says where.
+BEGUN = {("/operations", "post")} | {
+    (f"/operations/{{operation_id}}/{one}", "post") for one in VERBS
+}
 ERRORS = {"401", "403", "404", "413", "422", "429", "503"}
 
 
@@ -58,6 +63,12 @@ def test_it_lists_every_call_and_nothing_else(document: dict[str, Any]) -> None:
         ("/usernames", "get"),
         ("/workspaces", "get"),
         ("/deletion-plan", "post"),
+        ("/operations", "get"),
+        ("/operations", "post"),
+        ("/operations/{operation_id}", "get"),
+        ("/operations/{operation_id}/receipt", "get"),
+        ("/operations/{operation_id}/restore-plan", "get"),
+        *((f"/operations/{{operation_id}}/{verb}", "post") for verb in VERBS),
         *OPEN,
     }
 
@@ -72,8 +83,10 @@ def test_every_call_names_its_security_but_the_two_that_need_none(document: dict
 
 
 def test_every_error_is_there_with_its_shape_and_its_words(document: dict[str, Any]) -> None:
-    for path, _method, operation in operations(document):
-        assert set(operation["responses"]) >= ERRORS | {"200"}, path
+    for path, method, operation in operations(document):
+        done = {"202", "409"} if (path, method) in BEGUN else {"200"}
+        assert set(operation["responses"]) >= ERRORS | done, path
+        assert ("200" in operation["responses"]) == ("202" not in done), path
         assert operation["summary"]
         assert operation["description"]
         for status in ERRORS:
@@ -87,7 +100,8 @@ def test_what_is_sent_and_answered_has_examples(document: dict[str, Any]) -> Non
     schemas = document["components"]["schemas"]
     for name in (
         "ListedRun", "Runs", "StatusRuns", "StatusesOfRuns", "Bucket", "RunsOverTime",
-        "Usernames", "Workspaces", "ThreadIds", "Failure", "Problem",
+        "Usernames", "Workspaces", "ThreadIds", "Matching", "Failure", "Problem", "Start",
+        "Operation", "ListedOperations", "KeptCopy", "Forecast",
     ):  # fmt: skip
         for field, shape in schemas[name]["properties"].items():
             refers = "$ref" in str(shape) or shape.get("type") == "boolean"
@@ -132,6 +146,25 @@ def test_what_is_written_in_a_way_of_its_own_has_examples_that_are_read(
         caller.json("/histogram", zone=zone)
 
 
+def test_a_filter_in_a_body_has_the_names_of_the_parameters(document: dict[str, Any]) -> None:
+    known = document["components"]["schemas"]["FilterBody"]
+    assert set(known["properties"]) == set(parameters(document, "/statuses"))
+    assert known["additionalProperties"] is False
+    assert "required" not in known
+
+
+def test_what_is_begun_says_where_it_is(document: dict[str, Any]) -> None:
+    for path, method in BEGUN:
+        answer = document["paths"][path][method]["responses"]["202"]
+        assert answer["headers"]["Location"]["description"]
+        assert answer["content"]["application/json"]["schema"]
+
+
+def test_a_receipt_comes_as_json_or_html(document: dict[str, Any]) -> None:
+    answers = document["paths"]["/operations/{operation_id}/receipt"]["get"]["responses"]
+    assert set(answers["200"]["content"]) == {"application/json", "text/html"}
+
+
 SERVED = [{"url": "/admin/run-manager"}]
 
 
@@ -169,5 +202,5 @@ def test_the_live_process_serves_the_same(
         schema = schemathesis.openapi.from_url(f"{running.api}/openapi.json")
         assert schema.raw_schema["servers"] == [{"url": "/admin/run-manager"}]
         assert schema.raw_schema["paths"] == document["paths"]
-        assert len(list(schema.get_all_operations())) == 18
+        assert len(list(schema.get_all_operations())) == 29
         assert "is not set" not in running.log.read_text()

@@ -14,6 +14,7 @@ from runmanager.filters import KINDS, RunFilter
 from runmanager.paging import PageRequest
 from runmanager.sorting import SORTS
 from tests.api.plain import KIND_OF, Plain, moment
+from tests.examples import some_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -132,7 +133,7 @@ def test_the_list_is_that_of_the_page_and_of_plain_sql(
 ) -> None:
     plain, found = Plain(host), set()
 
-    @settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=some_of(80), suppress_health_check=[HealthCheck.too_slow])
     @given(rows=runs, query=queries, sort=st.sampled_from(SORTS), number=st.integers(1, 3))
     def compare(rows: list[Any], query: dict[str, Any], sort: Any, number: int) -> None:
         write(host, rows)
@@ -164,7 +165,7 @@ def test_the_statuses_are_those_of_the_page_and_of_plain_sql(
 ) -> None:
     plain, found = Plain(host), set()
 
-    @settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=some_of(80), suppress_health_check=[HealthCheck.too_slow])
     @given(rows=runs, query=queries)
     def compare(rows: list[Any], query: dict[str, Any]) -> None:
         write(host, rows)
@@ -195,7 +196,7 @@ def test_the_histogram_is_that_of_the_page_and_of_plain_sql(
 ) -> None:
     plain, found = Plain(host), set()
 
-    @settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=some_of(80), suppress_health_check=[HealthCheck.too_slow])
     @given(
         rows=runs, query=queries, number=st.sampled_from([1, 2, 5, 60, 200]),
         zone=st.sampled_from(ZONES),

@@ -20,16 +20,13 @@ if TYPE_CHECKING:
     from tests.hosts import HostWriter
 
 
-@pytest.mark.parametrize("seconds", [-29, 0])
-def test_clocks_may_differ_by_half_a_minute(caller: Caller, seconds: int) -> None:
-    differing: tuple[dict[str, Any], ...] = (
-        {"exp": in_seconds(seconds)},
-        {"nbf": in_seconds(-seconds)},
-        {"iat": in_seconds(-seconds)},
-    )
-    for times in differing:
-        caller.client.headers.update(bearer(token(USER, **times)))
-        caller.json("/runs")
+def test_clocks_may_differ_by_half_a_minute(caller: Caller) -> None:
+    for seconds in (-29, 0):
+        for name, later in (("exp", seconds), ("nbf", -seconds), ("iat", -seconds)):
+            times: dict[str, Any] = {name: in_seconds(later)}
+            text = token(USER, **times)
+            status = caller.client.get("/runs", headers=bearer(text)).status_code
+            assert status == 200, (name, later)
 
 
 @every_shape
@@ -75,10 +72,13 @@ def test_two_users_of_one_name_are_nobody(host: HostWriter, open_caller: OpenCal
     open_caller(authorization=token("ada"), jwt_names="username").json("/runs", 403)
 
 
-@pytest.mark.parametrize("user", ["nobody", "\0", "\ud800", "a" * 4000, -1, 10**30, "ada"])
-def test_a_user_that_is_none_is_forbidden(caller: Caller, user: object) -> None:
-    caller.client.headers.update(bearer(by_hand(good(sub=user))))
-    caller.json("/runs", 403)
+def test_a_user_that_is_none_is_forbidden(caller: Caller) -> None:
+    users = ("nobody", "\0", "\ud800", "a" * 4000, -1, 10**30, "ada")
+    answers = {
+        user: caller.client.get("/runs", headers=bearer(by_hand(good(sub=user)))).status_code
+        for user in users
+    }
+    assert answers == dict.fromkeys(users, 403)
 
 
 @pytest.mark.parametrize(

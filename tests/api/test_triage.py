@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from tests.api.test_refusals import detail_of
 from tests.conftest import every_shape
 
@@ -116,15 +114,13 @@ def test_days_begin_where_the_zone_says(host: HostWriter, caller: Caller) -> Non
     assert [one["from"][11:] for one in in_utc[1:]] == ["00:00:00Z"] * (len(in_utc) - 1)
 
 
-@pytest.mark.parametrize("number", [1, 2, 7, 60, 200])
-def test_there_are_no_more_spans_than_asked_for(
-    host: HostWriter, caller: Caller, number: int
-) -> None:
+def test_there_are_no_more_spans_than_asked_for(host: HostWriter, caller: Caller) -> None:
     for minutes in (0, 1, 61, 5000, 100_000):
         add(host, "failed", minutes=minutes)
-    answer = caller.json("/histogram", buckets=number)
-    assert 1 <= len(answer["buckets"]) <= number
-    assert sum(one["failed"] for one in answer["buckets"]) == 5
+    for number in (1, 2, 7, 60, 200):
+        answer = caller.json("/histogram", buckets=number)
+        assert 1 <= len(answer["buckets"]) <= number
+        assert sum(one["failed"] for one in answer["buckets"]) == 5, number
 
 
 def test_where_nothing_is_the_answers_are_empty(host: HostWriter, caller: Caller) -> None:
@@ -134,26 +130,24 @@ def test_where_nothing_is_the_answers_are_empty(host: HostWriter, caller: Caller
     assert caller.json("/histogram") == {"buckets": [], "accuracy": "exact"}
 
 
-@pytest.mark.parametrize(
-    "query",
-    ["buckets=0", "buckets=201", "buckets=-1", "buckets=", "buckets=1.5", "buckets=%00",
-     f"buckets={'9' * 5000}", "buckets=60&buckets=60"],
-)  # fmt: skip
-def test_a_number_of_spans_out_of_bounds_is_refused(caller: Caller, query: str) -> None:
-    (problem,) = detail_of(caller.client.get(f"/histogram?{query}"), 422)
-    assert problem["loc"] == ["query", "buckets"]
-    assert "9" * 100 not in str(problem)
+def test_a_number_of_spans_out_of_bounds_is_refused(caller: Caller) -> None:
+    for query in (
+        "buckets=0", "buckets=201", "buckets=-1", "buckets=", "buckets=1.5", "buckets=%00",
+        f"buckets={'9' * 5000}", "buckets=60&buckets=60",
+    ):  # fmt: skip
+        (problem,) = detail_of(caller.client.get(f"/histogram?{query}"), 422)
+        assert problem["loc"] == ["query", "buckets"], query
+        assert "9" * 100 not in str(problem)
 
 
-@pytest.mark.parametrize(
-    "zone",
-    ["Europe/Atlantis", "Europe", "/etc/passwd", "../../etc/passwd", "%00", "%ff", " ", "UTC%0A",
-     "a" * 300, "é"],
-)  # fmt: skip
-def test_a_zone_that_is_not_known_is_refused(caller: Caller, zone: str) -> None:
-    (problem,) = detail_of(caller.client.get(f"/histogram?zone={zone}"), 422)
-    assert problem["loc"] == ["query", "zone"]
-    assert problem["msg"] == "It must be the IANA name of a time zone, such as Europe/Berlin."
+def test_a_zone_that_is_not_known_is_refused(caller: Caller) -> None:
+    sentence = "It must be the IANA name of a time zone, such as Europe/Berlin."
+    for zone in (
+        "Europe/Atlantis", "Europe", "/etc/passwd", "../../etc/passwd", "%00", "%ff", " ",
+        "UTC%0A", "a" * 300, "é",
+    ):  # fmt: skip
+        (problem,) = detail_of(caller.client.get(f"/histogram?zone={zone}"), 422)
+        assert (problem["loc"], problem["msg"]) == (["query", "zone"], sentence), zone
 
 
 def test_what_a_list_takes_and_a_count_does_not_is_refused(caller: Caller) -> None:

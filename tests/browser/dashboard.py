@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 # Chromium knows fewer permissions than Streamlit's frames name; none of it is the pages' doing.
 # Below a page's path it looks for its server in two places, and the first is a 404.
-_NOT_OURS = ("/run/_stcore/",)
+_NOT_OURS = ("/run/_stcore/", "/operations/_stcore/")
 # Whether no script has run for a tenth of a second since this was asked for the first time.
-_IS_QUIET = """(asked) => {
+IS_QUIET = """(asked) => {
   const app = document.querySelector("[data-testid='stApp']"), now = performance.now();
   if (app?.dataset.testScriptState !== "notRunning" || window.runManagerAsked !== asked)
     window.runManagerRan = now;
@@ -153,6 +153,21 @@ class Dashboard:
         return Grid(self.page, self.area("result").get_by_test_id("stDataFrame"))
 
     @property
+    def operations(self) -> Grid:
+        """The list of operations."""
+        root = self.page.locator("[class*='st-key-operations-'] [data-testid='stDataFrame']")
+        expect(root.filter(visible=True).last).to_be_visible()
+        return Grid(self.page, root.filter(visible=True).last)
+
+    def expect_newest_operation(self, **cells: str) -> None:
+        """Go to the list of operations, and wait until the first has these cells, by heading."""
+        self.visit("/operations")
+        self.settle()
+        for heading, text in cells.items():
+            column = heading.replace("_", " ")
+            expect(self.operations.cell(0, column)).to_have_text(re.compile(text))
+
+    @property
     def query(self) -> dict[str, str]:
         """The query parameters in the address bar."""
         parsed = parse_qs(urlsplit(self.page.url).query)
@@ -212,7 +227,7 @@ class Dashboard:
         That is drawn in several runs of the script, one after the other.
         """
         self.page.wait_for_load_state("networkidle")
-        self.page.wait_for_function(_IS_QUIET, arg=next(self._asked))
+        self.page.wait_for_function(IS_QUIET, arg=next(self._asked))
         # What has not been drawn for want of its program is stood for by a grey bar.
         unfinished = self.page.locator("[data-stale='true'], [data-testid='stSkeleton']")
         expect(unfinished).to_have_count(0)

@@ -290,7 +290,7 @@ def test_all_that_match_are_selected_with_exceptions_whatever_is_filtered_afterw
     expect(ada.dialog).to_have_count(0)
     ada.expect_selected(118)
     ada.ask_to_delete_selected(118)
-    ada.dialog.get_by_role("textbox").fill("118")
+    ada.dialog.get_by_label("Type 118").fill("118")
     ada.confirm("Delete 118 runs")
     ada.expect_result("118 runs deleted")
     expect(ada.button("Delete")).to_be_disabled()
@@ -313,7 +313,7 @@ def test_ten_thousand_runs_are_confirmed_without_scrolling(
         expect(ada.area("tally")).to_contain_text(words)
     expect(ada.area("tally")).to_contain_text("1 Jan 2025, 12:00:00 UTC to 8 Jan 2025, 10:39:00")
     ada.shown_in_dialog.expect_rows(10_000)
-    typed = ada.dialog.get_by_role("textbox")
+    typed = ada.dialog.get_by_label("Type 10000")
     confirm = ada.dialog.get_by_role("button", name="Delete 10,000 runs")
     expect(confirm).to_be_disabled()
     for one in (typed, confirm, ada.dialog.get_by_role("button", name="Cancel")):

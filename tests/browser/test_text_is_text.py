@@ -49,7 +49,9 @@ def host(server: Server, shape: Shape) -> Iterator[HostWriter]:
 @pytest.fixture
 def app(host: HostWriter, tmp_path: Path) -> Iterator[AppProcess]:
     """Run Manager on that host."""
-    running = AppProcess(tmp_path / "log", settings_for(host.url)).ready()
+    # Its runs write at this moment.
+    settings = settings_for(host.url) | {"RUNMANAGER_ACTIVE_MINUTES": "0"}
+    running = AppProcess(tmp_path / "log", settings).ready()
     yield running
     running.stop()
 

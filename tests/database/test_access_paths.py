@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from runmanager.filters import WITHOUT, RunFilter
 from runmanager.paging import Exactness, PageRequest
 from runmanager.queries.listing.limits import Limits, SearchBudget
+from tests.examples import some_of
 from tests.hosts import LONG_AGO
 
 if TYPE_CHECKING:
@@ -267,7 +268,7 @@ def test_the_host_s_indexes_change_no_row(
     manager = open_manager(limits=limits)
 
     @given(made=rows, run_filter=filters, size=sizes)
-    @settings(max_examples=20)
+    @settings(max_examples=some_of(20))
     def compare(made: list[Row], run_filter: RunFilter, size: int) -> None:
         fill(host, made)
         run_filter = in_host(host, run_filter)

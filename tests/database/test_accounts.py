@@ -15,6 +15,7 @@ from runmanager.records import Actor, RunPage
 from tests.conftest import every_shape
 from tests.hosts import PASSWORD
 from tests.readings import opened
+from tests.tried import trying
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,10 +63,29 @@ CALLS: dict[str, Callable[[RunManager, Actor], object]] = {
     "finding.stop_count": lambda m, a: m.finding.stop_count(a, "x"),
     "deleting.plan": lambda m, a: m.deleting.plan(a, ["x"]),
     "deleting.delete": lambda m, a: m.deleting.delete(a, ["x"], include_running=True),
-    "watching.operation": lambda m, a: m.watching.operation(a, "x"),
-    "watching.running_operations": lambda m, a: m.watching.running_operations(a),
-    "watching.stop_operation": lambda m, a: m.watching.stop_operation(a, "x"),
+    "deleting.plan_matching": lambda m, a: m.deleting.plan_matching(a, RunFilter(search="order")),
+    "deleting.start_kept": lambda m, a: m.deleting.start_kept(a, "x"),
+    "operations.list": lambda m, a: m.operations.list(a, PageRequest()),
+    "operations.admins": lambda m, a: m.operations.admins(a),
+    "operations.kept": lambda m, a: m.operations.kept(a),
+    "operations.running": lambda m, a: m.operations.running(a),
+    "operations.get": lambda m, a: m.operations.get(a, "x"),
+    "operations.view": lambda m, a: m.operations.view(a, "x"),
+    "operations.pause": lambda m, a: m.operations.pause(a, "x"),
+    "operations.resume": lambda m, a: m.operations.resume(a, "x"),
+    "operations.stop": lambda m, a: m.operations.stop(a, "x"),
+    "operations.retry": lambda m, a: m.operations.retry(a, "x"),
+    "operations.receipt_json": lambda m, a: m.operations.receipt_json(a, "x"),
+    "operations.receipt_html": lambda m, a: m.operations.receipt_html(a, "x"),
+    "operations.plan_restore": lambda m, a: m.operations.plan_restore(a, "x"),
+    "operations.restore": lambda m, a: m.operations.restore(a, "x"),
+    "operations.undo": lambda m, a: m.operations.undo(a, "x"),
+    "operations.plan_purge": lambda m, a: m.operations.plan_purge(a, "x"),
+    "deleting.plan_retry": lambda m, a: m.deleting.plan_retry(a, "x", ["y"], include_running=False),
+    "operations.purge": lambda m, a: m.operations.purge(a, "x"),
 }
+# Each has a test of its own.
+NEED_A_PLAN = {"deleting.start", "deleting.keep"}
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -88,13 +108,11 @@ def test_an_admin_who_is_no_longer_one_is_refused_at_once(
         manager.signing_in.actor_of(ticket)
 
 
-@pytest.mark.parametrize("call", CALLS)
-def test_every_call_refuses_who_is_no_admin(
-    host: HostWriter, manager: RunManager, call: str
-) -> None:
+def test_every_call_refuses_who_is_no_admin(host: HostWriter, manager: RunManager) -> None:
     kate = Actor(host.add_user("kate"), "kate")
-    with pytest.raises(NotAdminError):
-        CALLS[call](manager, kate)
+    for name, call in CALLS.items():
+        with trying(name), pytest.raises(NotAdminError):
+            call(manager, kate)
 
 
 def test_every_call_of_the_service_is_among_those_tested(manager: RunManager) -> None:
@@ -113,10 +131,13 @@ def test_every_call_of_the_service_is_among_those_tested(manager: RunManager) ->
         "finding.sorts",
         "reviewing.log_tables",
         "reviewing.unreadable",
+        "deleting.archives",
         "deleting.denied",
+        "deleting.reason_above",
+        "operations.kinds",
     }
     making_an_actor = {name for name in public if name.startswith("signing_in.")}
-    assert public - without_actor - making_an_actor - {"deleting.start"} == set(CALLS)
+    assert public - without_actor - making_an_actor - NEED_A_PLAN == set(CALLS)
 
 
 def test_starting_a_deletion_refuses_who_is_no_admin(
@@ -129,13 +150,19 @@ def test_starting_a_deletion_refuses_who_is_no_admin(
     assert host.count("run_metadata", run) == 1
 
 
-@every_shape
-@pytest.mark.parametrize(
-    "actor", [Actor("x\0", "ada"), Actor("9" * 40, "ada"), Actor("", ""), Actor("\ud800", "\ud800")]
-)
-def test_an_actor_that_cannot_be_is_refused(manager: RunManager, actor: Actor) -> None:
+def test_keeping_a_plan_refuses_who_is_no_admin(
+    host: HostWriter, manager: RunManager, admin: Actor
+) -> None:
+    plan = manager.deleting.plan(admin, host.add_runs(1))
     with pytest.raises(NotAdminError):
-        manager.finding.usernames(actor)
+        manager.deleting.keep(Actor(host.add_user("kate"), "kate"), plan)
+
+
+@every_shape
+def test_an_actor_that_cannot_be_is_refused(manager: RunManager) -> None:
+    for user_id, name in (("x\0", "ada"), ("9" * 40, "ada"), ("", ""), ("\ud800", "\ud800")):
+        with trying(user_id), pytest.raises(NotAdminError):
+            manager.finding.usernames(Actor(user_id, name))
 
 
 @pytest.mark.parametrize("name", ["a\0", "\ud800"])

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runmanager.paging import PageRequest
+from tests.examples import some_of
 
 if TYPE_CHECKING:
     from runmanager.records import Actor, CheckpointSummary
@@ -115,7 +116,7 @@ def tables(draw: st.DrawFn, name: str) -> Table:
     return Table(name, types, key, draw(st.lists(row, max_size=6)))
 
 
-@settings(max_examples=60)
+@settings(max_examples=some_of(60))
 @given(*(tables(name) for name in COLUMNS))
 def test_whatever_columns_there_are_checkpoints_and_values_are_shown_as_they_are(
     host: HostWriter,

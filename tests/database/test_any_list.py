@@ -13,6 +13,7 @@ from runmanager.errors import TooManyToSortError
 from runmanager.paging import Exactness, PageRequest
 from runmanager.queries.listing.limits import Limits, SearchBudget
 from runmanager.sorting import NEWEST_FIRST, SORTS, Sort, SortKey
+from tests.examples import some_of
 from tests.random_runs import RUNNING_WORDS, Run, Stored, fill, filters, in_order, is_meant, runs
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def test_any_page_in_full_is_that_of_all_runs_in_order(
     manager = opened(host, open_manager, limits, indexes)
 
     @given(made=runs, run_filter=filters, size=sizes, sort=st.sampled_from(BY_TIME))
-    @settings(max_examples=15)
+    @settings(max_examples=some_of(15))
     def compare(made: list[Run], run_filter: RunFilter, size: int, sort: Sort) -> None:
         wanted = expected(fill(host, made), run_filter, sort)
         asked = in_host(host, run_filter)
@@ -120,7 +121,7 @@ def test_turning_pages_tiles_the_list_in_both_directions(
     manager = opened(host, open_manager, limits, indexes)
 
     @given(made=runs, run_filter=filters, size=sizes, sort=st.sampled_from(BY_TIME))
-    @settings(max_examples=15)
+    @settings(max_examples=some_of(15))
     def compare(made: list[Run], run_filter: RunFilter, size: int, sort: Sort) -> None:
         wanted = expected(fill(host, made), run_filter, sort)
         asked = in_host(host, run_filter)
@@ -159,7 +160,7 @@ def test_what_is_frozen_are_all_runs_or_the_newest_of_them(
     manager = opened(host, open_manager, limits, indexes)
 
     @given(made=runs, run_filter=filters, most=st.integers(1, 12))
-    @settings(max_examples=15)
+    @settings(max_examples=some_of(15))
     def compare(made: list[Run], run_filter: RunFilter, most: int) -> None:
         wanted = expected(fill(host, made), run_filter, NEWEST_FIRST)
         asked = in_host(host, run_filter)
@@ -180,7 +181,7 @@ def test_a_sorted_list_is_sorted_as_a_whole(
     manager = opened(host, open_manager, limits, indexes)
 
     @given(made=runs, run_filter=filters, size=sizes, sort=st.sampled_from(SORTED))
-    @settings(max_examples=20)
+    @settings(max_examples=some_of(20))
     def compare(made: list[Run], run_filter: RunFilter, size: int, sort: Sort) -> None:
         wanted = expected(fill(host, made), run_filter, sort)
         asked = in_host(host, run_filter)

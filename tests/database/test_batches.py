@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import logging
 import re
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
-from runmanager.audit import Origin
+from runmanager import batches as batches_module
+from runmanager import database
 from runmanager.batches import next_size, read_only, stopped, unexpected
-from runmanager.errors import NotAdminError, SchemaChangedError
-from runmanager.records import OperationState
-from runmanager.work.operations import Operations
+from runmanager.errors import InterruptedOperationError, NotAdminError, SchemaChangedError
+from runmanager.records import OperationState, Origin
+from runmanager.tasks import Ending
+from runmanager.work.engine import Engine
 from tests.conftest import every_shape
-from tests.operations import in_batches_of, until
+from tests.engines import FAST
+from tests.operations import in_batches_of
 from tests.status_change import (
     NO_SUCH_RUN,
     REFUSED,
@@ -31,7 +35,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from runmanager.batches import Outcome
-    from runmanager.records import Actor
+    from runmanager.records import Actor, OperationView
     from runmanager.service import RunManager
     from tests.conftest import OpenManager
     from tests.hosts import HostWriter
@@ -206,6 +210,69 @@ def test_a_table_that_was_renamed_ends_it(
     assert len(step.tried) == 1
 
 
+@pytest.fixture
+def crowded(
+    open_manager: OpenManager, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[RunManager, ExitStack]]:
+    """A manager whose pool is waited for a moment, and what holds all of it once it is entered."""
+    monkeypatch.setattr(database, "CONNECT_TIMEOUT_SECONDS", 1)
+    with ExitStack() as held:
+        yield open_manager(pool_size=2), held
+
+
+def test_a_pool_that_is_full_for_a_while_is_waited_for(
+    host: HostWriter,
+    crowded: tuple[RunManager, ExitStack],
+    admin: Actor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    manager, held = crowded
+    in_batches_of(1, monkeypatch)
+    runs = host.add_runs(3)
+    asked: list[str] = []
+
+    def should_stop() -> bool:
+        asked.append("whether to stop")
+        # Before each batch, the second of which finds no connection; then before it looks again.
+        if len(asked) == 3:
+            held.close()
+        return False
+
+    batches = batches_of(
+        manager._access.database,
+        StatusStep(manager._access.host, admin, "archived"),
+        on_progress=lambda done, _failed: take_all(manager, held) if done == 1 else None,
+        should_stop=should_stop,
+    )
+    batches.run(runs)
+    assert (sorted(batches.outcome.done), batches.outcome.failed) == (runs, {})
+    assert len(asked) == 4
+
+
+def test_a_pool_that_stays_full_interrupts_it_and_fails_no_run(
+    host: HostWriter,
+    crowded: tuple[RunManager, ExitStack],
+    admin: Actor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    manager, held = crowded
+    monkeypatch.setattr(batches_module, "RECONNECT_SECONDS", 1.0)
+    runs = host.add_runs(3)
+    batches = batches_of(
+        manager._access.database, StatusStep(manager._access.host, admin, "archived")
+    )
+    take_all(manager, held)
+    with pytest.raises(InterruptedOperationError, match="Every connection to the database is in"):
+        batches.run(runs)
+    assert batches.outcome.failed == {}
+
+
+def take_all(manager: RunManager, held: ExitStack) -> None:
+    """Hold every connection that there is."""
+    for _ in range(2):
+        held.enter_context(manager._access.database.read())
+
+
 def test_an_error_of_our_own_ends_it_and_only_its_type_is_logged(
     host: HostWriter,
     manager: RunManager,
@@ -213,7 +280,9 @@ def test_an_error_of_our_own_ends_it_and_only_its_type_is_logged(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    def break_down(_step: StatusStep, _connection: sa.Connection, _batch: list[str]) -> Outcome:
+    def break_down(
+        _step: StatusStep, _connection: sa.Connection, _batch: list[str], _number: int
+    ) -> Outcome:
         raise RuntimeError("with a secret")
 
     runs = host.add_runs(3)
@@ -232,7 +301,16 @@ def test_an_error_of_our_own_ends_it_and_only_its_type_is_logged(
 
 @pytest.mark.parametrize(
     ("size", "seconds", "following"),
-    [(50, 0.08, 50), (50, 0.04, 100), (50, 0.0001, 100), (50, 0.8, 5), (1, 60.0, 1), (200, 0, 200)],
+    [
+        (50, 0.08, 50),
+        (50, 0.04, 100),
+        (50, 0.0001, 100),
+        (50, 0.8, 10),
+        (50, 4.0, 5),
+        (50, 8.0, 2),
+        (1, 60.0, 1),
+        (200, 0, 200),
+    ],
 )
 def test_the_next_batch_is_as_large_as_its_locks_may_last(
     size: int, seconds: float, following: int
@@ -244,56 +322,85 @@ def test_the_next_batch_is_as_large_as_its_locks_may_last(
 
 
 @pytest.fixture
-def operations(manager: RunManager) -> Iterator[Operations]:
-    operations = Operations(manager._access.database, lambda: manager._access.host)
-    yield operations
-    operations.close()
+def kind(manager: RunManager) -> StatusChange:
+    return StatusChange(manager._access.database, manager._access.host)
 
 
-def test_an_operation_of_this_kind_is_watched_and_ends_in_a_receipt_and_an_audit_line(
-    host: HostWriter, operations: Operations, admin: Actor, caplog: pytest.LogCaptureFixture
+@pytest.fixture
+def engine(manager: RunManager, kind: StatusChange) -> Iterator[Engine]:
+    # Beside the manager's own, on the same store: that one leaves alone what it has no kind for.
+    engine = Engine(manager._store, (kind,), "here", pace=FAST)
+    engine.start()
+    yield engine
+    engine.close()
+
+
+def submit(
+    engine: Engine, actor: Actor, runs: list[str], origin: Origin = Origin.PAGE
+) -> OperationView:
+    spec = {"thread_ids": runs, "status": "archived", "total": len(runs)}
+    return engine.submit(STATUS_CHANGE.name, actor, origin, spec)
+
+
+def test_an_operation_of_this_kind_is_watched_and_ends_in_a_receipt_and_two_audit_lines(
+    host: HostWriter,
+    engine: Engine,
+    kind: StatusChange,
+    admin: Actor,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO, "runmanager.audit")
     runs = host.add_runs(3)
-    work = StatusChange((*runs, "nobody"), "archived")
-    started = operations.start(admin, work, Origin.API)
+    started = submit(engine, admin, [*runs, "nobody"], Origin.API)
     assert (started.kind, started.total) == (STATUS_CHANGE, 4)
-    until(lambda: operations.view(admin, started.operation_id).receipt)
-    view = operations.view(admin, started.operation_id)
-    assert (view.state, view.done, view.failed) == (OperationState.FINISHED, 4, 1)
-    receipt = operations.receipt(admin, started.operation_id)
+    view = engine.wait(started.operation_id)
+    assert (view.state, view.done, view.failed) == (OperationState.FINISHED, 3, 1)
+    receipt = kind.receipts[started.operation_id]
     assert {run.thread_id for run in receipt.done} == set(runs)
     assert not receipt.removed(runs[0])
-    (line,) = (json.loads(one.getMessage()) for one in caplog.records)
-    assert (line["event"], line["how"], line["to"]) == ("status change", "api", "archived")
-    assert (line["changed"], line["rows"]) == (3, {"run_metadata": 3})
-    assert line["failed"] == [{"thread_id": "nobody", "error": NO_SUCH_RUN}]
-    assert "deleted" not in line
+    first, last = (json.loads(one.getMessage()) for one in caplog.records)
+    assert (first["event"], first["how"], first["to"], first["runs"]) == (
+        "status change started", "api", "archived", 4,
+    )  # fmt: skip
+    assert (last["event"], last["how"], last["to"]) == ("status change ended", "api", "archived")
+    assert first["operation"] == last["operation"] == started.operation_id
+    assert (last["changed"], last["rows"]) == (3, {"run_metadata": 3})
+    assert last["failed"] == 1
+    assert last["first_failed"] == [{"thread_id": "nobody", "error": NO_SUCH_RUN}]
+    assert "deleted" not in last
 
 
 def test_an_operation_of_this_kind_is_stopped_in_its_own_words(
-    host: HostWriter, operations: Operations, admin: Actor, monkeypatch: pytest.MonkeyPatch
+    host: HostWriter,
+    engine: Engine,
+    kind: StatusChange,
+    admin: Actor,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     in_batches_of(1, monkeypatch)
     runs = host.add_runs(3)
     do = StatusStep.do
 
-    def stop_meanwhile(step: StatusStep, connection: sa.Connection, batch: list[str]) -> Outcome:
-        (running,) = operations.running(admin)
-        operations.stop(admin, running.operation_id)
-        return do(step, connection, batch)
+    def stop_meanwhile(
+        step: StatusStep, connection: sa.Connection, batch: list[str], number: int
+    ) -> Outcome:
+        (running,) = engine.running()
+        engine.want(running.operation_id, Ending.STOP)
+        return do(step, connection, batch, number)
 
     monkeypatch.setattr(StatusStep, "do", stop_meanwhile)
-    started = operations.start(admin, StatusChange(tuple(runs), "archived"))
-    receipt = operations.receipt(admin, started.operation_id)
+    started = submit(engine, admin, runs)
+    assert engine.wait(started.operation_id).was_stopped
+    receipt = kind.receipts[started.operation_id]
     assert receipt.was_stopped
     assert [run.thread_id for run in receipt.done] == runs[:1]
     assert {run.error for run in receipt.failed} == {stopped(STATUS_CHANGE)}
 
 
-def test_an_operation_of_this_kind_that_breaks_down_is_named_by_it(
+def test_an_operation_of_this_kind_that_breaks_down_is_named_by_it_and_rests_until_it_is_resumed(
     host: HostWriter,
-    operations: Operations,
+    engine: Engine,
+    kind: StatusChange,
     admin: Actor,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -301,10 +408,20 @@ def test_an_operation_of_this_kind_that_breaks_down_is_named_by_it(
     def break_down(*_arguments: object, **_named: object) -> None:
         raise RuntimeError("with a secret")
 
-    monkeypatch.setattr(StatusChange, "carry_out", break_down)
-    started = operations.start(admin, StatusChange(("r-1",), "archived"))
-    receipt = operations.receipt(admin, started.operation_id)
-    assert receipt.kind == STATUS_CHANGE
-    assert [run.thread_id for run in receipt.failed] == ["r-1"]
-    assert "A status change ended unexpectedly: RuntimeError" in caplog.text
-    assert "secret" not in caplog.text
+    runs = host.add_runs(1)
+    with monkeypatch.context() as broken:
+        broken.setattr(StatusChange, "carry_out", break_down)
+        started = submit(engine, admin, runs)
+        view = engine.wait(started.operation_id)
+    assert (view.kind, view.state, view.done) == (STATUS_CHANGE, OperationState.PAUSED, 0)
+    found = re.search(
+        rf"The status change {started.operation_id} met an error: "
+        r"RuntimeError at \S+ \(error (\w{8})\)",
+        caplog.text,
+    )
+    assert found is not None
+    assert f"(error {found[1]})" in (view.message or "")
+    assert "secret" not in caplog.text + (view.message or "")
+    engine.resume(started.operation_id)
+    assert engine.wait(started.operation_id).state is OperationState.FINISHED
+    assert [run.thread_id for run in kind.receipts[started.operation_id].done] == runs

@@ -69,7 +69,7 @@ def test_large_deletions_go_in_batches_of_two_hundred_at_the_most(
         manager.deleting.plan(admin, [*runs, "missing"]),
         on_progress=lambda done, failed: told.append((done, failed)),
     )
-    assert told == [(51, 1), (151, 1), (351, 1), (451, 1)]
+    assert told == [(50, 1), (150, 1), (350, 1), (450, 1)]
     assert len(receipt.done) == 450
     assert dict(receipt.tables)["logs"] == 450
     assert errors(receipt) == {"missing": NOT_FOUND}
@@ -285,7 +285,7 @@ def test_runs_that_take_long_go_in_smaller_batches(
 ) -> None:
     """As large as others need not wait for long: four of these take at least as long as that."""
     monkeypatch.setattr(batches, "FIRST_BATCH_SIZE", 8)
-    host.add_trigger("run_metadata", "PERFORM pg_sleep(0.02); RETURN OLD;")
+    host.add_trigger("run_metadata", "PERFORM pg_sleep(0.1); RETURN OLD;")
     runs = host.add_runs(20)
     done: list[int] = []
     plan = manager.deleting.plan(admin, runs)

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import URL
 
+# One worker opens what all of these share.
+pytestmark = pytest.mark.xdist_group("sample")
+
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 TABLES = (

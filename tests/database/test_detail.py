@@ -15,6 +15,7 @@ from runmanager.records import Excerpt, JsonText, RunLink, StatusKind
 from tests.conftest import every_shape
 from tests.hosts import LONG_AGO
 from tests.texts import texts, whole
+from tests.tried import trying
 
 if TYPE_CHECKING:
     from runmanager.records import Actor
@@ -67,16 +68,18 @@ def test_a_bare_run_has_a_detail(host: HostWriter, manager: RunManager, admin: A
 
 
 @every_shape
-@pytest.mark.parametrize("thread_id", ["nobody", "", "a\0", "\ud800", "9" * 40, "x" * 10_000])
 def test_an_id_with_no_row_anywhere_is_not_found(
-    host: HostWriter, manager: RunManager, admin: Actor, thread_id: str
+    host: HostWriter, manager: RunManager, admin: Actor
 ) -> None:
     host.add_runs(1)
-    with pytest.raises(RunNotFoundError):
-        manager.reviewing.run(admin, thread_id)
-    assert all(table.rows == 0 for table in manager.reviewing.footprint(admin, thread_id)[0])
-    assert manager.reviewing.checkpoints(admin, thread_id, PageRequest()).total == 0
-    assert manager.reviewing.blobs(admin, thread_id, PageRequest()).total == 0
+    reviewing = manager.reviewing
+    for thread_id in ("nobody", "", "a\0", "\ud800", "9" * 40, "x" * 10_000):
+        with trying(thread_id):
+            with pytest.raises(RunNotFoundError):
+                reviewing.run(admin, thread_id)
+            assert all(table.rows == 0 for table in reviewing.footprint(admin, thread_id)[0])
+            assert reviewing.checkpoints(admin, thread_id, PageRequest()).total == 0
+            assert reviewing.blobs(admin, thread_id, PageRequest()).total == 0
 
 
 @pytest.mark.parametrize("shape", ["text", "uuid", "integer", "schema"], indirect=True)
@@ -150,15 +153,17 @@ def test_a_long_text_keeps_its_beginning_and_its_end_and_says_its_length(
         assert manager.reviewing.whole_text(admin, run, column) == text
 
 
-@pytest.mark.parametrize("length", [0, 1, 19_999, 20_000, 20_001, 20_002])
 def test_a_text_is_cut_only_where_it_is_longer_than_20_000_characters(
-    host: HostWriter, manager: RunManager, admin: Actor, length: int
+    host: HostWriter, manager: RunManager, admin: Actor
 ) -> None:
-    text = "".join(chr(ord("a") + n % 26) for n in range(length))
-    found = manager.reviewing.run(admin, host.add_run(error_message=text)).error_message
-    assert found is not None
-    assert (found.length, found.is_cut) == (length, length > 20_000)
-    assert found.head + found.tail == (text if length <= 20_000 else text[:10_000] + text[-10_000:])
+    for length in (0, 1, 19_999, 20_000, 20_001, 20_002):
+        with trying(length):
+            text = "".join(chr(ord("a") + n % 26) for n in range(length))
+            found = manager.reviewing.run(admin, host.add_run(error_message=text)).error_message
+            assert found is not None
+            assert (found.length, found.is_cut) == (length, length > 20_000)
+            shown = text if length <= 20_000 else text[:10_000] + text[-10_000:]
+            assert found.head + found.tail == shown
 
 
 @every_shape

@@ -17,6 +17,7 @@ from runmanager.errors import DatabaseTooSlowError, InvalidRequestError
 from runmanager.filters import KINDS, RunFilter
 from runmanager.queries.triage.limits import SampleBudget, TriageLimits
 from runmanager.records import Accuracy, Statuses
+from tests.examples import some_of
 from tests.hosts import LONG_AGO
 from tests.roles import READER
 
@@ -143,7 +144,7 @@ def is_without_gaps(histogram: Histogram) -> bool:
 
 
 @pytest.mark.parametrize("way", WAYS)
-@settings(max_examples=30)
+@settings(max_examples=some_of(30))
 @given(
     made=rows,
     run_filter=filters,
@@ -185,7 +186,7 @@ def test_each_bucket_has_what_plain_sql_finds_there(
         ("date", "(created_at AT TIME ZONE 'Europe/Berlin')::date"),
     ],
 )
-@settings(max_examples=40)
+@settings(max_examples=some_of(40))
 @given(made_rows=rows, buckets=st.sampled_from([7, 60, 200]), zone=st.sampled_from(ZONES))
 # What the clocks in Berlin leapt over is later than what they showed next, first and last.
 @example([("2026-03-29 02:30:00Z", *ANY), ("2026-03-29 03:00:00Z", *ANY)], 60, "UTC")

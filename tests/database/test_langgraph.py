@@ -30,7 +30,7 @@ def test_nothing_more_is_left_than_langgraph_itself_would_leave(
     host.connection.close()
     copy = server.clone(str(host.url.database))
     delete_thread(server.url(copy, host.shape), "one")
-    manager = open_manager()
+    manager = open_manager(active_minutes=0)
     plan = manager.deleting.plan(admin, ["one"])
     receipt = delete(manager, admin, [], plan=plan)
     assert {table.table: table.rows for table in plan.tables} == dict(receipt.tables)
@@ -58,7 +58,7 @@ def test_what_a_saver_has_kept_of_a_graph_is_listed_opened_and_deleted(
             (one.config["configurable"]["checkpoint_ns"], one.checkpoint["id"]): one
             for one in saver.list({"configurable": {"thread_id": "one"}})
         }
-    manager = open_manager()
+    manager = open_manager(active_minutes=0)
     page = manager.reviewing.checkpoints(admin, "one", PageRequest(1, 200))
     assert page.total == len(own) == host.count("checkpoints", "one") > 1
     assert {(one.namespace, one.checkpoint_id) for one in page.items} == set(own)

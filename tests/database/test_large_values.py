@@ -1,4 +1,7 @@
-"""A value of 200 MB is measured, never read: not by PostgreSQL, not into Python."""
+"""A value of 200 MB is measured, never read: not by PostgreSQL, not into Python.
+
+Only what a deletion keeps of it in the archive has to pass through, as PostgreSQL prints it.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
     from tests.hosts import HostWriter
 
 SIZE = 200_000_000
+# Each byte is two characters in COPY's text, which is in memory once.
+PRINTED = 2 * SIZE
 CALLS: dict[str, Callable[[RunManager, Actor], object]] = {
     "run": lambda m, a: m.reviewing.run(a, "r"),
     "footprint": lambda m, a: m.reviewing.footprint(a, "r"),
@@ -48,7 +53,7 @@ def test_a_blob_of_200_mb_is_measured_and_never_read(
             _now, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
-        assert peak < 3_000_000, name
+        assert peak < 3_000_000 + (PRINTED if name == "delete" else 0), name
         assert len(repr(found)) < 100_000, name
     assert host.is_gone("r")
 

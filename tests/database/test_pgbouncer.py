@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pages.passwords import is_password
+from runmanager.deletion import execution
 from runmanager.deletion.reasons import LOCKED
 from runmanager.errors import NotAdminError, StartError
 from runmanager.filters import RunFilter
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
     from tests.conftest import OpenManager, Server
     from tests.hosts import HostWriter
+
+# One worker opens what all of these share.
+pytestmark = pytest.mark.xdist_group("pgbouncer")
 
 SETTINGS = (
     "statement_timeout",
@@ -100,8 +104,9 @@ def test_runs_are_listed_narrowed_down_and_looked_over(
 
 
 def test_a_deletion_holds_its_locks_and_makes_its_checks(
-    host: HostWriter, manager: RunManager, admin: Actor
+    host: HostWriter, manager: RunManager, admin: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(execution, "PATIENCE_SECONDS", (0.01,))
     runs = host.add_runs(4)
     running = host.add_run(status="running")
     plan = manager.deleting.plan(admin, [*runs, running, "missing"])

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
     from tests.conftest import OpenManager, Server
 
+# One worker opens what all of these share.
+pytestmark = pytest.mark.xdist_group("replica")
+
 _numbers = count(1)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runmanager.database import Shares
+from runmanager.deletion import execution
 from runmanager.errors import DatabaseTooSlowError, RunNotFoundError
 from runmanager.records import Actor
 from tests.hosts import connect
@@ -51,10 +52,13 @@ def test_one_slow_admin_and_their_deletions_leave_connections_to_others(
     open_manager: OpenManager,
     admin: Actor,
     other: Actor,
+    monkeypatch: pytest.MonkeyPatch,
     pool_size: int,
     reading: int,
     deleting: int,
 ) -> None:
+    # All want the same run.
+    monkeypatch.setattr(execution, "PATIENCE_SECONDS", (0.01,))
     manager = open_manager(pool_size=pool_size, statement_timeout=20, lock_timeout=20)
     going = host.add_run(user="kate")
     with ThreadPoolExecutor(pool_size) as threads, deletions_wait_at(host, going):

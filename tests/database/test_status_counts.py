@@ -19,6 +19,7 @@ from runmanager.queries.triage.limits import SampleBudget, TriageLimits
 from runmanager.queries.triage.statuses import read_statuses
 from runmanager.records import Accuracy, StatusKind
 from runmanager.settings import Settings
+from tests.examples import some_of
 from tests.hosts import LONG_AGO
 from tests.statements import recorded
 
@@ -94,7 +95,7 @@ def opened() -> dict[str, RunManager]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-@settings(max_examples=25)
+@settings(max_examples=some_of(25))
 @given(made=rows, run_filter=filters)
 def test_each_status_has_as_many_runs_as_plain_sql_counts(
     host: HostWriter,

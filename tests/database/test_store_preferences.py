@@ -12,7 +12,7 @@ from runmanager.errors import InvalidRequestError, NotAdminError, StoreError
 from runmanager.records import Actor
 from runmanager.store import preferences
 from runmanager.store.migrating import VERSION_TABLE
-from runmanager.store.tables import PREFERENCES
+from runmanager.store.tables import FILES, OPERATIONS, PREFERENCES
 from tests.conftest import every_store
 from tests.stores import note, noted
 
@@ -65,7 +65,8 @@ def test_a_store_of_the_version_before_gets_the_table_and_keeps_what_it_has(
     store = store_place.open()
     note(store, "a")
     with store.write() as connection:
-        PREFERENCES.drop(connection)
+        for table in (PREFERENCES, OPERATIONS, FILES):
+            table.drop(connection)
         version = sa.table(VERSION_TABLE, sa.column("version_num"))
         connection.execute(sa.update(version).values(version_num="0002"))
     store.close()

@@ -205,7 +205,8 @@ def test_logs_may_be_a_view_and_go_with_their_runs(
         "CREATE VIEW runmanager.logs AS SELECT nr AS id, run AS thread_id, at AS created_at,"
         " said AS message FROM lines WHERE is_log"
     )
-    manager = open_manager(url)
+    # Its logs were written at this moment.
+    manager = open_manager(url, active_minutes=0)
     lines = manager.reviewing.logs(admin, run, None, PageRequest())
     assert lines.total == 5
     assert manager.reviewing.log_line(admin, run, None, lines.items[0].key).message is not None
@@ -347,8 +348,10 @@ def test_a_log_found_by_foreign_keys_is_deleted_from_the_table_behind_its_view(
     host: HostWriter, open_manager: OpenManager, admin: Actor, roles: Roles
 ) -> None:
     (run,) = host.add_runs(1)
+    # The page's role has rights on the sequence of logs too.
     host.execute(
-        "DROP TABLE logs; CREATE TABLE steps (id int PRIMARY KEY, run text"
+        "DROP TABLE logs; CREATE SEQUENCE logs_id_seq;"
+        "CREATE TABLE steps (id int PRIMARY KEY, run text"
         " REFERENCES run_metadata ON DELETE CASCADE);"
         "CREATE TABLE lines (step int REFERENCES steps ON DELETE CASCADE, run text);"
         "CREATE VIEW logs AS SELECT step AS id, run AS thread_id FROM lines"

@@ -39,7 +39,7 @@ def documents(text: str) -> list[Any]:
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
 def test_every_call_works_as_it_stands(host: HostWriter, tmp_path: Path) -> None:
     set_password(host, "ada", "demo-admin")
-    host.add_run(name="Old order", user="kate", workspace="Ops")
+    old = host.add_run(name="Old order", user="kate", workspace="Ops")
     began = datetime.now(UTC) - timedelta(hours=1)
     run = host.add_run(
         name="New order", status="failed", created_at=began,
@@ -51,12 +51,13 @@ def test_every_call_works_as_it_stands(host: HostWriter, tmp_path: Path) -> None
         done = subprocess.run(  # noqa: S603  our own page
             ["/usr/bin/env", "bash", "-euo", "pipefail", "-c", CALLS],
             env={"PATH": os.environ["PATH"], "API": running.api},
-            capture_output=True, text=True, timeout=60, check=False,
+            capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
     health, listed, users, spaces, without, failed, *rest = documents(done.stdout)
     statuses, spans, behind, filters, values, *rest = rest
-    facts, log, text, checkpoints, blobs, plan, deleted = rest
+    facts, log, text, checkpoints, blobs, plan, deleted, *rest = rest
+    finished, opened, receipt, *refused, behind_it, restored, purging = rest
     assert health == {"status": "ok", "database": True}
     assert [one["name"] for one in listed["runs"]] == ["New order", "Old order"]
     assert users == {"usernames": ["kate"]}
@@ -73,16 +74,36 @@ def test_every_call_works_as_it_stands(host: HostWriter, tmp_path: Path) -> None
     assert [line["level"] for line in log["logs"]] == ["ERROR"]
     assert (checkpoints["total"], blobs["total"]) == (2, 2)
     assert (plan["total"], plan["by_status"]) == (1, {"failed": 1})
+    first = deleted.pop("operation_id")
     assert deleted == {"deleted_count": 1, "failed": []}
     assert host.is_gone(run)
-    audit = [line for line in running.log.read_text().splitlines() if "runmanager.audit" in line]
-    (line,) = audit
-    assert json.loads(line.split("runmanager.audit: ")[1])["asked"] == [run]
+    second = opened["id"]
+    assert [one["id"] for one in finished["operations"]] == [second, first]
+    assert (opened["kind"], opened["done"], opened["failed"]) == ("deletion", 1, 0)
+    assert opened["rows"]["run_metadata"] == 1
+    assert [one["outcome"] for one in receipt["runs"]] == ["deleted"]
+    assert receipt["reason"] == "Erasure asked for by the customer"
+    assert "Receipt of a deletion" in (tmp_path / "receipt.html").read_text()
+    assert len(refused) == 4
+    assert all(list(one) == ["detail"] for one in refused)
+    assert (behind_it["runs"], behind_it["obstacle"]) == (1, None)
+    assert (restored["kind"], restored["done"], restored["parent"]) == ("restore", 1, second)
+    assert (purging["kind"], purging["parent"]) == ("purge", second)
+    assert not host.is_gone(old)
+    said = [line for line in running.log.read_text().splitlines() if "runmanager.audit" in line]
+    audit = [json.loads(line.split("runmanager.audit: ")[1]) for line in said]
+    assert [(one["event"], one["operation"]) for one in audit][:9] == [
+        ("deletion started", first), ("deletion ended", first), ("deletion started", second),
+        ("deletion ended", second), *[("refused", second)] * 4, ("restore started", restored["id"]),
+    ]  # fmt: skip
     assert SECRET not in running.log.read_text()
 
 
 def test_every_call_is_there() -> None:
     for path in ("token", "health", "runs?", "usernames", "workspaces", "statuses?", "histogram?",
                  "after=", "runs/$RUN -H", "runs/$RUN/logs", "runs/$RUN/checkpoints",
-                 "runs/$RUN/blobs", "deletion-plan", "-X DELETE $API/runs"):  # fmt: skip
+                 "runs/$RUN/blobs", "deletion-plan", "-X DELETE $API/runs",
+                 "operations -H", "operations?", "operations/$ID -H", "receipt -H",
+                 "receipt?format", "pause", "resume", "stop", "retry", "restore-plan", "restore -H",
+                 "purge"):  # fmt: skip
         assert path in CALLS

@@ -22,10 +22,12 @@ from runmanager.host.values import LANGGRAPH_TABLES, LOG_TABLES
 from runmanager.paging import PageRequest
 from runmanager.records import Actor, SignInMethod, Statuses, StatusKind
 from runmanager.records.statuses import _WORDS
+from runmanager.restoring import undo_lacks
 from runmanager.settings import Settings
 from tests.conftest import every_shape
 from tests.hosts import PASSWORD, connect
 from tests.operations import delete, until
+from tests.restoring import undoing
 from tests.roles import DELETER, PAGE, READER, of_the_page
 
 if TYPE_CHECKING:
@@ -127,6 +129,19 @@ def test_only_the_role_that_deletes_deletes(
 
 
 @every_shape
+def test_the_role_that_deletes_can_undo_it(host: HostWriter, roles: Roles) -> None:
+    runs = host.add_runs(2)
+    host.execute("UPDATE run_metadata SET run_name = 'Late'")
+    before = host.contents()
+    with undoing(roles.url(roles.of_the_page(DELETER))) as undo:
+        with undo.database.read() as connection:
+            assert undo_lacks(connection, undo.host(connection)) == ()
+        undo.delete(runs)
+        outcome = undo.restore(runs)
+    assert (outcome.failed, outcome.told, host.contents()) == ({}, (), before)
+
+
+@every_shape
 @pytest.mark.parametrize("of", [READER, DELETER])
 def test_no_role_that_it_makes_may_do_more(host: HostWriter, roles: Roles, of: str) -> None:
     role = roles.of_the_page(of)
@@ -139,6 +154,9 @@ def test_no_role_that_it_makes_may_do_more(host: HostWriter, roles: Roles, of: s
     may |= {(table, "SELECT", "") for table in host.shape.tables}
     if of == DELETER:
         may |= {(table, "DELETE", "") for table in host.shape.tables}
+        may |= {(table, "INSERT", "") for table in host.shape.tables}
+        if host.shape.logs:
+            may |= {(f"{host.shape.logs}_id_seq", right, "") for right in ("SELECT", "UPDATE")}
         may.add(("run_metadata", "UPDATE", "run_name"))
     granted = host.execute(
         "SELECT relname, privilege_type, '' FROM pg_class, aclexplode(relacl)"

@@ -50,54 +50,54 @@ FILES = ["/_stcore/host-config", "/manifest.json", "/media/x.png", "/static/js/i
 WRITING = ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "BREW"]
 
 
-@pytest.mark.parametrize("target", FOR_NOBODY)
-def test_what_nobody_needs_is_there_for_nobody(ada: Browser, site: Site, target: str) -> None:
-    for browser in (ada, Browser(site)):
-        for method in ("GET", "HEAD", *WRITING):
+def test_what_nobody_needs_is_there_for_nobody(ada: Browser, site: Site) -> None:
+    for target in FOR_NOBODY:
+        for browser in (ada, Browser(site)):
+            for method in ("GET", "HEAD", *WRITING):
+                answer = browser.send(method, target)
+                assert answer.status == 404, (method, target)
+        assert site.dashboard.requests == [], target
+
+
+def test_every_page_address_is_the_sign_in_page_for_strangers(site: Site) -> None:
+    for target in DASHBOARDS:
+        browser = Browser(site)
+        for method in ("GET", "HEAD"):
             answer = browser.send(method, target)
-            assert answer.status == 404, method
-    assert site.dashboard.requests == []
+            assert (answer.status, answer.is_sign_in_page) == (200, True), (method, target)
+            assert answer.cookies == {}, (method, target)
+        for method in WRITING:
+            assert browser.send(method, target).status == 401, (method, target)
+        assert site.dashboard.requests == [], target
 
 
-@pytest.mark.parametrize("target", DASHBOARDS)
-def test_every_page_address_is_the_sign_in_page_for_strangers(
-    browser: Browser, site: Site, target: str
-) -> None:
-    for method in ("GET", "HEAD"):
-        answer = browser.send(method, target)
-        assert (answer.status, answer.is_sign_in_page) == (200, True)
-        assert answer.cookies == {}
-    for method in WRITING:
-        assert browser.send(method, target).status == 401
-    assert site.dashboard.requests == []
+def test_no_file_of_the_dashboards_is_there_for_strangers(site: Site, ada: Browser) -> None:
+    for target in FILES:
+        browser = Browser(site)
+        for method in ("GET", "HEAD", *WRITING):
+            assert browser.send(method, target).status == 401, (method, target)
+        assert site.dashboard.requests == [], target
+    shown = {target: ada.get(target).text for target in FILES}
+    assert shown == dict.fromkeys(FILES, DASHBOARD)
 
 
-@pytest.mark.parametrize("target", FILES)
-def test_no_file_of_the_dashboards_is_there_for_strangers(
-    browser: Browser, ada: Browser, target: str
-) -> None:
-    for method in ("GET", "HEAD", *WRITING):
-        assert browser.send(method, target).status == 401
-    assert ada.site.dashboard.requests == []
-    assert ada.get(target).text == DASHBOARD
+def test_the_dashboard_is_only_read(ada: Browser) -> None:
+    for target in (*DASHBOARDS, *FILES):
+        assert ada.get(target).text == DASHBOARD, target
+        seen = len(ada.site.dashboard.requests)
+        for method in WRITING:
+            answer = ada.send(method, target)
+            said = (answer.status, answer.header("allow"))
+            assert said == (405, "GET, HEAD"), (method, target)
+        assert len(ada.site.dashboard.requests) == seen, target
 
 
-@pytest.mark.parametrize("target", [*DASHBOARDS, *FILES])
-def test_the_dashboard_is_only_read(ada: Browser, target: str) -> None:
-    assert ada.get(target).text == DASHBOARD
-    seen = len(ada.site.dashboard.requests)
-    for method in WRITING:
-        answer = ada.send(method, target)
-        assert (answer.status, answer.header("allow")) == (405, "GET, HEAD")
-    assert len(ada.site.dashboard.requests) == seen
-
-
-@pytest.mark.parametrize("query", ["", "?everywhere=1", "?next=//evil"])
-def test_a_link_signs_nobody_out(ada: Browser, query: str) -> None:
-    for method in ("GET", "HEAD", "PUT", "DELETE", "OPTIONS"):
-        answer = ada.send(method, f"/sign-out{query}")
-        assert (answer.status, answer.header("allow")) == (405, "POST")
-    assert ada.is_in
+def test_a_link_signs_nobody_out(ada: Browser) -> None:
+    for query in ("", "?everywhere=1", "?next=//evil"):
+        for method in ("GET", "HEAD", "PUT", "DELETE", "OPTIONS"):
+            answer = ada.send(method, f"/sign-out{query}")
+            assert (answer.status, answer.header("allow")) == (405, "POST"), (method, query)
+        assert ada.is_in, query
 
 
 def test_the_sign_in_page_has_an_address_too(browser: Browser, ada: Browser) -> None:
@@ -135,16 +135,18 @@ def test_the_api_is_reached_by_its_own_tokens(site: Site, host: HostWriter) -> N
     assert site.dashboard.requests == []
 
 
-@pytest.mark.parametrize("target", ["/", "/run", "/sign-in", "/_stcore/health", f"{PREFIX}/health"])
-def test_outside_the_base_path_there_is_nothing(open_site: OpenSite, target: str) -> None:
+def test_outside_the_base_path_there_is_nothing(open_site: OpenSite) -> None:
     site = open_site("tools/rm")
     ada = Browser(site).signed_in()
     cookie = {"cookie": f"runmanager={ada.session_cookie}"}
-    for outside in (target, f"/tools{target}", f"/tools/rmx{target}", f"/TOOLS/RM{target}"):
-        for headers in ({"host": HOST}, {"host": HOST} | cookie):
-            assert site.ask("GET", outside, headers).status == 404
-    assert site.dashboard.requests == []
-    assert ada.get(target).status in {200, 303}
+    targets = ("/", "/run", "/sign-in", "/_stcore/health", f"{PREFIX}/health")
+    for target in targets:
+        for outside in (target, f"/tools{target}", f"/tools/rmx{target}", f"/TOOLS/RM{target}"):
+            for headers in ({"host": HOST}, {"host": HOST} | cookie):
+                assert site.ask("GET", outside, headers).status == 404, (outside, headers)
+        assert site.dashboard.requests == [], target
+    for target in targets:
+        assert ada.get(target).status in {200, 303}, target
 
 
 def test_the_base_path_without_its_slash_leads_to_it(open_site: OpenSite) -> None:

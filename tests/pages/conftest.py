@@ -17,7 +17,9 @@ from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
 from streamlit.testing.v1 import AppTest, local_script_runner
 
 from pages.parts import filtering, later, run_total, selection, session
+from pages.parts.operation_words import is_at_work
 from runmanager.entrance.identity import Identity
+from runmanager.paging import PageRequest
 from tests.hosts import PASSWORD
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from runmanager.records import Actor, OperationView
     from runmanager.service import RunManager
 
 T = TypeVar("T")
@@ -53,6 +56,7 @@ class Visitor:
         self.app = AppTest.from_file(PAGES / script, default_timeout=30)
         self.app._fragment_storage = self._parts = _Parts()
         self.identity: Identity | None = None
+        self._page = "runs.py"
         self._edits: dict[str, dict[str, Any]] = {}
         self._states: dict[str, dict[str, Any]] = {}
 
@@ -65,10 +69,11 @@ class Visitor:
 
     def at(self, page: str = "runs.py", /, **query: str | list[str]) -> Visitor:
         """Visit a page with these query parameters."""
-        if page != "runs.py":
+        if page != self._page:
             # Only a run registers the pages.
             self.app.run()
             self.app.switch_page(page)
+            self._page = page
         self.app.query_params = dict(query)
         return self.look()
 
@@ -98,7 +103,17 @@ class Visitor:
 
         AppTest itself runs the whole script, whatever was touched.
         """
-        fragment_ids = self.app._fragment_storage.resolve_target(fragment)
+        with self._asking_for(self.app._fragment_storage.resolve_target(fragment)):
+            yield
+
+    @contextmanager
+    def only_last(self) -> Iterator[None]:
+        """The same for the part that was drawn last, such as a dialog, which has no name."""
+        with self._asking_for(list(self._parts._fragments)[-1:]):
+            yield
+
+    @contextmanager
+    def _asking_for(self, fragment_ids: list[str]) -> Iterator[None]:
         asked = partial(RerunData, fragment_id_queue=fragment_ids)
         with patch.object(local_script_runner, "RerunData", asked):
             yield
@@ -148,15 +163,24 @@ class Visitor:
         self._states[self.chart.id] = {"string_value": chosen}
         return self.look()
 
-    def finish_deletion(self) -> Visitor:
-        """Let the deletion that was started end, then look."""
-        deadline = time.monotonic() + 20
-        assert self.identity is not None
-        actor = self.identity.actor
-        while self._service.watching.running_operations(actor):
+    def finish_deletion(self, seconds: float = 20) -> Visitor:
+        """Let what was started end, then look."""
+        deadline = time.monotonic() + seconds
+        while any(map(is_at_work, self._service.operations.running(self.actor))):
             assert time.monotonic() < deadline
             time.sleep(0.01)
         return self.look()
+
+    @property
+    def actor(self) -> Actor:
+        """Who is signed in."""
+        assert self.identity is not None
+        return self.identity.actor
+
+    @property
+    def operations(self) -> tuple[OperationView, ...]:
+        """Every operation there is, the newest first, as the service says."""
+        return self._service.operations.list(self.actor, PageRequest(1, 200)).items
 
     def held(self, kind: type[T]) -> T:
         """What one part keeps in this visitor's session; empty where it has kept nothing yet."""

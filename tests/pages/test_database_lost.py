@@ -13,15 +13,17 @@ from tests.pages.conftest import Visitor
 from tests.pages.found import PAGE_NAMES
 
 if TYPE_CHECKING:
+    from runmanager.service import RunManager
     from tests.conftest import OpenManager
     from tests.hosts import HostWriter
 
 
 @pytest.mark.parametrize("page", PAGE_NAMES)
 def test_a_page_says_that_the_database_is_away_and_recovers(
-    ada: Visitor, host: HostWriter, page: str
+    ada: Visitor, host: HostWriter, provided: RunManager, page: str
 ) -> None:
     run = host.add_run()
+    provided.deleting.delete(ada.actor, [host.add_run()], include_running=False)
     ada.at(page, id=run)
     with away(host):
         ada.look()

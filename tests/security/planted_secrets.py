@@ -132,7 +132,10 @@ def provoke_bodies(instance: Instance, token: str, witness: Witness) -> None:
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     for value in (*HOSTILE, *_BODIES):
         body = value.encode(errors="surrogatepass")
-        for method, path in (("DELETE", "/runs"), ("POST", "/deletion-plan"), ("POST", "/token")):
+        for method, path in (
+            ("DELETE", "/runs"), ("POST", "/deletion-plan"), ("POST", "/token"),
+            ("POST", "/operations"), ("POST", "/operations/none/restore"),
+        ):  # fmt: skip
             answer = instance.ask(method, f"{PREFIX}{path}", headers, body)
             witness.provoked("API, hostile bodies", f"an answer to {path}", answer.text)
     for value in HOSTILE:
@@ -207,6 +210,7 @@ def bad_settings(target: Target, planted: Planted) -> list[dict[str, str]]:
         "DATABASE_URL": address(url.set(password=password)),
         "RUNMANAGER_COOKIE_KEY": planted.texts["the cookie key"],
         "RUNMANAGER_STATE_DIR": str(target.folder / "state"),
+        "RUNMANAGER_ARCHIVE": str(target.folder / "other-archive"),
     }
     host = f"postgresql://ada:{password}@"
     wrong = (

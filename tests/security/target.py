@@ -144,6 +144,7 @@ class Target:
             "RUNMANAGER_COOKIE_KEY": COOKIE_KEY,
             "RUNMANAGER_JWT_SECRET": JWT_SECRET,
             "RUNMANAGER_STATE_URL": address(self.state_url),
+            "RUNMANAGER_ARCHIVE": str(self.folder / "archive"),
             "STREAMLIT_SERVER_ADDRESS": "127.0.0.1",
         }
         if base:

@@ -71,7 +71,11 @@ def test_a_guess_does_the_same_work_for_every_name(
 def test_the_sixth_guess_has_to_wait_whichever_way_it_comes(target: Target, tmp_path: Path) -> None:
     report = Report("guessing")
     # With a store of its own: this address is slowed afterwards.
-    own_store = {"RUNMANAGER_STATE_URL": "", "RUNMANAGER_STATE_DIR": str(tmp_path / "state")}
+    own_store = {
+        "RUNMANAGER_STATE_URL": "",
+        "RUNMANAGER_STATE_DIR": str(tmp_path / "state"),
+        "RUNMANAGER_ARCHIVE": "",
+    }
     instance = target.serve(RUNMANAGER_TRUSTED_PROXIES="127.0.0.1", **own_store)
     try:
         attack_one_name(target, instance, report)

@@ -216,6 +216,9 @@ def _paths(target: Target) -> Iterator[_Asked]:
             f"/runs/{run}/text/{text}",
             f"/runs/{run}/checkpoints/{text}",
             f"/filters/{text}/values",
+            f"/operations/{text}",
+            f"/operations/{text}/receipt",
+            f"/operations/{text}/restore-plan",
             f"/{text}",
         ):
             yield "path values", "GET", path, {}, b""
@@ -236,11 +239,25 @@ def _forms() -> Iterator[_Asked]:
 def _bodies() -> Iterator[_Asked]:
     headers = {"Content-Type": "application/json"}
     listed = [json.dumps({"thread_ids": [value]}).encode() for value in VALUES]
+    asked = [
+        json.dumps(body).encode()
+        for value in VALUES
+        for body in (
+            {"filter": {"search": value}, "until": value, "except": [value]},
+            {"filter": {"search": value, "username": value, "kind": [value], "since": value}},
+            {"plan_id": value, "reason": value},
+        )
+    ]
     for body in (*_BODIES, *listed):
         yield "bodies", "POST", "/deletion-plan", headers, body
+    for body in asked:
+        yield "bodies", "POST", "/deletion-plan", headers, body
+        yield "bodies", "POST", "/operations", headers, body
     # None of these is a run's id.
     for body in (*_BODIES, *listed):
         yield "bodies", "DELETE", "/runs", headers, body
+        yield "bodies", "POST", "/operations", headers, body
+        yield "bodies", "POST", "/operations/none/restore", headers, body
 
 
 def _headers() -> Iterator[_Asked]:
@@ -257,7 +274,7 @@ def _reading_calls(target: Target) -> Iterator[tuple[str, list[str]]]:
     """The path of each GET that takes parameters, with their names."""
     document: dict[str, Any] = create_api().openapi()
     ids = {"thread_id": target.run_id, "column": "error_message", "checkpoint_id": "c1"}
-    ids |= {"key": "username"}
+    ids |= {"key": "username", "operation_id": "none"}
     for path, methods in document["paths"].items():
         if "get" not in methods:
             continue

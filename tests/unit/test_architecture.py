@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
-MAY_RUN_SQL = ("queries/", "demo/", "deletion/", "host/", "store/", "database.py")
+MAY_RUN_SQL = (
+    "queries/",
+    "demo/",
+    "deletion/",
+    "restoring/",
+    "host/",
+    "store/",
+    "database.py",
+    "commits.py",
+    "ledger.py",
+)
 RUNS_SQL = {"execute", "executemany", "exec_driver_sql", "scalar", "scalars", "begin_nested"}
 
 
@@ -29,6 +42,14 @@ def test_sql_is_run_in_the_rooms_for_it_only() -> None:
         and (found := calls(path) & RUNS_SQL)
     }
     assert outside == {}
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md"])
+def test_the_pages_name_the_rooms_where_sql_may_be_run(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    (sentence,) = re.findall(r"SQL is run in (.*?)\.\s", text, re.S)
+    named = set(re.findall(r"`runmanager/(\S+)`", sentence))
+    assert named == set(MAY_RUN_SQL)
 
 
 def test_the_rule_can_see_sql_where_there_is_some() -> None:

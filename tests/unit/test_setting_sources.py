@@ -47,7 +47,11 @@ IN_FILES: dict[str, tuple[str, str, dict[str, str]]] = {
     ),
     "RUNMANAGER_JWT_SECRET": ("jwt_secrets", KEY, {}),
     "RUNMANAGER_JWT_PUBLIC_KEY": ("jwt_public_key", PUBLIC_KEY, {}),
-    "RUNMANAGER_STATE_URL": ("state_url", "postgresql://kate:pw@db/state", {}),
+    "RUNMANAGER_STATE_URL": (
+        "state_url",
+        "postgresql://kate:pw@db/state",
+        {"RUNMANAGER_ARCHIVE": "/srv/archive"},
+    ),
 }
 
 

@@ -71,6 +71,19 @@ def test_a_replica_is_read_as_the_database_is_and_needs_one() -> None:
         settings(DATABASE_URL="postgresql://db/host", RUNMANAGER_READ_URL="mysql://db/host")
 
 
+def test_a_store_that_instances_share_needs_an_archive_that_they_share() -> None:
+    shared = {"RUNMANAGER_STATE_URL": f"postgresql://kate:{SECRET}@db/state"}
+    for archive in ({}, {"RUNMANAGER_ARCHIVE": ""}):
+        with pytest.raises(SettingsError) as caught:
+            settings(**shared, **archive)
+        assert caught.value.message == (
+            "RUNMANAGER_ARCHIVE must be set with RUNMANAGER_STATE_URL: a folder or an object store "
+            "that every instance reaches, or `off`."
+        )
+    for named in ("off", "/srv/archive", "s3://bucket/folder"):
+        assert settings(**shared, RUNMANAGER_ARCHIVE=named).archive == named
+
+
 @pytest.mark.parametrize("key", ["", "short", "k" * 31])
 def test_a_short_cookie_key_is_refused_with_a_database_of_the_hosts(key: str) -> None:
     with pytest.raises(SettingsError, match="32 bytes") as caught:
@@ -105,6 +118,7 @@ def test_printed_settings_hold_no_secret() -> None:
     }
     found = settings(
         **environ,
+        RUNMANAGER_ARCHIVE="off",
         RUNMANAGER_OIDC_ISSUER="https://login.example.org",
         RUNMANAGER_OIDC_CLIENT_ID="run-manager",
         RUNMANAGER_PROXY_USER_HEADER="X-Remote-User",

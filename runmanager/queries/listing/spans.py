@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from runmanager.host.values import Host
 
 WITH_ZONE = "timestamp with time zone"
-_DAY = timedelta(days=1)
+_DAY, _TICK = timedelta(days=1), timedelta(microseconds=1)
 # Longer than a clock was ever moved, and shorter than it was ever left alone.
 _AROUND = timedelta(hours=25)
 _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
@@ -42,8 +42,12 @@ def has_taken(host: Host) -> bool:
 
 def started_since(host: Host, moment: datetime) -> sa.ColumnElement[bool]:
     """The condition that a run started at ``moment`` or later: the bare column, for its index."""
-    column = host.runs.c.created_at
-    edge = _edge(column, moment, host.conventions.zone)
+    return at_or_after(host.runs.c.created_at, moment, host.conventions.zone)
+
+
+def at_or_after(column: sa.Column[Any], moment: datetime, zone: ZoneInfo) -> sa.ColumnElement[bool]:
+    """The condition that a time, of ``zone`` where it names none, is ``moment`` or later."""
+    edge = _edge(column, moment, zone)
     hole = sa.false() if edge.hole is None else _within(column, edge.hole)
     return sa.and_(column >= edge.first, sa.not_(hole))
 
@@ -57,6 +61,12 @@ def started_before(host: Host, moment: datetime) -> sa.ColumnElement[bool]:
     _start, end = edge.hole
     leapt_over = (edge.first, edge.hole[0])
     return sa.and_(column < end, sa.not_(_within(column, leapt_over)))
+
+
+def started_by(host: Host, moment: datetime) -> sa.ColumnElement[bool]:
+    """The condition that a run started at ``moment`` or before: no clock is finer than a tick."""
+    later = moment + _TICK if moment < _LAST else moment
+    return started_before(host, later)
 
 
 def taken(host: Host, is_running: sa.ColumnElement[bool]) -> sa.ColumnElement[timedelta]:

@@ -27,12 +27,12 @@ class Belonging:
 
     def __init__(self, host: Host, thread_ids: Sequence[str]) -> None:
         self._host = host
-        self._thread_ids = thread_ids
+        self.thread_ids = thread_ids
         self._rows: dict[str, sa.CTE] = {}
 
     def held(self, trace: TraceTable) -> sa.ColumnElement[bool]:
         """The condition that a row of ``trace`` holds the id of one of the runs."""
-        return trace.of(self._thread_ids)
+        return trace.of(self.thread_ids)
 
     def found(self, trace: TraceTable) -> sa.CTE:
         """The rows of a table that has links: ``rel`` and ``tid`` say where, ``run`` whose it is.
@@ -73,7 +73,7 @@ class Belonging:
         key, keys = self._seen(trace, link)
         source = key.table
         statement = sa.select(sa.cast(key, sa.Text).label("run"), *_numbered(keys)).where(
-            has_id(key, self._thread_ids)
+            has_id(key, self.thread_ids)
         )
         return _only(statement, source)
 
@@ -109,7 +109,7 @@ class Belonging:
         key = trace.stored_key
         if key is None or key.name not in child.c:
             return statement
-        held = has_id(key, self._thread_ids, child.c[key.name])
+        held = has_id(key, self.thread_ids, child.c[key.name])
         return statement.where(~sa.func.coalesce(held, sa.false()))
 
     def kin(self, link: Link) -> sa.Select[Any]:
@@ -128,12 +128,12 @@ class Belonging:
 
     def stays(self, trace: TraceTable) -> sa.ColumnElement[bool]:
         """The condition that a row which holds a run's id does not go all the same."""
-        held = trace.of(self._thread_ids)
+        held = trace.of(self.thread_ids)
         going = self._host.nodes.get(trace.stored.info["oid"])
         if going is None:
             return held
         if not going.links:
-            gone = going.of(self._thread_ids)
+            gone = going.of(self.thread_ids)
             return sa.and_(held, ~sa.func.coalesce(gone, False))
         rows = self.found(going)
         place = sa.tuple_(sa.literal_column("tableoid"), sa.literal_column("ctid"))
@@ -145,7 +145,7 @@ class Belonging:
         if key is None:
             return
         columns: list[sa.Label[Any]] = [*_place(), sa.cast(key, sa.Text).label("run")]
-        yield sa.select(*columns).where(has_id(key, self._thread_ids))
+        yield sa.select(*columns).where(has_id(key, self.thread_ids))
 
     def _linked(self, link: Link) -> sa.Select[Any]:
         """The rows that refer by ``link`` to a row that goes."""

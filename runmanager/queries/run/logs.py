@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
 MAX_TEXT = 10_000
-_TIME = ("created_at", "timestamp", "logged_at", "time", "ts")
+TIME_NAMES = ("created_at", "timestamp", "logged_at", "time", "ts")
 _LEVEL = ("level", "log_level", "levelname", "severity")
 _MESSAGE = ("message", "msg", "text", "content")
 
@@ -63,7 +63,7 @@ class _Columns:
     @classmethod
     def of(cls, logs: TraceTable) -> _Columns:
         table = logs.table
-        time, level, message = (first(table, *names) for names in (_TIME, _LEVEL, _MESSAGE))
+        time, level, message = (first(table, *names) for names in (TIME_NAMES, _LEVEL, _MESSAGE))
         named = {one.name for one in (level, message, logs.key) if one is not None} | {"id"}
         if time is not None and is_time(time):
             named.add(time.name)

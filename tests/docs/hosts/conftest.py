@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,7 @@ from tests.docs.hosts.public_hosts import PUBLIC_HOSTS, PublicDatabase, PublicHo
 from tests.hosts import SHAPES, connect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from runmanager.records import Actor
     from runmanager.service import RunManager
@@ -24,15 +25,34 @@ def public_host(request: pytest.FixtureRequest) -> PublicHost:
     return found
 
 
+@pytest.fixture(scope="session")
+def template_of(server: Server) -> Callable[[PublicHost], str]:
+    """The database of an application with its rows and the views of its page, to be cloned."""
+
+    @cache
+    def make(public_host: PublicHost) -> str:
+        database = server.create_empty()
+        url = server.url(database, SHAPES[0])
+        with connect(url) as connection:
+            made = PublicDatabase(public_host, url, connection)
+            made.fill()
+            for heading in ("Views", "Threads that are there already"):
+                made.do_as_documented(heading)
+        return database
+
+    return make
+
+
 @pytest.fixture
-def host(server: Server, public_host: PublicHost) -> Iterator[PublicDatabase]:
+def host(
+    server: Server, template_of: Callable[[PublicHost], str], public_host: PublicHost
+) -> Iterator[PublicDatabase]:
     """Its database after its admin has done what its page in docs/hosts/ says."""
-    database = server.clone("template0")
+    database = server.clone(template_of(public_host))
     url = server.url(database, SHAPES[0])
     with connect(url) as connection:
         made = PublicDatabase(public_host, url, connection)
-        for heading in ("Views", "Threads that are there already", "Role"):
-            made.do_as_documented(heading)
+        made.do_as_documented("Role")
         yield made
         made.drop_role()
     server.drop(database)

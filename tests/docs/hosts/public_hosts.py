@@ -114,6 +114,9 @@ class PublicDatabase:
         self.execute("SET search_path = public")
         # Roles belong to the whole server.
         self.role = f"role_{uuid.uuid4().hex[:12]}"
+
+    def fill(self) -> None:
+        """Make its tables and rows in an empty database."""
         if self.of.ids is not None:
             self.execute((FOLDER / "schemas" / "saver.sql").read_text(encoding="utf-8"))
         if not self.of.is_the_saver_alone:

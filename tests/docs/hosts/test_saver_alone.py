@@ -61,7 +61,7 @@ def test_a_thread_that_writes_on_after_its_deletion_is_in_the_list_again(
 ) -> None:
     with saver_at(application) as saver:
         run_graph(saver, "new")
-        assert deleted(delete(manager, admin, ["new"])) == {"new"}
+        assert deleted(delete(manager, admin, ["new"], include_running=True)) == {"new"}
         assert "new" not in ids(manager, admin)
         run_graph(saver, "new")
     assert "new" in ids(manager, admin)

@@ -29,8 +29,8 @@ def planned(status: str | None, created_at: datetime | None = NOON) -> PlannedRu
 def test_runs_are_counted_by_a_word_the_most_frequent_first(
     statuses: list[str | None], words: str
 ) -> None:
-    runs = [planned(status) for status in statuses]
-    assert deletion_summary._tally(runs, lambda run: run.status, "no status") == words
+    counted = [(status, 1) for status in statuses]
+    assert deletion_summary._counted(counted, "no status") == words
 
 
 @pytest.mark.parametrize(
@@ -48,4 +48,6 @@ def test_runs_are_counted_by_a_word_the_most_frequent_first(
 def test_the_span_of_time_is_told_with_those_that_have_none(
     moments: list[datetime | None], words: str
 ) -> None:
-    assert deletion_summary._span([planned("failed", one) for one in moments]) == words
+    tally = deletion_summary._tally_of([planned("failed", one) for one in moments])
+    assert tally is not None
+    assert deletion_summary._span(tally) == words

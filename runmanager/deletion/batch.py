@@ -175,8 +175,10 @@ class DeletionStep:
             path = archive_settings(connection)
             if not self._forms:
                 # The schema they are of is made sure of at the end of each batch.
+                identity = asdict(read_identity(connection))
+                # Both or neither, whatever is lost on the way.
                 self._forms.update(read_forms(connection, self.host))
-                self._identity.update(asdict(read_identity(connection)))
+                self._identity.update(identity)
             archive_references(connection, self.host, going + without_row, rows_file)
             self._go(connection, outcome, before, locked, (going, without_row), rows_file)
             if outcome.done:

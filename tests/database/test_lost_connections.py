@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from runmanager.archive.reading import read_header
 from runmanager.errors import DatabaseAwayError, InterruptedOperationError
+from runmanager.ledger import rows_numbers
 from runmanager.receipts import read_receipt
 from runmanager.restoring import RestoreWork
 from runmanager.restoring.receipts import NAME
+from tests.hosts import connect
 from tests.ledgers import believing
-from tests.operations import Here, deleted, errors, execute_here, in_batches_of, task_of
+from tests.operations import HERE, Here, deleted, errors, execute_here, in_batches_of, task_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,6 +97,21 @@ def test_a_deletion_goes_on_whatever_round_its_backend_is_ended_at(
     for number in rounds if every_point else sorted(random.sample(rounds, SAMPLED)):
         begin = partial(cut.begin, number, instead=end_backends)
         carried_out(host, manager, admin, begin)
+
+
+def test_each_file_says_whose_rows_it_has_though_the_connection_was_lost_at_that_question(
+    host: HostWriter, cut_way: tuple[RunManager, Cut], admin: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_batches_of(2, monkeypatch)
+    manager, cut = cut_way
+    carried_out(host, manager, admin, partial(cut.begin, b"pg_database.datname"))
+    assert cut.cuts == 1
+    folder = manager._keeping.place.folder(HERE)
+    with connect(host.url) as connection:
+        name = connection.info.dbname
+    numbers = rows_numbers(folder)
+    assert [read_header(folder, one).host["name"] for one in numbers] == [name] * len(numbers)
+    assert len(numbers) > 1
 
 
 def test_a_deletion_that_took_a_lost_commit_for_done_would_be_found_out(

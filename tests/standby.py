@@ -69,8 +69,7 @@ class Pair:
     def kept_in_memory(self) -> Iterator[None]:
         """Let the primary's log reach the disk, and the standby, by synchronous commits only."""
         self.catch_up()
-        statement = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'"
-        (writer,) = self.primary.execute(statement).fetchone() or (0,)
+        writer = wal_writer(self.primary)
         os.kill(writer, signal.SIGSTOP)
         try:
             yield
@@ -99,6 +98,13 @@ class Pair:
     @staticmethod
     def _connected(stack: ExitStack, server: EmbeddedPostgres) -> psycopg.Connection[Any]:
         return stack.enter_context(connect(server.url()))
+
+
+def wal_writer(connection: psycopg.Connection[Any]) -> int:
+    """The process that brings to the disk what commits did not wait for."""
+    statement = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'"
+    (found,) = connection.execute(statement).fetchone() or (0,)
+    return int(found)
 
 
 def copy(primary: EmbeddedPostgres, standby: EmbeddedPostgres, *, is_standby: bool = True) -> None:

@@ -1,11 +1,13 @@
-"""What tests of the engine share, and those of lost connections."""
+"""What tests of the engine, of lost connections and of object stores share."""
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.archives import make_bucket, s3, s3_environment
 from tests.cutting import cutting
 from tests.engines import Engines
 
@@ -34,3 +36,20 @@ def cut_way(
     """Run Manager on a way that can be cut."""
     with cutting(host.url, tmp_path_factory.mktemp("way")) as (url, cut):
         yield open_manager(url), cut
+
+
+@pytest.fixture(scope="module")
+def s3_address() -> Iterator[str]:
+    """An S3 of this machine's own; its address."""
+    with s3() as address:
+        yield address
+
+
+@pytest.fixture
+def bucket(s3_address: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A new bucket; its address."""
+    for name, value in s3_environment(s3_address).items():
+        monkeypatch.setenv(name, value)
+    name = f"bucket-{uuid.uuid4().hex}"
+    make_bucket(name)
+    return f"s3://{name}/folder"

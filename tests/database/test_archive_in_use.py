@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING
 
 import pytest
 
 from runmanager.errors import OperationStateError
 from runmanager.records import DeletionReceipt, OperationState, RestorePlan
-from tests.archives import make_bucket, s3, s3_environment
 from tests.operations import deleted, errors, in_batches_of, until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from runmanager.records import Actor, OperationView
     from runmanager.service import RunManager
     from tests.conftest import OpenManager
     from tests.hosts import HostWriter
-
-
-@pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A bucket in an S3 of this machine's own; its address."""
-    with s3() as address:
-        for name, value in s3_environment(address).items():
-            monkeypatch.setenv(name, value)
-        name = f"bucket-{uuid.uuid4().hex}"
-        make_bucket(name)
-        yield f"s3://{name}/kept here"
 
 
 @pytest.fixture(params=["local", "s3"])

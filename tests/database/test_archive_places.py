@@ -25,40 +25,21 @@ from tests import stores
 from tests.archives import (
     Killed,
     KilledError,
-    make_bucket,
     mounted,
     remount_read_only,
-    s3,
-    s3_environment,
     settings,
     tree,
 )
 from tests.conftest import every_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from runmanager.archive.marker import Place
     from runmanager.store import Store
 
 MANY = b"".join(b"%09d\n" % n for n in range(350_000))
-
-
-@pytest.fixture(scope="module")
-def s3_address() -> Iterator[str]:
-    with s3() as address:
-        yield address
-
-
-@pytest.fixture
-def bucket(s3_address: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A new bucket; its address."""
-    for name, value in s3_environment(s3_address).items():
-        monkeypatch.setenv(name, value)
-    name = f"bucket-{uuid.uuid4().hex}"
-    make_bucket(name)
-    return f"s3://{name}/folder"
 
 
 @pytest.fixture(params=["local", "s3", "store"])

@@ -21,6 +21,7 @@ from tests.database.test_lost_connections import carried_out
 from tests.hosts import SHAPES, HostWriter, connect
 from tests.operations import deleted, execute_here, in_batches_of
 from tests.polling import wait_until
+from tests.standby import wal_writer
 from tests.stores import StorePlace
 
 if TYPE_CHECKING:
@@ -50,16 +51,9 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostWriter]:
         host.connection.close()
 
 
-def wal_writer(host: HostWriter) -> int:
-    """The process that brings to the disk what commits did not wait for."""
-    statement = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'"
-    ((found,),) = host.execute(statement)
-    return int(found)
-
-
 def crash(host: HostWriter) -> None:
     """Let the server lose what is in its memory; return when it takes statements again."""
-    writer = wal_writer(host)
+    writer = wal_writer(host.connection)
     # The death of any of its processes ends them all. This one may stand still.
     os.kill(writer, signal.SIGKILL)
 
@@ -67,8 +61,8 @@ def crash(host: HostWriter) -> None:
         host.connection.close()
         try:
             host.connection = connect(host.url)
-            return wal_writer(host) != writer
-        except (psycopg.OperationalError, ValueError):
+            return wal_writer(host.connection) not in {0, writer}
+        except psycopg.OperationalError:
             return False
 
     wait_until(has_started_again)
@@ -79,7 +73,7 @@ def test_what_was_said_to_be_deleted_stays_so_on_a_host_that_does_not_wait_for_i
 ) -> None:
     runs = host.add_runs(3)
     host.execute("CHECKPOINT")
-    os.kill(wal_writer(host), signal.SIGSTOP)
+    os.kill(wal_writer(host.connection), signal.SIGSTOP)
     receipt = execute_here(manager, admin, manager.deleting.plan(admin, runs))
     assert deleted(receipt) == set(runs)
     (later,) = host.add_runs(1)
@@ -95,7 +89,7 @@ def test_an_operation_that_was_written_down_in_a_store_like_that_stays_so(
     host.execute("CREATE DATABASE store")
     with closing(StorePlace(tmp_path, host.url.set(database="store")).open()) as store:
         host.execute("CHECKPOINT")
-        os.kill(wal_writer(host), signal.SIGSTOP)
+        os.kill(wal_writer(host.connection), signal.SIGSTOP)
         new = NewOperation("1" * 32, "deletion", host.admin, Origin.PAGE.value, {}, None)
         with store.write() as connection:
             operations.insert(connection, new, OperationState.QUEUED)

@@ -22,6 +22,7 @@ from tests.polling import wait_until
 if TYPE_CHECKING:
     import pytest
 
+    from runmanager.records import OperationView
     from runmanager.store import Store
     from runmanager.tasks import Task
     from runmanager.work.engine import Engine
@@ -36,6 +37,22 @@ def in_the_middle(engines: Engines, engine: Engine, step: int = 2) -> str:
     operation_id = submit(engine, 4).operation_id
     assert engines.journal.arrived[step].wait(30)
     return operation_id
+
+
+def slept_over(engines: Engines) -> tuple[Engine, threading.Event, OperationView]:
+    """Who sleeps at a step of an operation, what holds that step back, and how another ended it."""
+    sleeper = engines.open("one")
+    operation_id = in_the_middle(engines, sleeper)
+    engines.reach(sleeper).freeze()
+    gate = engines.journal.gates.pop(2)
+    return sleeper, gate, engines.open("two").wait(operation_id)
+
+
+def wake(engines: Engines, sleeper: Engine, gate: threading.Event) -> None:
+    """Let it go on. Its step has begun before it slept: it would be done twice now."""
+    engines.reach(sleeper).thaw()
+    gate.set()
+    wait_until(lambda: not engines.journal.at_work)
 
 
 @every_store
@@ -72,17 +89,10 @@ def test_a_lease_that_is_renewed_is_not_taken_over(engines: Engines, store: Stor
 def test_who_slept_over_the_lease_is_refused_and_leaves_it_to_the_other(
     engines: Engines, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sleeper = engines.open("one")
-    operation_id = in_the_middle(engines, sleeper)
-    engines.reach(sleeper).freeze()
-    gate = engines.journal.gates.pop(2)
-    other = engines.open("two")
-    ended = other.wait(operation_id)
+    sleeper, gate, ended = slept_over(engines)
+    operation_id = ended.operation_id
     assert (ended.state, ended.interruptions) == (STATES.FINISHED, 1)
-    # Its step has begun before it slept: it would be done twice now.
-    engines.reach(sleeper).thaw()
-    gate.set()
-    wait_until(lambda: not engines.journal.at_work)
+    wake(engines, sleeper, gate)
     assert engines.journal.steps[operation_id] == [0, 1, 2, 3]
     wait_until(lambda: "left here: Another instance of Run Manager has taken" in caplog.text)
     assert sleeper.wait(operation_id) == ended
@@ -92,16 +102,11 @@ def test_who_slept_over_the_lease_is_refused_and_leaves_it_to_the_other(
 def test_who_did_not_ask_for_the_lease_would_do_a_step_twice(
     engines: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sleeper = engines.open("one")
-    operation_id = in_the_middle(engines, sleeper)
-    engines.reach(sleeper).freeze()
-    gate = engines.journal.gates.pop(2)
-    assert engines.open("two").wait(operation_id).is_over
+    sleeper, gate, ended = slept_over(engines)
+    assert ended.is_over
     monkeypatch.setattr(turns.Turn, "require_lease", lambda _turn: None)
-    engines.reach(sleeper).thaw()
-    gate.set()
-    wait_until(lambda: not engines.journal.at_work)
-    assert engines.journal.steps[operation_id][:5] == [0, 1, 2, 3, 2]
+    wake(engines, sleeper, gate)
+    assert engines.journal.steps[ended.operation_id][:5] == [0, 1, 2, 3, 2]
 
 
 @every_store

@@ -426,6 +426,29 @@ def test_a_store_that_does_not_answer_lets_nothing_be_done(host: HostWriter) -> 
     assert is_there(host, run)
 
 
+@pytest.mark.parametrize("at", [2, 3], ids=["before the rows", "before the record"])
+def test_a_store_that_goes_away_while_it_is_written_down_lets_nothing_be_done(
+    host: HostWriter, ours: Deleting, at: int
+) -> None:
+    run, after = host.add_runs(2)
+
+    def fail() -> None:
+        if ours.asked >= at:
+            raise StoreError
+
+    ours.on_lease = fail
+    with pytest.raises(StoreError):
+        ours.delete(run)
+    assert is_there(host, run)
+    assert RECORD not in ours.folder.names()
+    ours.on_lease = lambda: None
+    ours.ledger = ours.new_ledger()
+    ours.ledger.recover()
+    assert ours.folder.names() == ()
+    ours.delete(after)
+    assert_true(host, ours, run, after)
+
+
 def test_a_record_in_doubt_is_left_to_the_instance_that_has_the_lease_by_then(
     host: HostWriter, cut_way: tuple[Deleting, Cut]
 ) -> None:
